@@ -1,0 +1,141 @@
+"""Accounts, their users, and the tie between the two."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+from django.urls import reverse
+
+from accounts.models.slots import slot_fields
+from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
+from cs_platform.tenancy.models import Membership
+
+if TYPE_CHECKING:
+    from accounts.rules.compile import Sql
+
+
+class Lifecycle(models.TextChoices):
+    TRIALING = "trialing", "Trialing"
+    SUBSCRIBED = "subscribed", "Subscribed"
+    CHURNED = "churned", "Churned"
+    IGNORED = "ignored", "Ignored"
+
+
+TRACKED = (Lifecycle.TRIALING, Lifecycle.SUBSCRIBED)
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def present(self) -> "AccountQuerySet":
+        return self.filter(archived_at__isnull=True)
+
+    def tracked(self) -> "AccountQuerySet":
+        return self.present().filter(lifecycle__in=TRACKED)
+
+    def where(self, predicate: "Sql") -> "AccountQuerySet":
+        """Accounts for which a compiled rule holds. The rule names the table `a`, so it is tested by primary key."""
+        ids = RawSQL(f"SELECT a.id FROM accounts_account a WHERE {predicate.text}", predicate.params)  # noqa: S611
+        return self.filter(pk__in=ids)
+
+
+class Account(TenantModel):
+    """A customer of the workspace. `traits` is the source of truth; slots mirror it, columns mirror mapped traits."""
+
+    external_id = models.TextField()
+    name = models.TextField()
+    plan = models.TextField(null=True, blank=True)
+    lifecycle = models.CharField(max_length=12, choices=Lifecycle.choices, default=Lifecycle.SUBSCRIBED)
+    mrr_cents = models.BigIntegerField(null=True, blank=True)
+    renewal_on = models.DateField(null=True, blank=True)
+    trial_end_on = models.DateField(null=True, blank=True)
+    timezone = models.TextField(null=True, blank=True)
+    csm = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    ae = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    health = models.FloatField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    user_count = models.IntegerField(default=0)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True)
+    vars().update(slot_fields())
+    # Last on purpose: a scan that needs only slots stops before it.
+    traits = models.JSONField(default=dict)
+    # key -> who wrote the present value, when that was not an import: "person:7", "run:0198…" (TRUST: undo by writer).
+    trait_writers = models.JSONField(default=dict)
+
+    objects = TenantManager.from_queryset(AccountQuerySet)()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "external_id"], name="accounts_account_external_id"),
+        ]
+        indexes = [
+            # Read by the accounts table: its default and built-in sorts, each ending in id.
+            models.Index(fields=["tenant", "name", "id"], name="accounts_by_name"),
+            models.Index(fields=["tenant", "mrr_cents", "id"], name="accounts_by_mrr"),
+            models.Index(fields=["tenant", "renewal_on", "id"], name="accounts_by_renewal"),
+            models.Index(fields=["tenant", "health", "id"], name="accounts_by_health"),
+            models.Index(fields=["tenant", "lifecycle", "id"], name="accounts_by_lifecycle"),
+            models.Index(fields=["tenant", "csm", "name", "id"], name="accounts_by_csm"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:detail", args=[self.tenant.slug, self.pk])
+
+
+class EndUser(TenantModel):
+    """A person at one or several accounts. What is true of them at one account lives on AccountUser."""
+
+    external_id = models.TextField()
+    email = models.TextField(null=True, blank=True)
+    name = models.TextField(blank=True, default="")
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    unsubscribed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    updated_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True)
+    vars().update(slot_fields())
+    traits = models.JSONField(default=dict)
+    trait_writers = models.JSONField(default=dict)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "external_id"], name="accounts_enduser_external_id"),
+        ]
+        # Read by search and by replies that come back.
+        indexes = [models.Index(fields=["tenant", "email"], name="accounts_enduser_by_email")]
+
+    def __str__(self) -> str:
+        return self.name or self.email or self.external_id
+
+
+class AccountUser(TenantModel):
+    """One person at one account."""
+
+    is_referenced = False
+
+    account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="account_users")
+    end_user = TenantForeignKey(EndUser, on_delete=models.CASCADE, related_name="account_users")
+    role = models.TextField(null=True, blank=True)
+    last_seen_at = models.DateTimeField(null=True, blank=True)
+    is_key_contact = models.BooleanField(default=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "account", "end_user"], name="accounts_accountuser_once"),
+        ]
+        # Read from a user to their accounts.
+        indexes = [models.Index(fields=["tenant", "end_user", "account"], name="accounts_accountuser_user")]
+
+    def __str__(self) -> str:
+        return f"{self.end_user_id} at {self.account_id}"
+
+
+def writer_of(subject: Any, key: str) -> str:
+    """Who wrote a trait's present value; values nobody tagged came from an import."""
+    return subject.trait_writers.get(key, "import")

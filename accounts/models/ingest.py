@@ -1,0 +1,54 @@
+"""What ingest remembers: which calls it has seen, and what it had to refuse or coerce."""
+
+from django.db import models
+
+from cs_platform.tenancy.base import TenantModel
+
+
+class IngestedMessage(TenantModel):
+    """A call already taken in, by its messageId: a repeat changes nothing."""
+
+    is_referenced = False
+
+    message_id = models.TextField()
+    received_on = models.DateField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "message_id"], name="accounts_ingestedmessage_once")]
+        # Read by the retention job.
+        indexes = [models.Index(fields=["tenant", "received_on"], name="accounts_ingested_on")]
+
+    def __str__(self) -> str:
+        return self.message_id
+
+
+class TraitProblem(TenantModel):
+    """Values of one trait (or calls of one kind) that were coerced or refused, for an admin to see."""
+
+    is_referenced = False
+
+    class Outcome(models.TextChoices):
+        COERCED = "coerced", "Coerced"
+        REFUSED = "refused", "Refused"
+
+    source = models.CharField(max_length=60)
+    scope = models.CharField(max_length=10)  # "account", "user" or "event"
+    key = models.CharField(max_length=100)
+    outcome = models.CharField(max_length=10, choices=Outcome.choices)
+    reason = models.CharField(max_length=200)
+    sample = models.TextField()
+    count = models.IntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "source", "scope", "key", "outcome", "reason"], name="accounts_traitproblem_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.scope}.{self.key}: {self.reason}"

@@ -1,0 +1,31 @@
+"""Celery only says "look now": tasks carry ids or nothing, and may run twice or never (docs/architecture.md)."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
+
+app = Celery("cs_platform")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_after_finalize.connect
+def schedule_ticks(sender: Celery, **_: object) -> None:
+    """Beat only ticks; `expires` keeps ticks from piling up behind a stopped worker."""
+    from django.conf import settings
+
+    pump = settings.PUMP_SECONDS
+    ticks = {
+        "playbooks.tasks.apply_due_runs": pump,
+        "playbooks.tasks.deliver_due_runs": pump,
+        "playbooks.tasks.evaluate_due_workspaces": min(60.0, 6 * pump),
+    }
+    for task, seconds in ticks.items():
+        queue = settings.CELERY_TASK_ROUTES.get(task, {}).get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)
+        sender.conf.beat_schedule[task] = {
+            "task": task,
+            "schedule": seconds,
+            "options": {"expires": seconds, "queue": queue},
+        }

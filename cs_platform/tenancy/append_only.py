@@ -1,0 +1,27 @@
+"""Tables that only grow: a trigger refuses change even where a grant would allow it."""
+
+from django.db.migrations import RunSQL
+
+
+def refuse_changes(table: str) -> RunSQL:
+    """A migration operation; `prepare_database` also withdraws the grants."""
+    return RunSQL(
+        f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+        f"FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()",
+        f"DROP TRIGGER {table}_append_only ON {table}",
+    )
+
+
+CREATE_FUNCTION = RunSQL(
+    """
+    CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF current_user = (SELECT tableowner FROM pg_tables WHERE schemaname = TG_TABLE_SCHEMA AND tablename = TG_TABLE_NAME)
+           AND TG_OP = 'TRUNCATE' THEN
+            RETURN NULL;  -- the owner may empty a workspace-less database (tests, purge jobs)
+        END IF;
+        RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+    END $$
+    """,
+    "DROP FUNCTION refuse_change()",
+)

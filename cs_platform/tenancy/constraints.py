@@ -1,0 +1,85 @@
+"""Constraints Django has no words for; being in Meta.constraints, makemigrations writes them and no table is forgotten."""
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from django.db.models import BaseConstraint, Model
+from django.db.models.constraints import BaseConstraint as _Base
+
+
+class _SchemaOnly(BaseConstraint, ABC):
+    """Enforced by PostgreSQL alone; nothing to validate in Python."""
+
+    def validate(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+    def constraint_sql(self, model: type[Model], schema_editor: Any) -> None:
+        self.create_sql(model, schema_editor)
+
+    def create_sql(self, model: type[Model] | None, schema_editor: Any) -> None:
+        # Deferred to the end of the migration: the tables and keys it names may still be to come.
+        schema_editor.deferred_sql.append(self.statement(model, schema_editor))
+
+    @abstractmethod
+    def statement(self, model: Any, schema_editor: Any) -> str: ...
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Base):
+            return NotImplemented
+        return type(self) is type(other) and self.deconstruct() == other.deconstruct()
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class TenantPolicy(_SchemaOnly):
+    """The tenant's own foreign key, then forced row-level security.
+
+    The policy raises when no tenant is set; it never silently returns nothing. The key comes first because the check
+    of existing rows runs as the owner, whom the policy stops.
+    """
+
+    def statement(self, model: Any, schema_editor: Any) -> str:
+        table = schema_editor.quote_name(model._meta.db_table)
+        mine = "tenant_id = current_setting('app.tenant_id')::bigint"
+        return (
+            f"ALTER TABLE {table} ADD FOREIGN KEY (tenant_id) REFERENCES tenancy_tenant (id); "
+            f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; ALTER TABLE {table} FORCE ROW LEVEL SECURITY; "
+            f"CREATE POLICY tenant ON {table} USING ({mine}) WITH CHECK ({mine})"
+        )
+
+    def remove_sql(self, model: Any, schema_editor: Any) -> str:
+        table = schema_editor.quote_name(model._meta.db_table)
+        return f"DROP POLICY tenant ON {table}; ALTER TABLE {table} DISABLE ROW LEVEL SECURITY"
+
+
+class TenantReference(_SchemaOnly):
+    """FOREIGN KEY (tenant_id, column): a row can only point inside its own tenant.
+
+    A plain foreign key would accept another tenant's row, because its check ignores row-level security.
+    """
+
+    def __init__(self, *, name: str, column: str, to: str, on_delete: str) -> None:
+        super().__init__(name=name)
+        self.column, self.to, self.on_delete = column, to, on_delete
+
+    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+        path, args, kwargs = super().deconstruct()
+        return path, args, kwargs | {"column": self.column, "to": self.to, "on_delete": self.on_delete}
+
+    def statement(self, model: Any, schema_editor: Any) -> str:
+        quote = schema_editor.quote_name
+        table, to = quote(model._meta.db_table), quote(self.to)
+        # The check of existing rows runs as the owner, whom the forced policy would stop: lifted for this statement.
+        lift, restore = (
+            "; ".join(f"ALTER TABLE {name} {mode} ROW LEVEL SECURITY" for name in dict.fromkeys((table, to)))
+            for mode in ("NO FORCE", "FORCE")
+        )
+        return (
+            f"{lift}; ALTER TABLE {table} ADD CONSTRAINT {quote(self.name)} "
+            f"FOREIGN KEY (tenant_id, {quote(self.column)}) REFERENCES {to} (tenant_id, id) "
+            f"ON DELETE {self.on_delete}; {restore}"
+        )
+
+    def remove_sql(self, model: Any, schema_editor: Any) -> str:
+        quote = schema_editor.quote_name
+        return f"ALTER TABLE {quote(model._meta.db_table)} DROP CONSTRAINT {quote(self.name)}"

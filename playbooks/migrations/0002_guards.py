@@ -1,0 +1,82 @@
+"""The database's own word on what may follow what: a shell or an admin page cannot skip a state."""
+
+from django.db import migrations
+
+from cs_platform.tenancy.append_only import refuse_changes
+
+_RUN_MOVES = {
+    "scheduled": "running held cancelled skipped",
+    "held": "scheduled cancelled skipped",
+    "running": "applied scheduled skipped held uncertain dead cancelled",
+    "uncertain": "applied scheduled cancelled kept",
+    "dead": "scheduled skipped applied cancelled",
+    "applied": "undoing",
+    "undoing": "undone kept undo_dead applied",
+    "undo_dead": "undoing kept",
+}
+_ENROLLMENT_MOVES = {
+    "active": "completed paused stopping",
+    "paused": "active stopping",
+    "completed": "stopping",
+    "stopping": "stopped",
+}
+
+
+def _guard(table: str, moves: dict[str, str]) -> migrations.RunSQL:
+    legal = ", ".join(f"('{old}', '{new}')" for old, targets in moves.items() for new in targets.split())
+    return migrations.RunSQL(
+        f"""
+        CREATE FUNCTION {table}_moves() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF (OLD.state, NEW.state) NOT IN ({legal}) THEN
+                RAISE EXCEPTION '%: % cannot become %', TG_TABLE_NAME, OLD.state, NEW.state
+                    USING ERRCODE = 'integrity_constraint_violation';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER {table}_moves BEFORE UPDATE OF state ON {table}
+            FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state) EXECUTE FUNCTION {table}_moves();
+        """,
+        f"DROP TRIGGER {table}_moves ON {table}; DROP FUNCTION {table}_moves()",
+    )
+
+
+_PUBLISHED = migrations.RunSQL(
+    """
+    CREATE FUNCTION refuse_published() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        RAISE EXCEPTION 'A published version is immutable' USING ERRCODE = 'integrity_constraint_violation';
+    END $$;
+    CREATE TRIGGER playbooks_version_published BEFORE UPDATE OR DELETE ON playbooks_playbookversion
+        FOR EACH ROW WHEN (OLD.published_at IS NOT NULL) EXECUTE FUNCTION refuse_published();
+    CREATE FUNCTION refuse_published_step() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF EXISTS (SELECT 1 FROM playbooks_playbookversion v WHERE v.tenant_id = COALESCE(NEW.tenant_id, OLD.tenant_id)
+                   AND v.id = COALESCE(NEW.version_id, OLD.version_id) AND v.published_at IS NOT NULL) THEN
+            RAISE EXCEPTION 'A published version is immutable' USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        RETURN COALESCE(NEW, OLD);
+    END $$;
+    CREATE TRIGGER playbooks_step_published BEFORE INSERT OR UPDATE OR DELETE ON playbooks_step
+        FOR EACH ROW EXECUTE FUNCTION refuse_published_step();
+    """,
+    """
+    DROP TRIGGER playbooks_step_published ON playbooks_step; DROP FUNCTION refuse_published_step();
+    DROP TRIGGER playbooks_version_published ON playbooks_playbookversion; DROP FUNCTION refuse_published();
+    """,
+)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("playbooks", "0001_initial"), ("tenancy", "0002_guards")]
+    operations = [
+        _guard("playbooks_actionrun", _RUN_MOVES),
+        _guard("playbooks_enrollment", _ENROLLMENT_MOVES),
+        _PUBLISHED,
+        refuse_changes("playbooks_ledgerentry"),
+        migrations.RunSQL(
+            "ALTER TABLE playbooks_actionrun SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02); "
+            "ALTER TABLE playbooks_enrollment SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02)",
+            migrations.RunSQL.noop,
+        ),
+    ]

@@ -1,0 +1,339 @@
+"""Playbooks, what they were (versions), to whom they apply (enrollments) and what came of it (runs and the ledger).
+
+Every state below moves by conditional UPDATE; a trigger owns the table of legal transitions (0002_guards).
+"""
+
+from django.db import models
+from django.db.models import Func, Q
+from django.urls import reverse
+
+from accounts.models import Account, EndUser
+from cs_platform.tenancy.base import TenantForeignKey, TenantModel
+from cs_platform.tenancy.models import Membership
+from ctas.models import Cta
+
+
+class Playbook(TenantModel):
+    class Audience(models.TextChoices):
+        ACCOUNTS = "accounts", "Accounts"
+        USERS = "users", "Users"
+        CTAS = "ctas", "CTAs"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        LIVE = "live", "Live"
+        PAUSED = "paused", "Paused"
+        ARCHIVED = "archived", "Archived"
+
+    key = models.SlugField(max_length=60)  # stable across export and import
+    name = models.CharField(max_length=200)
+    category = models.CharField(max_length=100, blank=True, default="")
+    audience = models.CharField(max_length=10, choices=Audience.choices, default=Audience.ACCOUNTS)
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
+    version = TenantForeignKey(
+        "playbooks.PlaybookVersion", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    # The count Review showed when it was set live: the first evaluation is held only far above it.
+    expected_count = models.IntegerField(null=True, blank=True)
+    first_evaluated_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+    created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    live_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="playbooks_playbook_key")]
+        # Read by the evaluation: which playbooks are live?
+        indexes = [models.Index(fields=["tenant", "status", "id"], name="playbooks_by_status")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("playbooks:detail", args=[self.tenant.slug, self.pk])
+
+    @property
+    def actor(self) -> str:
+        return f"playbook:{self.pk}"
+
+
+class PlaybookVersion(TenantModel):
+    """What a playbook says. Immutable once published (a trigger refuses); enrollments stay pinned to theirs."""
+
+    playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    # Everything but the steps: target, rules, re-enrollment, exit policy, brake, description (playbooks/definition.py).
+    definition = models.JSONField(default=dict)
+    created_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True)
+    published_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "playbook", "number"], name="playbooks_version_number"),
+            # One draft at a time.
+            models.UniqueConstraint(
+                fields=["tenant", "playbook"], condition=Q(published_at__isnull=True), name="playbooks_version_one_draft"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} v{self.number}"
+
+
+class Step(TenantModel):
+    """One action on one day. `key` survives editing, so that a version change can tell the same step from a new one."""
+
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.CASCADE, related_name="steps")
+    key = models.CharField(max_length=40)
+    position = models.PositiveSmallIntegerField()
+    offset_days = models.IntegerField()  # 0 = the day of activation, shown as "Day 1"; from the anchor date if there is one
+    anchor = models.CharField(max_length=110, blank=True, default="")  # a date field's key, such as "renewal_on"
+    action = models.CharField(max_length=40)
+    config = models.JSONField(default=dict)
+    condition = models.JSONField(null=True, blank=True)
+    keep_on_stop = models.BooleanField(default=False)
+    is_external = models.BooleanField(default=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "version", "key"], name="playbooks_step_key"),
+            models.UniqueConstraint(fields=["tenant", "version", "position"], name="playbooks_step_position"),
+        ]
+
+    def __str__(self) -> str:
+        return f"day {self.offset_days + 1}: {self.action}"
+
+
+class EvaluationRun(TenantModel):
+    """One look at all live playbooks of a workspace. The nightly one is unique per local date, whatever beat does."""
+
+    class Trigger(models.TextChoices):
+        NIGHTLY = "nightly", "Nightly"
+        MANUAL = "manual", "Evaluate now"
+
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    local_date = models.DateField()
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    duration_ms = models.IntegerField(null=True, blank=True)
+    looked_at = models.IntegerField(default=0)
+    requested_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "local_date"], condition=Q(trigger="nightly"), name="playbooks_evaluation_once_a_night"
+            ),
+        ]
+        # Read by the evaluations page, newest first.
+        indexes = [models.Index(fields=["tenant", "-started_at"], name="playbooks_evalrun_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.trigger} {self.local_date}"
+
+
+class Evaluation(TenantModel):
+    """What one look came to for one playbook."""
+
+    class State(models.TextChoices):
+        DONE = "done", "Done"
+        HELD = "held", "Held"
+        RELEASED = "released", "Let through"
+        DROPPED = "dropped", "Dropped"
+
+    run = TenantForeignKey(EvaluationRun, on_delete=models.CASCADE, related_name="evaluations")
+    playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, related_name="evaluations")
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DONE)
+    matched = models.IntegerField(default=0)
+    enrolled = models.IntegerField(default=0)
+    released = models.IntegerField(default=0)  # stopped because the rules no longer match
+    would_enroll = models.IntegerField(default=0)
+    would_release = models.IntegerField(default=0)
+    limit = models.IntegerField(default=0)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "run", "playbook"], name="playbooks_evaluation_once")]
+        indexes = [
+            # Read by the playbook page, newest first.
+            models.Index(fields=["tenant", "playbook", "-id"], name="playbooks_eval_of_playbook"),
+            # Read by the list of held evaluations.
+            models.Index(fields=["tenant"], condition=Q(state="held"), name="playbooks_eval_held"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} in {self.run_id}"
+
+
+class Enrollment(TenantModel):
+    """One application of a playbook to one account, user or CTA."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        COMPLETED = "completed", "Finished"
+        STOPPING = "stopping", "Stopping"
+        STOPPED = "stopped", "Stopped"
+
+    playbook = TenantForeignKey(Playbook, on_delete=models.PROTECT, related_name="enrollments")
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    account = TenantForeignKey(Account, on_delete=models.PROTECT, related_name="enrollments")
+    end_user = TenantForeignKey(EndUser, on_delete=models.PROTECT, null=True, related_name="enrollments")
+    cta = TenantForeignKey(Cta, on_delete=models.PROTECT, null=True, related_name="enrollments")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    timezone = models.TextField()  # a snapshot: a later change of zone moves nothing by itself
+    activated_at = models.DateTimeField()
+    activated_on = models.DateField()
+    # The date this enrollment is about (such as the renewal day) for "once per value of that date".
+    occasion = models.TextField(null=True, blank=True)
+    evaluation = TenantForeignKey(Evaluation, on_delete=models.SET_NULL, null=True, related_name="+")
+    applied_by = models.CharField(max_length=100)  # "evaluation:4" or "person:7"
+    parent_run_id = models.UUIDField(null=True, blank=True)
+    steps_total = models.PositiveSmallIntegerField()
+    steps_done = models.PositiveSmallIntegerField(default=0)
+    progress = models.PositiveSmallIntegerField(default=0)  # per cent
+    completed_at = models.DateTimeField(null=True, blank=True)
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_by = models.CharField(max_length=100, blank=True, default="")
+    stop_note = models.TextField(blank=True, default="")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "playbook", "account", "end_user", "cta"],
+                condition=Q(state__in=["active", "paused", "stopping"]),
+                nulls_distinct=False,
+                name="playbooks_enrollment_one_active",
+            ),
+            # "Once per value of the date" holds even when two evaluations meet.
+            models.UniqueConstraint(
+                fields=["tenant", "playbook", "account", "end_user", "occasion"],
+                condition=Q(occasion__isnull=False),
+                nulls_distinct=False,
+                name="playbooks_enrollment_occasion",
+            ),
+        ]
+        indexes = [
+            # Read by the account page, and by the evaluation's "already enrolled" mask.
+            models.Index(fields=["tenant", "account", "playbook", "state"], name="playbooks_enr_of_account"),
+            # Read by the accounts table's playbook columns (sort and filter) and the playbook page.
+            models.Index(
+                fields=["tenant", "playbook", "state", "activated_on", "account"], name="playbooks_enr_of_playbook"
+            ),
+            # Read by the pump: which stops are still under way?
+            models.Index(fields=["tenant", "id"], condition=Q(state="stopping"), name="playbooks_enr_stopping"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.playbook_id} on {self.account_id}"
+
+
+class ActionRun(TenantModel):
+    """One step of one enrollment: the exactly-once unit of everything automation does.
+
+    `due_at` never moves; `try_at` does (retries, review delay). While `running` or `undoing` it is leased, and only
+    the holder of the lease's token may settle it.
+    """
+
+    class State(models.TextChoices):
+        SCHEDULED = "scheduled", "Scheduled"
+        HELD = "held", "Held"
+        RUNNING = "running", "Running"
+        APPLIED = "applied", "Applied"
+        SKIPPED = "skipped", "Skipped"
+        UNCERTAIN = "uncertain", "Uncertain"
+        DEAD = "dead", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+        UNDOING = "undoing", "Undoing"
+        UNDONE = "undone", "Undone"
+        KEPT = "kept", "Kept"
+        UNDO_DEAD = "undo_dead", "Undo failed"
+
+    id = models.UUIDField(primary_key=True, db_default=Func(function="uuidv7"), editable=False)
+    enrollment = TenantForeignKey(Enrollment, on_delete=models.PROTECT, related_name="runs")
+    step = TenantForeignKey(Step, on_delete=models.PROTECT, related_name="+")
+    fan_key = models.CharField(max_length=60, blank=True, default="")
+    position = models.PositiveSmallIntegerField()
+    is_external = models.BooleanField()
+    state = models.CharField(max_length=10, choices=State.choices, default=State.SCHEDULED)
+    due_on = models.DateField(null=True)
+    due_at = models.DateTimeField(null=True)  # null: anchored to a date that is not set yet
+    try_at = models.DateTimeField(null=True)
+    prepared_at = models.DateTimeField(null=True)  # an external effect drafted and waiting for its review delay
+    attempt = models.PositiveSmallIntegerField(default=0)
+    claims = models.PositiveSmallIntegerField(default=0)
+    lease_token = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    sent_marker_at = models.DateTimeField(null=True)  # committed before an outside call: it may have happened
+    cancel_requested_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+    receipt = models.JSONField(null=True)
+    reason = models.TextField(blank=True, default="")
+    cause_depth = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "enrollment", "step", "fan_key"], name="playbooks_run_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["running", "undoing"], lease_token__isnull=False, lease_until__isnull=False)
+                | (~Q(state__in=["running", "undoing"]) & Q(lease_token__isnull=True, lease_until__isnull=True)),
+                name="playbooks_run_leased_while_working",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["applied", "undone", "kept"]) | Q(receipt__isnull=False),
+                name="playbooks_run_has_receipt",
+            ),
+            models.CheckConstraint(condition=Q(attempt__lte=25), name="playbooks_run_attempts"),
+        ]
+        indexes = [
+            # Read by the pump: what is due, per step, internal or external.
+            models.Index(
+                fields=["tenant", "is_external", "try_at", "step"], condition=Q(state="scheduled"), name="playbooks_run_due"
+            ),
+            # Read by the pump: whose lease ran out?
+            models.Index(
+                fields=["tenant", "lease_until"], condition=Q(state__in=["running", "undoing"]), name="playbooks_run_leased"
+            ),
+            # Read by the failures page.
+            models.Index(
+                fields=["tenant", "state"], condition=Q(state__in=["dead", "uncertain", "held", "undo_dead"]), name="playbooks_run_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"run {self.pk}"
+
+
+class LedgerEntry(TenantModel):
+    """Every transition of every run and enrollment, with its cause. Append-only by grant and trigger."""
+
+    is_referenced = False
+    append_only = True
+
+    run_id = models.UUIDField(null=True)
+    enrollment_id = models.BigIntegerField()
+    at = models.DateTimeField()
+    from_state = models.CharField(max_length=10, blank=True, default="")
+    to_state = models.CharField(max_length=10)
+    actor = models.CharField(max_length=100)  # "engine", "person:7", "evaluation:4"
+    reason = models.TextField(blank=True, default="")
+    receipt = models.JSONField(null=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        # Read by the history panel.
+        indexes = [models.Index(fields=["tenant", "enrollment_id", "id"], name="playbooks_ledger_story")]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.from_state} → {self.to_state}"
