@@ -1,0 +1,226 @@
+"""The contract of an action: what a playbook can do, and how it is taken back.
+
+An action is stateless. It gets a Batch (runs of ONE step of ONE tenant) inside the runner's transaction, writes its
+effect set-wise, and answers an outcome per run. Undo reads receipts only. `decide` is one function for preview and
+undo, so a preview cannot lie.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.forms import Form
+
+Config = Mapping[str, Any]
+Receipt = dict[str, Any]
+
+
+class Audience(StrEnum):
+    ACCOUNTS = "accounts"
+    USERS = "users"
+    CTAS = "ctas"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as an action sees it. `id` is the idempotency key of its effect; `receipt` is set for undo and delivery."""
+
+    id: UUID
+    enrollment_id: int
+    account_id: int
+    end_user_id: int | None
+    cta_id: int | None
+    timezone: str
+    due_on: date | None
+    receipt: Receipt | None = None
+
+    @property
+    def writer(self) -> str:
+        """How values this run wrote name their writer."""
+        return f"run:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Runs of one step of one tenant. `actor` names the playbook ("playbook:12"), `today` is the workspace's date."""
+
+    tenant_id: int
+    config: Config
+    now: datetime
+    today: date
+    actor: str
+    playbook_name: str
+    runs: Sequence[Run]
+
+    @property
+    def run_ids(self) -> list[UUID]:
+        return [run.id for run in self.runs]
+
+
+# --- what apply (and, for external actions, prepare and deliver) answers ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Done. The receipt holds everything undo and the history will ever need."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Rightly not done, for good: the reason is a sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Waits for a person or a connection; `code` is stable ("no_assignee"), the reason a sentence."""
+
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An external effect drafted, to leave at `send_at` unless a person intervenes."""
+
+    receipt: Receipt
+    send_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The provider proved that nothing happened: safe to try again, not before `not_before` where it says so."""
+
+    reason: str
+    not_before: datetime | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """It may have happened and nobody can tell. Never repeated blindly; a person settles it."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The provider refuses for good, in its own words."""
+
+    reason: str
+
+
+ApplyOutcome = Applied | Skipped | Held
+PrepareOutcome = Prepared | Skipped | Held
+DeliveryOutcome = Applied | Retry | Uncertain | Refused
+
+
+# --- what undo answers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Will be (was) taken back; `says` finishes "…" in the list a person reads: "Stage goes back from B to A"."""
+
+    says: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """Stays, and why. `code` is stable: already_sent, changed_by, completed, addressed, target_gone …
+
+    `inherit` is handed to the later run that wrote over ours (the one whose receipt names us as `before_writer`), so
+    that the last one out restores the original (splice).
+    """
+
+    code: str
+    says: str
+    inherit: Receipt | None = None
+
+
+UndoDecision = Undo | Keep
+
+
+class Action(ABC):
+    """One kind of thing a playbook can do inside our database."""
+
+    key: ClassVar[str]
+    label: ClassVar[str]
+    icon: ClassVar[str]  # a name in static/icons.svg
+    form: ClassVar[type[Form]]  # the schema: the wizard renders it, the API validates with it, OpenAPI shows it
+    audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.ACCOUNTS, Audience.USERS})
+    external: ClassVar[bool] = False
+    reversible: ClassVar[bool] = True
+    sample: ClassVar[Receipt]  # a valid config, used by the contract test and the docs
+
+    @abstractmethod
+    def describe(self, config: Config) -> str:
+        """What it will do, as a sentence without its full stop: 'Open the CTA “Prepare renewal review”'."""
+
+    @abstractmethod
+    def describe_stop(self, config: Config) -> str:
+        """What stopping does to it, shown in its form before a playbook goes live."""
+
+    @abstractmethod
+    def tell(self, config: Config, receipt: Receipt) -> str:
+        """What it did, from the receipt alone: 'CTA opened: Prepare renewal review'."""
+
+    @abstractmethod
+    def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
+        """Write the effect of every run in few statements. Raising rolls the whole batch back."""
+
+    @abstractmethod
+    def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
+        """What undoing would do now. Writes nothing; with `lock` the rows looked at stay as seen."""
+
+    @abstractmethod
+    def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
+        """Carry out the Undo decisions (and the parts of a Keep that go); set-wise."""
+
+    def preview_undo(self, batch: Batch) -> Mapping[UUID, UndoDecision]:
+        return self.decide(batch, lock=False)
+
+    def undo(self, batch: Batch) -> Mapping[UUID, UndoDecision]:
+        decisions = self.decide(batch, lock=True)
+        self.reverse(batch, decisions)
+        return decisions
+
+    def cancel(self, batch: Batch) -> None:
+        """Withdraw what `prepare` drafted for runs that will now never be delivered; nothing for internal actions."""
+
+
+class ExternalAction(Action):
+    """An effect that leaves our database: drafted in a transaction, sent outside of any, settled in another."""
+
+    external = True
+    reversible = False
+
+    def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
+        raise TypeError(f"{self.key} is external: the runner prepares and delivers it")
+
+    @abstractmethod
+    def prepare(self, batch: Batch) -> Mapping[UUID, PrepareOutcome]:
+        """Draft the effect (in the runner's transaction)."""
+
+    @abstractmethod
+    def load(self, batch: Batch) -> Mapping[UUID, Any]:
+        """Last thing before the call, in the transaction that commits the sent marker: the payload, or Skipped / Held.
+
+        Suppression, opt-outs and a draft cancelled by a person are asked here.
+        """
+
+    @abstractmethod
+    def deliver(self, payload: Any) -> DeliveryOutcome:
+        """The call itself: no database, no locks, a deadline below the lease."""
+
+    @abstractmethod
+    def record(self, batch: Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
+        """Write down what came of it on our side (conversation sent, message kept), in the settling transaction."""

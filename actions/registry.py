@@ -1,0 +1,21 @@
+"""All actions, written out: one new kind of action is one new file and one line here."""
+
+from actions.base import Action
+from actions.retired import RetiredAction
+from actions.types.create_cta import CreateCta
+from actions.types.create_indicator import CreateIndicator
+from actions.types.start_conversation import StartConversation
+from actions.types.update_trait import UpdateTrait
+
+ACTIONS: tuple[Action, ...] = (
+    StartConversation(),
+    CreateIndicator(),
+    CreateCta(),
+    UpdateTrait(),
+)
+_BY_KEY = {action.key: action for action in ACTIONS}
+
+
+def action_for(key: str) -> Action:
+    """An unknown key is a retired kind of action: it can still be described, and refuses to apply."""
+    return _BY_KEY.get(key) or RetiredAction(key)
