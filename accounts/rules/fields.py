@@ -54,7 +54,7 @@ class Relation(Protocol):
         """One-column SELECT: ids of the accounts (or end users) for which the *positive* form of the leaf holds."""
 
     def current(self, leaf: Leaf, subject_id: Sql, *, tenant_id: int, clock: Clock) -> Sql | None:
-        """Scalar expression with today's value for one subject, shown beside the verdict; None when there is nothing to show."""
+        """Scalar expression with one subject's value, shown beside the verdict; None when there is nothing to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,26 +119,28 @@ BUILT_IN: tuple[Field, ...] = (
 
 # Columns that a trait may feed though no built-in field shows them.
 _FED_ONLY: dict[tuple[Subject, str], tuple[FieldType, str]] = {
-    (Subject.ACCOUNT, "timezone"): (FieldType.TEXT, "a.timezone"),
+    (Subject.ACCOUNT, "timezone"): (FieldType.TEXT, "a.timezone")
 }
 
 _ALIAS = {Subject.ACCOUNT: "a", Subject.USER: "u"}
 _SLOT_NAME = re.compile(r"[tnmdsbl]\d\d")
 
 _AS_TEXT = "CASE WHEN jsonb_typeof({v}) = 'string' THEN {t} END"
+_AS_FLOAT = "CASE WHEN jsonb_typeof({v}) = 'number' AND pg_input_is_valid({t}, 'float8') THEN ({t})::float8 END"
 _AS_INTEGER = "CASE WHEN jsonb_typeof({v}) = 'number' AND pg_input_is_valid({t}, 'bigint') THEN ({t})::bigint END"
+_AS_MOMENT = "CASE WHEN length({t}) = 20 AND pg_input_is_valid({t}, 'timestamptz') THEN ({t})::timestamptz END"
 
 # Traits are typed when they come in; the guards make sure that one odd value can never fail a whole night's statement.
 _JSONB: dict[FieldType, str] = {
     FieldType.TEXT: _AS_TEXT,
     FieldType.CHOICE: _AS_TEXT,
     FieldType.URL: _AS_TEXT,
-    FieldType.NUMBER: "CASE WHEN jsonb_typeof({v}) = 'number' AND pg_input_is_valid({t}, 'float8') THEN ({t})::float8 END",
+    FieldType.NUMBER: _AS_FLOAT,
     FieldType.CURRENCY: _AS_INTEGER,
     FieldType.PERSON: _AS_INTEGER,
     FieldType.BOOLEAN: "CASE {v} WHEN 'true'::jsonb THEN true WHEN 'false'::jsonb THEN false END",
     FieldType.DATE: "CASE WHEN length({t}) = 10 AND pg_input_is_valid({t}, 'date') THEN ({t})::date END",
-    FieldType.MOMENT: "CASE WHEN length({t}) = 20 AND pg_input_is_valid({t}, 'timestamptz') THEN ({t})::timestamptz END",
+    FieldType.MOMENT: _AS_MOMENT,
     FieldType.LIST: "ARRAY(SELECT jsonb_array_elements_text(CASE WHEN jsonb_typeof({v}) = 'array' THEN {v} END))",
 }
 
@@ -193,7 +195,11 @@ def _fed_column(shape: Field, column: str) -> Field:
         type, sql = _FED_ONLY[shape.subject, column]
         return replace(shape, type=type, source=Column(sql))
     for field in BUILT_IN:
-        if field.subject is shape.subject and isinstance(field.source, Column) and field.source.sql.endswith(f".{column}"):
+        if (
+            field.subject is shape.subject
+            and isinstance(field.source, Column)
+            and field.source.sql.endswith(f".{column}")
+        ):
             return replace(shape, type=field.type, source=field.source, choices=field.choices)
     raise ValueError(f"{shape.key} feeds the unknown column {column!r}.")
 

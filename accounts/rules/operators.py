@@ -1,8 +1,8 @@
 """The table of operators: one row gives the words people read and the SQL that runs, so the two cannot part.
 
-`sql` is the *positive* condition over `{x}` (the field) and `{0}`, `{1}` … (the values). Where the value is missing it is
-NULL or false, never true. A `negative` row is the exact complement of its `sql`, missing values included; this is how the
-grammar stays two-valued though SQL is not.
+`sql` is the *positive* condition over `{x}` (the field) and `{0}`, `{1}` … (the values). Where the value is missing it
+is NULL or false, never true. A `negative` row is the exact complement of its `sql`, missing values included; this is
+how the grammar stays two-valued though SQL is not.
 
 A family is a set of operators which, asked with one value, divides all subjects: each satisfies exactly one member.
 """
@@ -100,7 +100,9 @@ def _searching(types: frozenset[FieldType]) -> list[Operator]:
         Operator("contains", "contains {0}", "contents", types, Form.ONE, _HAS, "text"),
         Operator("not_contains", "does not contain {0}", "contents", types, Form.ONE, _HAS, "text", negative=True),
         Operator("starts_with", "starts with {0}", "beginning", types, Form.ONE, _STARTS, "text"),
-        Operator("not_starts_with", "does not start with {0}", "beginning", types, Form.ONE, _STARTS, "text", negative=True),
+        Operator(
+            "not_starts_with", "does not start with {0}", "beginning", types, Form.ONE, _STARTS, "text", negative=True
+        ),
         Operator("ends_with", "ends with {0}", "ending", types, Form.ONE, _ENDS, "text"),
         Operator("not_ends_with", "does not end with {0}", "ending", types, Form.ONE, _ENDS, "text", negative=True),
     ]
@@ -135,10 +137,14 @@ def _days(count: int) -> timedelta:
 
 
 def _calendar() -> list[Operator]:
-    """Every day is a half-open span, so the same rows serve dates and, by the instants at which local days begin, moments."""
+    """A day is a half-open span, so the same rows serve dates and, by the instants at which local days begin, moments."""
 
-    def row(key: str, words: str, family: str, sql: str, bounds: Callable[[Values, date], Values], form: Form = Form.ONE) -> Operator:
-        return Operator(key, words, family, _DATES, form, sql, "date_range" if form is Form.TWO else "date", bounds=bounds)
+    def row(
+        key: str, words: str, family: str, sql: str, bounds: Callable[[Values, date], Values], form: Form = Form.ONE
+    ) -> Operator:
+        return Operator(
+            key, words, family, _DATES, form, sql, "date_range" if form is Form.TWO else "date", bounds=bounds
+        )
 
     return [
         row("before", "is before {0}", "day", _BEFORE, lambda v, today: v),
@@ -157,7 +163,9 @@ def _calendar() -> list[Operator]:
 
 
 def _relative_days() -> list[Operator]:
-    def row(key: str, words: str, family: str, sql: str, bounds: Callable[[int, date], Values], form: Form = Form.DAYS) -> Operator:
+    def row(
+        key: str, words: str, family: str, sql: str, bounds: Callable[[int, date], Values], form: Form = Form.DAYS
+    ) -> Operator:
         return Operator(
             key,
             words,
@@ -172,13 +180,39 @@ def _relative_days() -> list[Operator]:
 
     return [
         row("more_than_days_ago", "is more than {0} ago", "ago", _BEFORE, lambda n, today: (today - _days(n),)),
-        row("exactly_days_ago", "is exactly {0} ago", "ago", _SPAN, lambda n, today: (today - _days(n), today - _days(n - 1))),
-        row("less_than_days_ago", "is less than {0} ago", "ago", _SPAN, lambda n, today: (today - _days(n - 1), today + _days(1))),
+        row(
+            "exactly_days_ago",
+            "is exactly {0} ago",
+            "ago",
+            _SPAN,
+            lambda n, today: (today - _days(n), today - _days(n - 1)),
+        ),
+        row(
+            "less_than_days_ago",
+            "is less than {0} ago",
+            "ago",
+            _SPAN,
+            lambda n, today: (today - _days(n - 1), today + _days(1)),
+        ),
         row("in_less_than_days", "is in less than {0}", "ahead", _SPAN, lambda n, today: (today, today + _days(n))),
-        row("in_exactly_days", "is in exactly {0}", "ahead", _SPAN, lambda n, today: (today + _days(n), today + _days(n + 1))),
+        row(
+            "in_exactly_days",
+            "is in exactly {0}",
+            "ahead",
+            _SPAN,
+            lambda n, today: (today + _days(n), today + _days(n + 1)),
+        ),
         row("in_more_than_days", "is in more than {0}", "ahead", _FROM, lambda n, today: (today + _days(n + 1),)),
-        row("within_next_days", "is within the next {0}", "next", _SPAN, lambda n, today: (today, today + _days(n + 1))),
-        row("within_last_days", "is within the last {0}", "last", _SPAN, lambda n, today: (today - _days(n), today + _days(1))),
+        row(
+            "within_next_days", "is within the next {0}", "next", _SPAN, lambda n, today: (today, today + _days(n + 1))
+        ),
+        row(
+            "within_last_days",
+            "is within the last {0}",
+            "last",
+            _SPAN,
+            lambda n, today: (today - _days(n), today + _days(1)),
+        ),
         row("in_past", "is in the past", "ahead", _BEFORE, lambda n, today: (today,), Form.NONE),
         row("in_future", "is in the future", "ago", _FROM, lambda n, today: (today + _days(1),), Form.NONE),
     ]
@@ -190,7 +224,16 @@ def _lists() -> list[Operator]:
         Operator("contains_any", "contains any of {0}", "overlap", _LISTS, Form.MANY, any_of, "tags"),
         Operator("contains_none", "contains none of {0}", "overlap", _LISTS, Form.MANY, any_of, "tags", negative=True),
         Operator("contains_all", "contains all of {0}", "containment", _LISTS, Form.MANY, all_of, "tags"),
-        Operator("not_contains_all", "does not contain all of {0}", "containment", _LISTS, Form.MANY, all_of, "tags", negative=True),
+        Operator(
+            "not_contains_all",
+            "does not contain all of {0}",
+            "containment",
+            _LISTS,
+            Form.MANY,
+            all_of,
+            "tags",
+            negative=True,
+        ),
     ]
 
 
@@ -199,22 +242,40 @@ _UNTIL_TODAY = "e.day <= {1} GROUP BY 1"
 
 
 def _events() -> list[Operator]:
-    """Here `sql` is the end of a SELECT over the daily counts `e`: `{0}` is the first day, `{1}` today, `{2}` the number of times.
+    """Here `sql` ends a SELECT over the daily counts `e`: `{0}` is the first day, `{1}` today, `{2}` the times.
 
     Days after today are left out, so that a statement can be asked about an earlier day.
     """
 
     def row(key: str, words: str, family: str, sql: str, form: Form, **more: Any) -> Operator:
         widget = {Form.NONE: "none", Form.DAYS: "days", Form.COUNT_IN_DAYS: "count_in_days"}[form]
-        return Operator(key, words, family, _EVENTS, form, sql, widget, bounds=_event_bounds, relative=form is not Form.NONE, **more)
+        return Operator(
+            key, words, family, _EVENTS, form, sql, widget, bounds=_event_bounds, relative=form is not Form.NONE, **more
+        )
 
     times = _IN_WINDOW + " HAVING sum(e.count) "
     last = _UNTIL_TODAY + " HAVING max(e.day) "
     return [
-        row("at_least", "was done at least {0} in the last {1}", "event_count", times + ">= {2}", Form.COUNT_IN_DAYS, minimum=1),
-        row("at_most", "was done at most {0} in the last {1}", "event_count", times + "> {2}", Form.COUNT_IN_DAYS, negative=True),
+        row(
+            "at_least",
+            "was done at least {0} in the last {1}",
+            "event_count",
+            times + ">= {2}",
+            Form.COUNT_IN_DAYS,
+            minimum=1,
+        ),
+        row(
+            "at_most",
+            "was done at most {0} in the last {1}",
+            "event_count",
+            times + "> {2}",
+            Form.COUNT_IN_DAYS,
+            negative=True,
+        ),
         row("done_within_days", "was done in the last {0}", "event_recent", _IN_WINDOW, Form.DAYS),
-        row("not_done_within_days", "was not done in the last {0}", "event_recent", _IN_WINDOW, Form.DAYS, negative=True),
+        row(
+            "not_done_within_days", "was not done in the last {0}", "event_recent", _IN_WINDOW, Form.DAYS, negative=True
+        ),
         row("ever", "was ever done", "event_ever", _UNTIL_TODAY, Form.NONE),
         row("never", "was never done", "event_ever", _UNTIL_TODAY, Form.NONE, negative=True),
         row("last_more_than_days_ago", "was last done more than {0} ago", "event_last", last + "< {0}", Form.DAYS),
@@ -277,7 +338,9 @@ FAMILIES: tuple[Family, ...] = (
     _family("event_count", _EVENTS, "at_least", Member("at_most", shift=-1)),
     _family("event_recent", _EVENTS, "done_within_days", "not_done_within_days"),
     _family("event_ever", _EVENTS, "ever", "never"),
-    _family("event_last", _EVENTS, "last_more_than_days_ago", "last_exactly_days_ago", "last_less_than_days_ago", "never"),
+    _family(
+        "event_last", _EVENTS, "last_more_than_days_ago", "last_exactly_days_ago", "last_less_than_days_ago", "never"
+    ),
     _family("indicator", _INDICATORS, "active", "not_active"),
 )
 

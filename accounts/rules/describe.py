@@ -1,0 +1,152 @@
+"""Rules in plain sentences, from the same operator rows that make the SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from accounts.rules.compile import TRACKED, Audience
+from accounts.rules.fields import Field, FieldType
+from accounts.rules.grammar import Group, Leaf, Mode, Node, Rule
+from accounts.rules.operators import Form
+
+People = Mapping[int, str]
+
+NOT_SET = "not set"
+
+
+def describe(rule: Rule | Node, *, people: People | None = None) -> str:
+    """The tree as one sentence, without its full stop."""
+    return _capital(_phrase(rule.root if isinstance(rule, Rule) else rule, people or {}))
+
+
+def describe_audience(audience: Audience, *, people: People | None = None) -> str:
+    """Both trees and the lifecycles as one sentence."""
+    people = people or {}
+    parts = [describe_lifecycles(audience.lifecycles)] if audience.lifecycles not in (TRACKED, None) else []
+    if audience.account:
+        parts.append(
+            _beside(audience.account.root, people) if audience.user or parts else _phrase(audience.account.root, people)
+        )
+    if audience.user:
+        parts.append(f"at least one user: {_phrase(audience.user.root, people)}")
+    return _capital(", and ".join(parts)) if parts else describe_lifecycles(audience.lifecycles)
+
+
+def describe_lifecycles(lifecycles: Sequence[str] | None) -> str:
+    return "Account of any lifecycle" if lifecycles is None else f"Account is {listed(lifecycles)}"
+
+
+def describe_leaf(leaf: Leaf, *, people: People | None = None) -> str:
+    return _capital(_leaf(leaf, people or {}))
+
+
+def format_value(value: Any, field: Field, *, people: People | None = None) -> str:
+    """A stored value of a field as people read it."""
+    if value is None or value == "" or value == []:
+        return NOT_SET
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{day_words(value.date())}, {value:%H:%M}"
+    if isinstance(value, date):
+        return day_words(value)
+    return _by_type(value, field, people or {})
+
+
+def day_words(day: date) -> str:
+    return f"{day.day} {day:%b %Y}"
+
+
+def listed(items: Sequence[str], joiner: str = "or") -> str:
+    """a, b or c."""
+    return " ".join([", ".join(items[:-1]), joiner, items[-1]]) if len(items) > 1 else "".join(items)
+
+
+def counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _phrase(node: Node, people: People) -> str:
+    if isinstance(node, Leaf):
+        return _leaf(node, people)
+    joiner = " and " if node.mode is Mode.ALL else " or "
+    if len(node.children) == 1:
+        return _phrase(node.children[0], people)
+    return joiner.join(_inside(child, people) for child in node.children)
+
+
+def _inside(node: Node, people: People) -> str:
+    """A group within a group stands in parentheses; a lone condition does not."""
+    many = isinstance(node, Group) and len(node.children) > 1
+    return f"({_phrase(node, people)})" if many else _phrase(node, people)
+
+
+def _beside(node: Node, people: People) -> str:
+    """Before a further ", and …" only alternatives would be misread."""
+    alternatives = isinstance(node, Group) and node.mode is Mode.ANY
+    return _inside(node, people) if alternatives else _phrase(node, people)
+
+
+def _leaf(leaf: Leaf, people: People) -> str:
+    return f"{_name(leaf.field)} {leaf.operator.words.format(*_values(leaf, people))}"
+
+
+def _name(field: Field) -> str:
+    if field.type is FieldType.EVENT:
+        return f"“{field.label}”"
+    if field.type is FieldType.INDICATOR:
+        return f"indicator “{field.label}”"
+    return _small(field.label)
+
+
+def _values(leaf: Leaf, people: People) -> list[str]:
+    values = leaf.values
+    match leaf.operator.form:
+        case Form.DAYS:
+            return [counted(values[0], "day")]
+        case Form.COUNT_IN_DAYS:
+            return [counted(values[0], "time"), counted(values[1], "day")]
+        case Form.MANY:
+            return [listed([_quoted(format_value(value, leaf.field, people=people), leaf.field) for value in values])]
+        case _:
+            return [_quoted(format_value(value, leaf.field, people=people), leaf.field) for value in values]
+
+
+def _by_type(value: Any, field: Field, people: People) -> str:
+    match field.type:
+        case FieldType.PERSON:
+            return people.get(value, f"member {value}")
+        case FieldType.CURRENCY:
+            return money(value)
+        case FieldType.CHOICE | FieldType.STATE:
+            return dict(field.choices).get(value, str(value))
+        case FieldType.LIST if isinstance(value, list):
+            return ", ".join(value)
+        case FieldType.EVENT if isinstance(value, int):
+            return counted(value, "time")
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def money(cents: int) -> str:
+    sign, whole, rest = "-" if cents < 0 else "", abs(cents) // 100, abs(cents) % 100
+    return f"{sign}${whole:,}.{rest:02}" if rest else f"{sign}${whole:,}"
+
+
+def number(value: float) -> str:
+    return f"{int(value):,}" if value == int(value) else f"{value:,}"
+
+
+def _quoted(text: str, field: Field) -> str:
+    """Free text of more than one word would run into the sentence."""
+    free = field.type in (FieldType.TEXT, FieldType.URL, FieldType.LIST)
+    return f"“{text}”" if free and not text.isalnum() else text
+
+
+def _small(label: str) -> str:
+    return label[:1].lower() + label[1:] if label[1:2].islower() or len(label) == 1 else label
+
+
+def _capital(phrase: str) -> str:
+    return phrase[:1].upper() + phrase[1:]
