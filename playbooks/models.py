@@ -188,7 +188,7 @@ class Enrollment(TenantModel):
     account = TenantForeignKey(Account, on_delete=models.PROTECT, related_name="enrollments")
     end_user = TenantForeignKey(EndUser, on_delete=models.PROTECT, null=True, related_name="enrollments")
     cta = TenantForeignKey(Cta, on_delete=models.PROTECT, null=True, related_name="enrollments")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.ACTIVE, db_default="active")
     timezone = models.TextField()  # a snapshot: a later change of zone moves nothing by itself
     activated_at = models.DateTimeField()
     activated_on = models.DateField()
@@ -198,13 +198,13 @@ class Enrollment(TenantModel):
     applied_by = models.CharField(max_length=100)  # "evaluation:4" or "person:7"
     parent_run_id = models.UUIDField(null=True, blank=True)
     steps_total = models.PositiveSmallIntegerField()
-    steps_done = models.PositiveSmallIntegerField(default=0)
-    progress = models.PositiveSmallIntegerField(default=0)  # per cent
+    steps_done = models.PositiveSmallIntegerField(default=0, db_default=0)
+    progress = models.PositiveSmallIntegerField(default=0, db_default=0)  # per cent
     completed_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
-    stopped_by = models.CharField(max_length=100, blank=True, default="")
-    stop_note = models.TextField(blank=True, default="")
+    stopped_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    stop_note = models.TextField(blank=True, default="", db_default="")
 
     class Meta:
         base_manager_name = "objects"
@@ -262,24 +262,24 @@ class ActionRun(TenantModel):
     id = models.UUIDField(primary_key=True, db_default=Func(function="uuidv7"), editable=False)
     enrollment = TenantForeignKey(Enrollment, on_delete=models.PROTECT, related_name="runs")
     step = TenantForeignKey(Step, on_delete=models.PROTECT, related_name="+")
-    fan_key = models.CharField(max_length=60, blank=True, default="")
+    fan_key = models.CharField(max_length=60, blank=True, default="", db_default="")
     position = models.PositiveSmallIntegerField()
     is_external = models.BooleanField()
-    state = models.CharField(max_length=10, choices=State.choices, default=State.SCHEDULED)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.SCHEDULED, db_default="scheduled")
     due_on = models.DateField(null=True)
     due_at = models.DateTimeField(null=True)  # null: anchored to a date that is not set yet
     try_at = models.DateTimeField(null=True)
     prepared_at = models.DateTimeField(null=True)  # an external effect drafted and waiting for its review delay
-    attempt = models.PositiveSmallIntegerField(default=0)
-    claims = models.PositiveSmallIntegerField(default=0)
+    attempt = models.PositiveSmallIntegerField(default=0, db_default=0)
+    claims = models.PositiveSmallIntegerField(default=0, db_default=0)
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
     sent_marker_at = models.DateTimeField(null=True)  # committed before an outside call: it may have happened
     cancel_requested_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     receipt = models.JSONField(null=True)
-    reason = models.TextField(blank=True, default="")
-    cause_depth = models.PositiveSmallIntegerField(default=0)
+    reason = models.TextField(blank=True, default="", db_default="")
+    cause_depth = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:
         base_manager_name = "objects"
@@ -324,10 +324,10 @@ class LedgerEntry(TenantModel):
     run_id = models.UUIDField(null=True)
     enrollment_id = models.BigIntegerField()
     at = models.DateTimeField()
-    from_state = models.CharField(max_length=10, blank=True, default="")
+    from_state = models.CharField(max_length=10, blank=True, default="", db_default="")
     to_state = models.CharField(max_length=10)
     actor = models.CharField(max_length=100)  # "engine", "person:7", "evaluation:4"
-    reason = models.TextField(blank=True, default="")
+    reason = models.TextField(blank=True, default="", db_default="")
     receipt = models.JSONField(null=True)
 
     class Meta:

@@ -16,8 +16,8 @@ class TimelineEntry(TenantModel):
     kind = models.CharField(max_length=40)  # "playbook.applied", "action.applied", "action.undone", "cta.closed", "trait.changed" …
     actor = models.CharField(max_length=100)  # "person:7", "playbook:12", "import"
     text = models.TextField()
-    subject = models.CharField(max_length=60, blank=True, default="")  # "enrollment:31", "cta:9"
-    detail = models.JSONField(default=dict)
+    subject = models.CharField(max_length=60, blank=True, default="", db_default="")  # "enrollment:31", "cta:9"
+    detail = models.JSONField(default=dict, db_default={})
 
     class Meta:
         base_manager_name = "objects"
