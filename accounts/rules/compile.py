@@ -276,7 +276,8 @@ class _LeafBits:
         if not rows:
             return Sql("")
         return compose(
-            " LEFT JOIN (SELECT x.id, bit_or(x.m) AS m FROM ({rows}) x GROUP BY x.id) {stream} ON {stream}.id = {subject}",
+            " LEFT JOIN (SELECT x.id, bit_or(x.m) AS m FROM ({rows}) x GROUP BY x.id) {stream}"
+            " ON {stream}.id = {subject}",
             stream=Sql(self.alias),
             subject=Sql(subject),
             rows=Sql.join(" UNION ALL ", rows),

@@ -40,7 +40,7 @@ class Explained:
 
 
 def account_statement(audience: Audience, *, account_id: int, tenant_id: int, clock: Clock) -> Sql:
-    """One row: archived, lifecycle, verdict and value per account condition; then users satisfying each node of their tree."""
+    """One row: archived, lifecycle, verdict and value per account condition; then users per node of their tree."""
     columns = [_GATES, *_judged(audience.account, tenant_id, clock)]
     users = Sql("")
     if audience.user:

@@ -1,4 +1,4 @@
-"""Stored JSON ⇄ frozen nodes. What parses here compiles, describes and explains; what does not says why, all at once."""
+"""Stored JSON ⇄ frozen nodes. What parses also compiles, describes and explains; what does not says why."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _days(count: int) -> timedelta:
 
 
 def _calendar() -> list[Operator]:
-    """A day is a half-open span, so the same rows serve dates and, by the instants at which local days begin, moments."""
+    """A day is a half-open span, so the same rows serve dates and, by the instants where local days begin, moments."""
 
     def row(
         key: str, words: str, family: str, sql: str, bounds: Callable[[Values, date], Values], form: Form = Form.ONE

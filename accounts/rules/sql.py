@@ -14,7 +14,7 @@ _SLOT = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class Sql:
-    """Text with psycopg2 `%s` placeholders; values never enter the text. Hashable, so that equal leaves are found equal."""
+    """Text with psycopg2 `%s` placeholders; values never enter the text. Hashable: equal leaves are found equal."""
 
     text: str
     params: tuple[Any, ...] = ()
