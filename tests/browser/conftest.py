@@ -1,0 +1,24 @@
+"""Debian's Chromium against a live server that runs as the application role: use the fixtures `page` and `live_server`."""
+
+import shutil
+
+import pytest
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dict[str, object]:
+    found = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if found is None:
+        pytest.fail("Browser tests need Chromium: apt-get install chromium (Debian), or put google-chrome on PATH.")
+    return browser_type_launch_args | {"executable_path": found, "args": list(ARGUMENTS)}

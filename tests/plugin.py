@@ -1,0 +1,48 @@
+"""Loaded by `-p` before anything else: servers of the run's own, and the environment that leads the settings to them.
+
+Only the process that starts the run starts servers; its workers inherit the environment and pick a database each.
+"""
+
+import os
+from collections.abc import Generator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from cs_platform.embedded.homes import first_free_home
+from cs_platform.embedded.postgres import DISPOSABLE
+from cs_platform.embedded.processes import CannotStart
+from cs_platform.embedded.servers import VAR, Servers, known, running
+
+ENVIRONMENT = {
+    "SECRET_KEY": "only-for-tests",
+    "DEBUG": "1",  # plain static files and cookies without TLS; pytest-django itself then switches debugging off
+    "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": "smtp://localhost:1",
+    "MAIL_SINK_DIR": "",
+    "DEMO": "",
+    # Once a browser test has run, Playwright keeps an event loop in this thread, and Django would refuse every query.
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+}
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    servers = known(Path(os.environ["TEST_SERVERS"]), settings=DISPOSABLE) if worker else _start(early_config)
+    number = int(worker.removeprefix("gw")) if worker else 15
+    os.environ.update(ENVIRONMENT | servers.environment(database=f"test_{worker or 'main'}", redis_number=number % 16))
+    return (yield)
+
+
+def _start(config: pytest.Config) -> Servers:
+    stack = ExitStack()
+    config.add_cleanup(stack.close)
+    try:
+        home = stack.enter_context(first_free_home(VAR / "test"))
+        os.environ["TEST_SERVERS"], os.environ["STATIC_ROOT"] = str(home), str(home / "static")
+        (home / "static").mkdir(exist_ok=True)
+        return stack.enter_context(running(home, settings=DISPOSABLE))
+    except CannotStart as refusal:
+        pytest.exit(str(refusal), 1)
