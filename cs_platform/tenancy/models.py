@@ -97,7 +97,7 @@ class Membership(models.Model):
     name = models.CharField(max_length=200)
     email = models.EmailField()
     theme = models.CharField(max_length=10, default="system")
-    density = models.CharField(max_length=10, default="comfortable")
+    density = models.CharField(max_length=12, default="comfortable")
     joined_at = models.DateTimeField()
     deactivated_at = models.DateTimeField(null=True, blank=True)
 

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200)),
                 ('email', models.EmailField(max_length=254)),
                 ('theme', models.CharField(default='system', max_length=10)),
-                ('density', models.CharField(default='comfortable', max_length=10)),
+                ('density', models.CharField(default='comfortable', max_length=12)),
                 ('joined_at', models.DateTimeField()),
                 ('deactivated_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
