@@ -54,11 +54,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cs_platform.web.middleware.headers",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "cs_platform.web.middleware.htmx_sign_in",
     "cs_platform.tenancy.middleware.WorkspaceMiddleware",
+    "cs_platform.web.middleware.workspace_zone",
 ]
 
 ROOT_URLCONF = "cs_platform.urls"
@@ -79,15 +82,22 @@ TEMPLATES = [
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton"],
+            "builtins": [
+                "django_cotton.templatetags.cotton",
+                "django.templatetags.static",
+                "cs_platform.web.templatetags.ui",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "cs_platform.web.context.clock",
             ],
         },
     }
 ]
+# A component sees its attributes and the context processors, never the variables of the page around it.
+COTTON_ISOLATE_BY_DEFAULT = True
 
 # `default` is the application role: no owner, no superuser, no BYPASSRLS. `owner` only migrates (docs/operators.md).
 DATABASES = {
@@ -252,7 +262,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
-RULE_FIELD_SOURCES = ["playbooks.audience.PlaybookState"]
+RULE_FIELD_SOURCES: list[str] = []
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns"]
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 

@@ -201,6 +201,8 @@ class Enrollment(TenantModel):
     steps_done = models.PositiveSmallIntegerField(default=0, db_default=0)
     progress = models.PositiveSmallIntegerField(default=0, db_default=0)  # per cent
     completed_at = models.DateTimeField(null=True, blank=True)
+    # The first evaluation after which its rules no longer matched: "every time it matches again" asks for it.
+    left_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=100, blank=True, default="", db_default="")
@@ -279,6 +281,7 @@ class ActionRun(TenantModel):
     settled_at = models.DateTimeField(null=True)
     receipt = models.JSONField(null=True)
     reason = models.TextField(blank=True, default="", db_default="")
+    reason_code = models.CharField(max_length=40, blank=True, default="", db_default="")
     cause_depth = models.PositiveSmallIntegerField(default=0, db_default=0)
 
     class Meta:

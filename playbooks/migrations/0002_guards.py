@@ -10,7 +10,7 @@ _RUN_MOVES = {
     "running": "applied scheduled skipped held uncertain dead cancelled",
     "uncertain": "applied scheduled cancelled kept",
     "dead": "scheduled skipped applied cancelled",
-    "applied": "undoing",
+    "applied": "undoing kept",
     "undoing": "undone kept undo_dead applied",
     "undo_dead": "undoing kept",
 }
