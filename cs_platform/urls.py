@@ -1,3 +1,11 @@
 from django.urls import include, path
 
-urlpatterns = [path("account/", include("allauth.urls"))]
+urlpatterns = [
+    path("", include("cs_platform.dashboard.urls")),
+    path("account/", include("allauth.urls")),
+]
+
+handler400 = "cs_platform.web.errors.bad_request"
+handler403 = "cs_platform.web.errors.permission_denied"
+handler404 = "cs_platform.web.errors.page_not_found"
+handler500 = "cs_platform.web.errors.server_error"

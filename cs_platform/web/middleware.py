@@ -1,0 +1,96 @@
+"""What holds for every response: headers, the zone of the workspace, and htmx requests of people who were signed out."""
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import resolve_url
+from django.utils import timezone
+from django.utils.cache import add_never_cache_headers
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+# Nothing here needs a sensor, a camera or a payment, so no page and no script on it may ask for one.
+REFUSED_FEATURES = (
+    "accelerometer",
+    "autoplay",
+    "browsing-topics",
+    "camera",
+    "display-capture",
+    "encrypted-media",
+    "fullscreen",
+    "geolocation",
+    "gyroscope",
+    "hid",
+    "identity-credentials-get",
+    "idle-detection",
+    "local-fonts",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "picture-in-picture",
+    "screen-wake-lock",
+    "serial",
+    "usb",
+    "xr-spatial-tracking",
+)
+PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in REFUSED_FEATURES)
+
+
+def headers(get_response: Handler) -> Handler:
+    """Refuses unknown verbs, switches off device features, and keeps pages of signed-in people out of every cache."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.method not in VERBS:
+            return HttpResponseNotAllowed(VERBS)
+        response = get_response(request)
+        response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if not response.has_header("Cache-Control") and _is_personal(request):
+            add_never_cache_headers(response)
+        return response
+
+    return middleware
+
+
+def _is_personal(request: HttpRequest) -> bool:
+    user = getattr(request, "user", None)
+    return user is not None and user.is_authenticated
+
+
+def workspace_zone(get_response: Handler) -> Handler:
+    """Moments are shown in the zone of the workspace. Stands below the middleware that finds the workspace."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        tenant = getattr(request, "tenant", None)
+        if tenant is None:
+            return get_response(request)
+        with timezone.override(tenant.timezone):
+            return get_response(request)
+
+    return middleware
+
+
+def htmx_sign_in(get_response: Handler) -> Handler:
+    """A fragment request of someone signed out goes to the sign-in page as a whole, not into the fragment's place."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if not request.headers.get("HX-Request") or not _leads_to_sign_in(response):
+            return response
+        page = urlsplit(request.headers.get("HX-Current-URL", ""))
+        address = page._replace(scheme="", netloc="").geturl() or "/"
+        redirect = redirect_to_login(address)
+        return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
+
+    return middleware
+
+
+def _leads_to_sign_in(response: HttpResponse) -> bool:
+    if response.status_code not in (301, 302, 303, 307):
+        return False
+    return urlsplit(response.headers["Location"]).path == resolve_url(settings.LOGIN_URL)

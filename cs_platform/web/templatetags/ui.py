@@ -1,0 +1,196 @@
+"""How values look on a page: icons, money, days, moments, people. Loaded into every template (settings.TEMPLATES)."""
+
+import zlib
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.forms import BoundField, CheckboxInput, Select, Textarea
+from django.templatetags.static import static
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django_cotton.templatetags import Attrs
+
+register = template.Library()
+
+MINUS = "−"
+NOTHING = "–"
+HUES = 12
+GOOD_HEALTH, WATCHED_HEALTH = 75, 50
+PIPS = frozenset({"done", "next", "failed", "skipped", "undone", "pending"})
+
+
+@register.simple_tag
+def icon(name: str, classes: str = "") -> SafeString:
+    """One icon of the sprite. It says nothing to a screen reader, so a word must stand beside it."""
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"></use></svg>',
+        f"icon {classes}".rstrip(),
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def attributes(attrs: Attrs) -> SafeString:
+    """What a component was given beyond its own attributes, escaped (cotton's own `{{ attrs }}` does not escape)."""
+    given = attrs.attrs_dict().items()
+    parts = [_attribute(name, value) for name, value in given if value is not None and value is not False]
+    return mark_safe("".join(parts))  # noqa: S308 - every part is escaped below
+
+
+def _attribute(name: str, value: Any) -> SafeString:
+    if value is True:
+        return format_html(" {}", name)
+    return format_html(' {}="{}"', name, value)
+
+
+@register.filter
+def initials(name: str) -> str:
+    """First letters of the first and the last word; one word gives its first two letters."""
+    words = [word for word in str(name).split() if word[0].isalnum()]
+    if len(words) > 1:
+        return (words[0][0] + words[-1][0]).upper()
+    return "".join(words)[:2].upper()
+
+
+@register.filter
+def hue(name: str) -> int:
+    """The same name has the same colour everywhere, for ever."""
+    return zlib.crc32(str(name).encode()) % HUES + 1
+
+
+@register.filter
+def money(cents: int | None) -> str:
+    """`$184,000`: without cents, because nobody reads them in a table."""
+    if cents is None:
+        return NOTHING
+    sign = MINUS if cents < 0 else ""
+    return f"{sign}${(abs(cents) + 50) // 100:,}"
+
+
+@register.filter
+def money_short(cents: int | None) -> str:
+    """`$1.98M` for totals."""
+    if cents is None:
+        return NOTHING
+    sign, amount = (MINUS if cents < 0 else ""), abs(cents) / 100
+    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "K")):
+        if amount >= limit:
+            return f"{sign}${_three_digits(amount / (1000 if unit == 'K' else limit))}{unit}"
+    return money(cents)
+
+
+def _three_digits(number: float) -> str:
+    decimals = 2 if number < 10 else 1 if number < 100 else 0
+    text = f"{number:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def signed(number: float | None) -> str:
+    """`+3` and `−12`, with a real minus."""
+    if number is None:
+        return ""
+    if number == 0:
+        return "0"
+    return f"{'+' if number > 0 else MINUS}{abs(number):g}"
+
+
+@register.filter(expects_localtime=True)
+def day(value: date | datetime | None, today: date | None = None) -> str:
+    """`8 Dec`, with the year when it is not the year of `today`."""
+    if not value:
+        return NOTHING
+    if today is not None and value.year == today.year:
+        return f"{value.day} {value:%b}"
+    return f"{value.day} {value:%b} {value.year}"
+
+
+@register.filter(expects_localtime=True)
+def weekday(value: date | datetime | None, today: date | None = None) -> str:
+    """`Tue 17 Nov`, for what is due."""
+    return f"{value:%a} {day(value, today)}" if value else NOTHING
+
+
+@register.filter(expects_localtime=True)
+def moment(value: datetime | None, today: date | None = None) -> str:
+    """`19 Nov, 14:32` in the zone of the workspace; `Today, 06:02` on the day itself."""
+    if not value:
+        return NOTHING
+    said = "Today" if today is not None and value.date() == today else day(value, today)
+    return f"{said}, {value:%H:%M}"
+
+
+@register.filter
+def days_from(value: date | None, today: date | None) -> int | None:
+    """Days from today until a date; negative when it is past."""
+    return (value - today).days if value and today else None
+
+
+@register.filter
+def ago(value: datetime | None, now: datetime | None) -> str:
+    """`2 h ago` under 7 days, then the date."""
+    if not value:
+        return "never"
+    if now is None:
+        return day(timezone.localtime(value))
+    minutes = max(0, int((now - value).total_seconds() // 60))
+    if minutes < 60:
+        return f"{minutes} min ago" if minutes else "just now"
+    return f"{minutes // 60} h ago" if minutes < 24 * 60 else _days_ago(value, now)
+
+
+def _days_ago(value: datetime, now: datetime) -> str:
+    today, then = timezone.localdate(now), timezone.localdate(value)
+    days = (today - then).days
+    if days <= 1:
+        return "yesterday"
+    return f"{days} d ago" if days < 7 else day(then, today)
+
+
+@register.filter
+def pips(marks: Iterable[str] | None) -> SafeString:
+    """The pips of a track. In Python because a page of accounts holds thousands of them."""
+    return mark_safe("".join(f'<i class="{mark}"></i>' for mark in marks or () if mark in PIPS))  # noqa: S308 - PIPS only
+
+
+@register.filter
+def percent(part: float, whole: float) -> int:
+    return round(100 * part / whole) if whole else 0
+
+
+@register.filter
+def band(score: float | None) -> str:
+    """The word that goes with a health score; the colour only repeats it."""
+    if score is None:
+        return ""
+    return "good" if score >= GOOD_HEALTH else "watch" if score >= WATCHED_HEALTH else "risk"
+
+
+@register.filter
+def control(field: BoundField) -> SafeString:
+    """A form field's widget in our look, described by its error or else its hint."""
+    return field.as_widget(attrs={"class": _control_class(field), "aria-describedby": _described_by(field) or None})
+
+
+def _control_class(field: BoundField) -> str:
+    widget = field.field.widget
+    if isinstance(widget, Textarea):
+        return "textarea"
+    if isinstance(widget, CheckboxInput):
+        return "check"
+    return "select" if isinstance(widget, Select) else "input"
+
+
+def _described_by(field: BoundField) -> str:
+    if field.errors:
+        return f"{field.auto_id}_error"
+    return f"{field.auto_id}_helptext" if field.help_text else ""
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    return isinstance(field.field.widget, CheckboxInput)

@@ -1,0 +1,28 @@
+// Dialogs. A fragment put into #dialog opens it; data-dialog="id" opens one that is already on the page.
+// The server closes it with the response header HX-Trigger: dialog:close.
+
+const slot = document.getElementById("dialog");
+
+// Without scripts the server's `open` shows it in the page; with them it becomes modal.
+if (slot.open) {
+  slot.close();
+  slot.showModal();
+}
+
+document.addEventListener("htmx:after:settle", ({ target }) => {
+  if (target === slot && slot.childElementCount && !slot.open) slot.showModal();
+});
+
+document.addEventListener("dialog:close", () => slot.close());
+
+slot.addEventListener("close", () => slot.replaceChildren());
+
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-dialog]");
+  if (opener) document.getElementById(opener.dataset.dialog).showModal();
+  const closer = event.target.closest("dialog [data-close]");
+  if (closer) {
+    event.preventDefault();
+    closer.closest("dialog").close();
+  }
+});

@@ -1,0 +1,75 @@
+// The keyboard: G and a letter go somewhere, / searches, J K X walk and select rows, ? lists all of it.
+// Rows are marked data-row. Single letters can be switched off on this device (WCAG 2.1.4).
+
+const STORED = "single-keys";
+const CHORD_MS = 1200;
+const FIELDS = "input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]";
+let going = 0;
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+  if (event.target.closest(FIELDS) || document.querySelector("dialog[open]")) return;
+  const done = event.key.startsWith("Arrow") ? arrow(event) : enabled() && letter(event);
+  if (done) event.preventDefault();
+});
+
+const toggle = document.querySelector("[data-single-keys]");
+if (toggle) {
+  toggle.checked = enabled();
+  toggle.addEventListener("change", () => localStorage.setItem(STORED, toggle.checked ? "on" : "off"));
+}
+
+function enabled() {
+  return localStorage.getItem(STORED) !== "off";
+}
+
+function letter(event) {
+  const key = event.key.toLowerCase();
+  if (Date.now() - going < CHORD_MS) return go(key);
+  if (key === "g") return (going = Date.now());
+  if (key === "j" || key === "k") return move(key === "j" ? 1 : -1);
+  if (key === "x") return select(event.shiftKey);
+  if (key === "/") return search();
+  if (key === "?") return shortcuts();
+}
+
+function arrow(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  return step && event.target.closest("[data-row]") && move(step);
+}
+
+function go(key) {
+  going = 0;
+  const link = document.querySelector(`[data-go="${CSS.escape(key)}"]`);
+  link?.click();
+  return Boolean(link);
+}
+
+function move(step) {
+  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
+  if (!rows.length) return false;
+  const here = rows.indexOf(document.activeElement.closest("[data-row]"));
+  const next = rows[here < 0 ? 0 : Math.min(Math.max(here + step, 0), rows.length - 1)];
+  const link = next.querySelector("[data-open]") ?? next.querySelector("a[href]");
+  link?.focus();
+  next.scrollIntoView({ block: "nearest" });
+  return true;
+}
+
+function select(range) {
+  const box = document.activeElement.closest("[data-row]")?.querySelector("input[data-select]");
+  box?.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true, shiftKey: range }));
+  return Boolean(box);
+}
+
+function search() {
+  const field = document.querySelector("main input[type=search]");
+  field?.focus();
+  field?.select();
+  return Boolean(field);
+}
+
+function shortcuts() {
+  document.getElementById("shortcuts").showModal();
+  return true;
+}

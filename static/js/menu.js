@@ -1,0 +1,29 @@
+// Menus are popovers, so the browser opens and closes them; here they only get their place beside their button.
+
+const GAP = 6;
+
+document.addEventListener("beforetoggle", ({ target, newState }) => {
+  if (newState !== "open" || !target.matches(".pop[popover]")) return;
+  const button = document.querySelector(`[popovertarget="${CSS.escape(target.id)}"]`);
+  if (button) place(target, button.getBoundingClientRect());
+}, true);
+
+document.addEventListener("keydown", (event) => {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const menu = step && event.target.closest(".pop[popover]");
+  if (!menu || event.target.matches("input")) return;
+  const items = [...menu.querySelectorAll(".item")];
+  items[(items.indexOf(document.activeElement) + step + items.length) % items.length]?.focus();
+  event.preventDefault();
+});
+
+function place(menu, button) {
+  const below = button.top < innerHeight / 2;
+  const style = menu.style;
+  style.top = below ? `${button.bottom + GAP}px` : "auto";
+  style.bottom = below ? "auto" : `${innerHeight - button.top + GAP}px`;
+  style.maxHeight = `${(below ? innerHeight - button.bottom : button.top) - 2 * GAP}px`;
+  const start = menu.classList.contains("start");
+  style.left = start ? `${Math.max(button.left, GAP)}px` : "auto";
+  style.right = start ? "auto" : `${Math.max(document.documentElement.clientWidth - button.right, GAP)}px`;
+}

@@ -1,0 +1,55 @@
+// Selected rows: data-select marks their boxes, data-select-all the one in the head, data-bulk the bar that counts them.
+
+let last = null;
+
+const boxes = () => [...document.querySelectorAll("input[data-select]")];
+
+document.addEventListener("click", ({ target, shiftKey }) => {
+  if (target.closest("[data-clear]")) check(boxes(), false);
+  else if (target.matches("input[data-select-all]")) check(boxes(), target.checked);
+  else if (target.matches("input[data-select]")) one(target, shiftKey);
+  else return;
+  show();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (!boxes().some((box) => box.checked)) return;
+  check(boxes(), false);
+  show();
+});
+
+document.addEventListener("htmx:after:settle", show);
+
+function one(box, range) {
+  const all = boxes();
+  if (range && all.includes(last)) {
+    const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
+    check(all.slice(from, to + 1), box.checked);
+  }
+  last = box;
+}
+
+function check(some, on) {
+  for (const box of some) box.checked = on;
+}
+
+function mark(row, on) {
+  if (on) row.setAttribute("aria-selected", "true");
+  else row.removeAttribute("aria-selected");
+}
+
+function show() {
+  const all = boxes();
+  const chosen = all.filter((box) => box.checked);
+  for (const box of all) mark(box.closest("tr, li"), box.checked);
+  const head = document.querySelector("input[data-select-all]");
+  if (head) {
+    head.checked = all.length > 0 && chosen.length === all.length;
+    head.indeterminate = chosen.length > 0 && !head.checked;
+  }
+  const bar = document.querySelector("[data-bulk]");
+  if (!bar) return;
+  bar.hidden = !chosen.length;
+  bar.querySelector("[data-count]").textContent = `${chosen.length} selected`;
+}
