@@ -105,6 +105,7 @@ class Migration(migrations.Migration):
                 ('l04', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), null=True, size=None)),
                 ('traits', models.JSONField(default=dict)),
                 ('trait_writers', models.JSONField(default=dict)),
+                ('trait_moments', models.JSONField(db_default={}, default=dict)),
                 ('ae', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('csm', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
@@ -196,6 +197,7 @@ class Migration(migrations.Migration):
                 ('l04', django.contrib.postgres.fields.ArrayField(base_field=models.TextField(), null=True, size=None)),
                 ('traits', models.JSONField(default=dict)),
                 ('trait_writers', models.JSONField(default=dict)),
+                ('trait_moments', models.JSONField(db_default={}, default=dict)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
             ],
             options={
@@ -233,6 +235,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('role', models.TextField(blank=True, null=True)),
+                ('role_at', models.DateTimeField(blank=True, null=True)),
                 ('last_seen_at', models.DateTimeField(blank=True, null=True)),
                 ('is_key_contact', models.BooleanField(default=False)),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='account_users', to='accounts.account')),

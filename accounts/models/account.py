@@ -61,6 +61,8 @@ class Account(TenantModel):
     traits = models.JSONField(default=dict)
     # key -> who wrote the present value, when that was not an import: "person:7", "run:0198…" (TRUST: undo by writer).
     trait_writers = models.JSONField(default=dict)
+    # key -> when an integration last spoke of it: a late call must not overwrite newer news (accounts/ingest/merge.py).
+    trait_moments = models.JSONField(default=dict, db_default={})
 
     objects = TenantManager.from_queryset(AccountQuerySet)()
 
@@ -100,6 +102,7 @@ class EndUser(TenantModel):
     vars().update(slot_fields())
     traits = models.JSONField(default=dict)
     trait_writers = models.JSONField(default=dict)
+    trait_moments = models.JSONField(default=dict, db_default={})
 
     class Meta:
         base_manager_name = "objects"
@@ -121,6 +124,7 @@ class AccountUser(TenantModel):
     account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="account_users")
     end_user = TenantForeignKey(EndUser, on_delete=models.CASCADE, related_name="account_users")
     role = models.TextField(null=True, blank=True)
+    role_at = models.DateTimeField(null=True, blank=True)  # the moment of the call that last spoke of the role
     last_seen_at = models.DateTimeField(null=True, blank=True)
     is_key_contact = models.BooleanField(default=False)
 

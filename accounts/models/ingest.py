@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from cs_platform.tenancy.base import TenantModel
+from cs_platform.tenancy.base import TenantManager, TenantModel
 
 
 class IngestedMessage(TenantModel):
@@ -23,6 +23,21 @@ class IngestedMessage(TenantModel):
         return self.message_id
 
 
+class TraitProblemQuerySet(models.QuerySet["TraitProblem"]):
+    def refused(self) -> "TraitProblemQuerySet":
+        return self.filter(outcome=TraitProblem.Outcome.REFUSED)
+
+    def coerced(self) -> "TraitProblemQuerySet":
+        return self.filter(outcome=TraitProblem.Outcome.COERCED)
+
+    def from_source(self, source: str) -> "TraitProblemQuerySet":
+        return self.filter(source=source)
+
+    def by_trait(self) -> "TraitProblemQuerySet":
+        """What was refused before what was mended, trait by trait."""
+        return self.order_by("scope", "key", "-outcome", "reason", "id")
+
+
 class TraitProblem(TenantModel):
     """Values of one trait (or calls of one kind) that were coerced or refused, for an admin to see."""
 
@@ -33,14 +48,16 @@ class TraitProblem(TenantModel):
         REFUSED = "refused", "Refused"
 
     source = models.CharField(max_length=60)
-    scope = models.CharField(max_length=10)  # "account", "user" or "event"
-    key = models.CharField(max_length=100)
+    scope = models.CharField(max_length=10)  # "account" or "user" (a trait), "event" (by name), "call" (a whole one)
+    key = models.CharField(max_length=100)  # the trait's key, the event's name, the call's type
     outcome = models.CharField(max_length=10, choices=Outcome.choices)
     reason = models.CharField(max_length=200)
     sample = models.TextField()
     count = models.IntegerField()
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
+
+    objects = TenantManager.from_queryset(TraitProblemQuerySet)()
 
     class Meta:
         base_manager_name = "objects"
