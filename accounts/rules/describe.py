@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 from accounts.rules.compile import TRACKED, Audience
 from accounts.rules.fields import Field, FieldType
-from accounts.rules.grammar import Group, Leaf, Mode, Node, Rule
+from accounts.rules.grammar import MAX_NUMBER, Group, Leaf, Mode, Node, Rule
 from accounts.rules.operators import Form
 
 People = Mapping[int, str]
@@ -109,7 +110,8 @@ def _values(leaf: Leaf, people: People) -> list[str]:
         case Form.COUNT_IN_DAYS:
             return [counted(values[0], "time"), counted(values[1], "day")]
         case Form.MANY:
-            return [listed([_quoted(format_value(value, leaf.field, people=people), leaf.field) for value in values])]
+            items = [_quoted(format_value(value, leaf.field, people=people), leaf.field) for value in values]
+            return [listed(items, "and" if leaf.operator.family == "containment" else "or")]
         case _:
             return [_quoted(format_value(value, leaf.field, people=people), leaf.field) for value in values]
 
@@ -135,6 +137,8 @@ def money(cents: int) -> str:
 
 
 def number(value: float) -> str:
+    if not math.isfinite(value) or abs(value) > MAX_NUMBER:
+        return f"{value:g}"
     return f"{int(value):,}" if value == int(value) else f"{value:,}"
 
 
@@ -149,4 +153,5 @@ def _small(label: str) -> str:
 
 
 def _capital(phrase: str) -> str:
-    return phrase[:1].upper() + phrase[1:]
+    first = 1 if phrase.startswith("(") else 0
+    return phrase[:first] + phrase[first : first + 1].upper() + phrase[first + 1 :]
