@@ -5,7 +5,7 @@ from typing import NamedTuple
 from cs_platform.tenancy.roles import Role
 
 WORKSPACE_SLUG, WORKSPACE_NAME = "orbiton", "Orbiton Software"
-PASSWORD = "customers-stay-2026"  # noqa: S105 - shown on the sign-in page of every demo
+PASSWORD = "customers-stay-2026"
 
 
 class DemoLogin(NamedTuple):

@@ -1,4 +1,4 @@
-"""What every template may say: the moment the page is made, by the database's clock, and the day it is in the workspace."""
+"""What every template may say: the moment the page is made, by the database's clock, and the workspace's day."""
 
 from datetime import date, datetime
 

@@ -1,4 +1,4 @@
-"""What holds for every response: headers, the zone of the workspace, and htmx requests of people who were signed out."""
+"""What holds for every response: headers, the workspace's zone, htmx requests of people who were signed out."""
 
 from collections.abc import Callable
 from urllib.parse import urlsplit

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 
@@ -21,6 +22,7 @@ class WorkspaceRequest(HttpRequest):
 
     tenant: Tenant
     membership: Membership
+    now: datetime
 
 
 def requires(

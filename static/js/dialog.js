@@ -5,7 +5,7 @@ const slot = document.getElementById("dialog");
 
 // Without scripts the server's `open` shows it in the page; with them it becomes modal.
 if (slot.open) {
-  slot.close();
+  slot.removeAttribute("open");
   slot.showModal();
 }
 

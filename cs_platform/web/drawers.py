@@ -1,0 +1,61 @@
+"""Drawers: `?history=31` opens one beside whatever page it is added to; settings.DRAWERS says who fills which."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.utils.module_loading import import_string
+
+from .pages import render_page, target_id
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A template and what it is given."""
+
+    template: str
+    context: Mapping[str, Any]
+
+
+def render_beside(
+    request: HttpRequest,
+    template: str,
+    context: Callable[[], Mapping[str, Any]],
+    *,
+    fragments: Mapping[str, str] | None = None,
+) -> HttpResponse:
+    """A page with the drawer its address asks for. The page's own context is not made when only the drawer is wanted."""
+    drawer = _opened(request)
+    if drawer is None:
+        return render_page(request, template, context(), fragments=fragments)
+    if target_id(request) == "drawer":
+        return render_page(request, drawer.template, drawer.context)
+    places = {**(fragments or {}), "drawer": drawer.template}
+    return render_page(request, template, {**context(), **drawer.context}, fragments=places)
+
+
+def _opened(request: HttpRequest) -> Fragment | None:
+    for name, path in settings.DRAWERS.items():
+        if name in request.GET:
+            return import_string(path)(request, _whole(request.GET[name]))
+    return None
+
+
+def _whole(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+        raise Http404("No such thing to show.")
+    return int(text)
+
+
+def page_address(request: HttpRequest, **drawer: int) -> str:
+    """The page the person is on, with another drawer or (naming none) without any."""
+    current = request.headers.get("HX-Current-URL") if request.method == "POST" else None
+    parts = urlsplit(current or request.get_full_path())
+    params = QueryDict(parts.query, mutable=True)
+    for name in settings.DRAWERS:
+        params.pop(name, None)
+    params.update({name: str(pk) for name, pk in drawer.items()})
+    return f"{parts.path}?{params.urlencode(safe=':')}" if params else parts.path
