@@ -16,8 +16,6 @@ from playbooks import ledger
 from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, due, known_zone, zone_info
 
-SUBJECTS_SQL = "SELECT account_id, end_user_id FROM enroll_subject"
-
 
 class AlreadyActive(Exception):
     def __init__(self) -> None:
@@ -64,12 +62,12 @@ def enroll_selected(application: Application, subjects: Sql) -> list[int]:
     """
     with transaction.atomic():
         _stage_subjects(application, subjects)
-        steps = _steps(application.playbook)
+        steps = planned_steps(application.playbook.version_id)
         anchors = _anchor_columns(steps)
         _stage_plan(application, steps, anchors)
         ids = _insert_enrollments(application, len(steps))
         if ids:
-            _insert_runs(application, ids, anchors)
+            _insert_runs(application, ids, steps, anchors)
             _finish_past(application, ids)
             _write_down(application, ids)
             _announce(application, steps)
@@ -94,7 +92,7 @@ def _stage_subjects(application: Application, subjects: Sql) -> None:
             [application.tenant.pk],
         )
         zones = [_zone_row(application, given) for (given,) in cursor.fetchall()]
-        _insert_rows(cursor, "enroll_zone", zones)
+        insert_rows(cursor, "enroll_zone", zones)
 
 
 def _zone_row(application: Application, given: str | None) -> tuple[str | None, str, date]:
@@ -102,8 +100,8 @@ def _zone_row(application: Application, given: str | None) -> tuple[str | None, 
     return given, zone, application.now.astimezone(zone_info(zone)).date()
 
 
-def _steps(playbook: Playbook) -> list[PlannedStep]:
-    steps = Step.objects.filter(version_id=playbook.version_id).order_by("position")
+def planned_steps(version_id: int | None) -> list[PlannedStep]:
+    steps = Step.objects.filter(version_id=version_id).order_by("position")
     return [PlannedStep(s.pk, s.position, s.offset_days, s.anchor, s.is_external) for s in steps]
 
 
@@ -122,6 +120,15 @@ def anchor_columns(wanted: set[str], fields: FieldSet) -> dict[str, Sql]:
     return columns
 
 
+def anchor_of_step(step_id: str, steps: Iterable[PlannedStep], columns: dict[str, Sql]) -> Sql:
+    """The anchor date of whichever step the row is about, as one expression over `a`."""
+    anchored = [(step.step_id, columns[step.anchor]) for step in steps if step.anchor]
+    if not anchored:
+        return Sql("NULL::date")
+    cases = "".join(f" WHEN {pk} THEN {column.text}" for pk, column in anchored)
+    return Sql(f"CASE {step_id}{cases} END", tuple(param for _pk, column in anchored for param in column.params))
+
+
 def _stage_plan(application: Application, steps: Sequence[PlannedStep], anchors: dict[str, Sql]) -> None:
     skip_weekends = bool(application.playbook.version.definition.get("skip_weekends"))  # type: ignore[union-attr]
     with connection.cursor() as cursor:
@@ -136,7 +143,7 @@ def _stage_plan(application: Application, steps: Sequence[PlannedStep], anchors:
                 skip_weekends=skip_weekends,
             )
             rows += _plan_rows(cursor, steps, activation, anchors)
-        _insert_rows(cursor, "enroll_plan", rows)
+        insert_rows(cursor, "enroll_plan", rows)
 
 
 def _plan_rows(
@@ -161,7 +168,7 @@ def _anchor_dates(cursor: Any, column: Sql, zone: str) -> list[date | None]:
     return [day for (day,) in cursor.fetchall()]
 
 
-def _insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
     if not rows:
         return
     row = f"({', '.join(['%s'] * len(rows[0]))})"
@@ -207,23 +214,23 @@ def _occasion(application: Application) -> Sql:
     return anchor_columns({again["field"]}, workspace_fields())[again["field"]]
 
 
-def _insert_runs(application: Application, ids: list[int], anchors: dict[str, Sql]) -> None:
+def _insert_runs(
+    application: Application, ids: list[int], steps: Sequence[PlannedStep], anchors: dict[str, Sql]
+) -> None:
     """Steps without an anchor join on the zone alone, anchored ones on the account's date too."""
-    anchored = [(step.pk, anchors[step.anchor]) for step in Step.objects.filter(version_id=application.playbook.version_id) if step.anchor]
-    cases = "".join(f" WHEN {pk} THEN {column.text}" for pk, column in anchored)
-    anchor_date = f"CASE p.step_id{cases} END" if cases else "NULL::date"
-    params = [param for _pk, column in anchored for param in column.params]
+    anchor_date = anchor_of_step("p.step_id", steps, anchors)
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, position, is_external, due_on, due_at, try_at)
-            SELECT e.tenant_id, e.id, p.step_id, p.position, p.is_external, p.due_on, p.due_at, p.due_at
+            INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, position, is_external,
+                anchor_on, due_on, due_at, try_at)
+            SELECT e.tenant_id, e.id, p.step_id, p.position, p.is_external, p.anchor_date, p.due_on, p.due_at, p.due_at
             FROM playbooks_enrollment e
             JOIN accounts_account a ON a.id = e.account_id
-            JOIN enroll_plan p ON p.zone = e.timezone AND p.anchor_date IS NOT DISTINCT FROM {anchor_date}
+            JOIN enroll_plan p ON p.zone = e.timezone AND p.anchor_date IS NOT DISTINCT FROM {anchor_date.text}
             WHERE e.tenant_id = %s AND e.id = ANY(%s) ORDER BY e.id, p.position
             """,  # noqa: S608
-            [*params, application.tenant.pk, ids],
+            [*anchor_date.params, application.tenant.pk, ids],
         )
 
 

@@ -268,6 +268,7 @@ class ActionRun(TenantModel):
     position = models.PositiveSmallIntegerField()
     is_external = models.BooleanField()
     state = models.CharField(max_length=10, choices=State.choices, default=State.SCHEDULED, db_default="scheduled")
+    anchor_on = models.DateField(null=True)  # the anchor's date it was scheduled by; when that moves, so does the run
     due_on = models.DateField(null=True)
     due_at = models.DateTimeField(null=True)  # null: anchored to a date that is not set yet
     try_at = models.DateTimeField(null=True)

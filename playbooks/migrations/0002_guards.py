@@ -17,7 +17,7 @@ _RUN_MOVES = {
 _ENROLLMENT_MOVES = {
     "active": "completed paused stopping",
     "paused": "active stopping",
-    "completed": "stopping",
+    "completed": "stopping active",
     "stopping": "stopped",
 }
 

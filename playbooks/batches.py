@@ -1,0 +1,117 @@
+"""From claimed rows to what an action sees: the locked enrollments, and a Batch of one step."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from actions.base import Action, Batch, Run
+from actions.registry import action_for
+from cs_platform.tenancy.models import Tenant
+from playbooks.leases import LeaseLost
+from playbooks.models import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One claimed run with the enrollment it belongs to, as they stand under the lock."""
+
+    run: Run
+    enrollment_state: str
+    attempt: int
+    due_at: datetime | None
+    prepared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A claimed batch, loaded: its step, its action, its runs."""
+
+    tenant: Tenant
+    step: Step
+    action: Action
+    token: UUID
+    claimed: Sequence[Claimed]
+    now: datetime
+
+    def batch(self, claimed: Sequence[Claimed]) -> Batch:
+        playbook = self.step.version.playbook
+        return Batch(
+            tenant_id=self.tenant.pk,
+            config=self.step.config,
+            now=self.now,
+            today=self.now.astimezone(ZoneInfo(self.tenant.timezone)).date(),
+            actor=playbook.actor,
+            playbook_name=playbook.name,
+            runs=[one.run for one in claimed],
+        )
+
+
+_LOAD = """
+    SELECT r.id, r.enrollment_id, e.account_id, e.end_user_id, e.cta_id, e.timezone, r.due_on, r.receipt,
+        e.state, r.attempt, r.due_at, r.prepared_at IS NOT NULL
+    FROM playbooks_actionrun r JOIN playbooks_enrollment e ON e.id = r.enrollment_id
+    WHERE r.tenant_id = %s AND r.id = ANY(%s) {fence} ORDER BY e.id, r.position
+"""
+
+
+def load(
+    tenant: Tenant, step_id: int, run_ids: Sequence[UUID], *, token: UUID, now: datetime, lock_accounts: bool = False
+) -> Work:
+    """Lock order, the same everywhere: enrollments by id, then (for undo) accounts by id, then targets.
+
+    Raises LeaseLost when a run was taken over meanwhile.
+    """
+    step = Step.objects.select_related("version__playbook").get(pk=step_id)
+    with connection.cursor() as cursor:
+        _lock_enrollments(cursor, tenant.pk, run_ids)
+        if lock_accounts:
+            _lock_accounts(cursor, tenant.pk, run_ids)
+        cursor.execute(_LOAD.format(fence="AND r.lease_token = %s"), [tenant.pk, list(run_ids), token])
+        claimed = list(_rows(cursor.fetchall()))
+    if len(claimed) != len(run_ids):
+        raise LeaseLost
+    return Work(tenant, step, action_for(step.action), token, claimed, now)
+
+
+def peek(tenant: Tenant, step: Step, run_ids: Sequence[UUID], *, now: datetime) -> Work:
+    """The same for a preview: nothing claimed, nothing locked."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOAD.format(fence=""), [tenant.pk, list(run_ids)])
+        claimed = list(_rows(cursor.fetchall()))
+    return Work(tenant, step, action_for(step.action), UUID(int=0), claimed, now)
+
+
+def _lock_enrollments(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
+    cursor.execute(
+        "SELECT 1 FROM playbooks_enrollment WHERE tenant_id = %s AND id IN"
+        " (SELECT enrollment_id FROM playbooks_actionrun WHERE tenant_id = %s AND id = ANY(%s))"
+        " ORDER BY id FOR NO KEY UPDATE",
+        [tenant_id, tenant_id, list(run_ids)],
+    )
+
+
+def _lock_accounts(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
+    """Stops on one account take turns, so that a receipt handed from one to the other is seen."""
+    cursor.execute(
+        "SELECT 1 FROM accounts_account WHERE tenant_id = %s AND id IN (SELECT e.account_id FROM playbooks_enrollment e"
+        " JOIN playbooks_actionrun r ON r.enrollment_id = e.id WHERE r.tenant_id = %s AND r.id = ANY(%s))"
+        " ORDER BY id FOR NO KEY UPDATE",
+        [tenant_id, tenant_id, list(run_ids)],
+    )
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> Iterator[Claimed]:
+    for id, enrollment, account, user, cta, zone, due_on, receipt, state, attempt, due_at, prepared in rows:
+        run = Run(id, enrollment, account, user, cta, zone, due_on, _document(receipt))
+        yield Claimed(run, state, attempt, due_at, prepared)
+
+
+def _document(receipt: Any) -> dict[str, Any] | None:
+    """A raw cursor hands jsonb over as text: Django decodes it itself, for its own fields."""
+    return json.loads(receipt) if isinstance(receipt, str) else receipt

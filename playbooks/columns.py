@@ -1,0 +1,124 @@
+"""A column of the accounts table for each live playbook: date applied, how far, and its history a click away."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from django.db import connection
+
+from accounts.models import Account
+from accounts.rules.sql import Sql, compose
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from cs_platform.tenancy.context import current_tenant_id
+from playbooks.models import Playbook
+from playbooks.progress import marks, track_state
+
+MOST_COLUMNS = 12  # from the start; all others can be chosen
+ACTIVE = "('active', 'paused', 'stopping')"
+
+# The enrollment that speaks for an account: the one under way, else the latest.
+_LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"  # noqa: S608
+_LEAD_OF_EACH = f"""
+ LEFT JOIN (SELECT DISTINCT ON (e.account_id) e.account_id, e.progress, e.activated_on FROM playbooks_enrollment e
+ WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} ORDER BY e.account_id, {_LEAD}) p ON p.account_id = a.id
+"""  # noqa: S608
+_CELLS = f"""
+WITH lead AS (
+    SELECT DISTINCT ON (e.account_id, e.playbook_id) e.id, e.account_id, e.playbook_id, e.state, e.progress, e.activated_on
+    FROM playbooks_enrollment e
+    WHERE e.tenant_id = %s AND e.account_id = ANY(%s) AND e.playbook_id = ANY(%s)
+    ORDER BY e.account_id, e.playbook_id, {_LEAD}
+)
+SELECT lead.*, (
+    SELECT array_agg(r.state ORDER BY r.due_at NULLS LAST, r.position, r.fan_key)
+    FROM playbooks_actionrun r WHERE r.tenant_id = %s AND r.enrollment_id = lead.id
+) FROM lead
+"""  # noqa: S608
+_SOME = """
+EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.account_id = a.id{which})
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the cell shows of one enrollment."""
+
+    url: str
+    state: str
+    percent: int
+    applied_on: date
+    marks: tuple[str, ...]
+
+
+class PlaybookColumns:
+    @cached_property
+    def _playbooks(self) -> list[Playbook]:
+        live = Playbook.objects.filter(status__in=(Playbook.Status.LIVE, Playbook.Status.PAUSED))
+        return list(live.exclude(audience=Playbook.Audience.CTAS).only("tenant_id", "name").order_by("name", "pk"))
+
+    def columns(self) -> Sequence[Column]:
+        return [_column(playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
+
+    def facets(self) -> Sequence[Facet]:
+        return (Facet("playbook", "Any playbook", "workflow", tuple(_choices(Sql(""), "is")), listed=True),)
+
+    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+        """One query for the page: which enrollment speaks for each account, and the states of its runs."""
+        tenant_id = current_tenant_id()
+        playbooks = {int(column.key.partition(":")[2]): column.key for column in columns}
+        ids = [account.pk for account in accounts]
+        with connection.cursor() as cursor:
+            cursor.execute(_CELLS, [tenant_id, ids, list(playbooks), tenant_id])
+            rows = cursor.fetchall()
+        return {(row[1], playbooks[row[2]]): _run(row, here) for row in rows}
+
+
+def _run(row: tuple[Any, ...], here: str) -> Run:
+    id, _account, _playbook, state, progress, applied_on, states = row
+    return Run(f"{here}history={id}", track_state(state), progress, applied_on, marks(states or ()))
+
+
+def _column(playbook: Playbook, *, usual: bool) -> Column:
+    key, which = f"playbook:{playbook.pk}", compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook.pk))
+    return Column(
+        key,
+        playbook.name,
+        "playbooks/cells/progress.html",
+        icon="workflow",
+        classes="keep run",
+        sorts=_sorts(key, playbook),
+        facet=Facet(key, playbook.name, "workflow", tuple(_choices(which, "")), listed=False),
+        usual=usual,
+    )
+
+
+def _sorts(key: str, playbook: Playbook) -> tuple[Sort, ...]:
+    join = compose(_LEAD_OF_EACH, tenant=Sql.value(playbook.tenant_id), playbook=Sql.value(playbook.pk))
+    progress, applied = Sql("p.progress"), Sql("p.activated_on")
+    return (
+        Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", join=join),
+        Sort(f"{key}.applied", applied, date, "Date applied, oldest first", "Date applied, newest first", join=join),
+    )
+
+
+def _choices(which: Sql, verb: str) -> Iterator[Choice]:
+    """`which` narrows to one playbook; with a verb the words stand in a chip: “is active”."""
+    states = (
+        ("active", "active", f" AND e.state IN {ACTIVE}"),
+        ("finished", "finished", " AND e.state = 'completed'"),
+        ("stopped", "stopped", " AND e.state = 'stopped'"),
+        ("applied", "applied at some time", ""),
+    )
+    for key, words, condition in states:
+        yield Choice(key, _worded(verb, words), _some(compose("{which}{state}", which=which, state=Sql(condition))))
+    yield Choice("never", _worded(verb, "not applied"), compose("NOT {some}", some=_some(which)))
+
+
+def _worded(verb: str, words: str) -> str:
+    return f"{verb} {words}" if verb else words[:1].upper() + words[1:]
+
+
+def _some(which: Sql) -> Sql:
+    return compose(_SOME, tenant=Sql.value(current_tenant_id()), which=which)

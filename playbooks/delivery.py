@@ -1,0 +1,183 @@
+"""Actions that leave our database: drafted in one transaction, marked, sent outside of any, settled in another.
+
+The marker is committed before the call. If the worker dies after it, the effect may or may not have happened: the run
+becomes `uncertain`, is shown to a person and is never repeated blindly.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import DatabaseError, connection
+
+from actions.base import Applied, DeliveryOutcome, ExternalAction, Held, Prepared, Refused, Retry, Skipped, Uncertain
+from actions.registry import action_for
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Tenant
+from playbooks.batches import Claimed, Work, load
+from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
+from playbooks.models import Step
+from playbooks.runner import backoff, fail_run, in_halves, meet_condition, retry_or_dead, split_by_enrollment, tell_applied
+from playbooks.settlement import Settled, count_progress, settle
+
+log = logging.getLogger(__name__)
+
+Deliver = Callable[[ExternalAction, Any], DeliveryOutcome]
+
+AT_ONCE = 20  # calls on the wire per batch
+BATCH = 100  # short enough that a slow provider cannot outlast the lease
+LATE_AFTER = timedelta(hours=24)
+
+
+def deliver_directly(action: ExternalAction, payload: Any) -> DeliveryOutcome:
+    return action.deliver(payload)
+
+
+def deliver_round(tenant: Tenant, *, now: datetime, deliver: Deliver = deliver_directly) -> int:
+    """One batch of every due external step of one workspace. Returns how many runs were worked on."""
+    with tenant_context(tenant.pk):
+        reclaim_expired(tenant_id=tenant.pk, external=True, now=now)
+        steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
+    return sum(deliver_step(tenant, step_id, now=now, deliver=deliver) for step_id in steps)
+
+
+def deliver_step(tenant: Tenant, step_id: int, *, now: datetime, deliver: Deliver) -> int:
+    with tenant_context(tenant.pk):
+        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=BATCH)
+    if claim is None:
+        return 0
+    payloads: dict[UUID, Any] = {}
+    in_halves(
+        claim.run_ids,
+        lambda ids: payloads.update(_prepare(tenant, claim, ids, now)),
+        lambda id, why: fail_run(tenant, claim, id, why, now),
+    )
+    if payloads:
+        _send(tenant, claim, payloads, now, deliver)
+    return len(claim.run_ids)
+
+
+def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> dict[UUID, Any]:
+    """Drafts what is new and marks what is ready: the payloads it returns may be sent once this has committed."""
+    with tenant_context(tenant.pk):
+        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now)
+        active, settled = split_by_enrollment(work)
+        _withdraw(work)
+        drafts, unmet = meet_condition(work, [one for one in active if not one.prepared])
+        drafts, late = _hold_late(drafts, now)
+        payloads, kept_back = _load_payloads(work, [one for one in active if one.prepared])
+        settled += [*unmet, *late, *_prepared(work, drafts), *kept_back]
+        settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
+        _mark_sent(tenant.pk, claim.token, list(payloads), now)
+        count_progress((one.run.enrollment_id for one in work.claimed), tenant_id=tenant.pk, now=now)
+        return payloads
+
+
+def _withdraw(work: Work) -> None:
+    """Drafts of enrollments that were stopped between the claim and now."""
+    ended = [one for one in work.claimed if one.enrollment_state not in ("active", "paused") and one.prepared]
+    if ended:
+        work.action.cancel(work.batch(ended))
+
+
+def _hold_late(claimed: Sequence[Claimed], now: datetime) -> tuple[list[Claimed], list[Settled]]:
+    """A message more than a day late waits for a person: after an outage nobody gets a burst of old mail."""
+    late = [one for one in claimed if one.due_at is not None and now - one.due_at > LATE_AFTER]
+    why = "It is more than a day late. Send it now, or skip it."
+    held = [Settled(one.run.id, "held", reason_code="late", reason=why) for one in late]
+    return [one for one in claimed if one not in late], held
+
+
+def _prepared(work: Work, drafts: Sequence[Claimed]) -> list[Settled]:
+    if not drafts:
+        return []
+    outcomes = _external(work.action).prepare(work.batch(drafts))
+    return [_settled_draft(one, outcomes[one.run.id]) for one in drafts]
+
+
+def _settled_draft(one: Claimed, outcome: Prepared | Skipped | Held) -> Settled:
+    match outcome:
+        case Prepared(receipt, send_at):
+            return Settled(one.run.id, "scheduled", receipt, try_at=send_at, prepared=True)
+        case Skipped(reason):
+            return Settled(one.run.id, "skipped", reason_code="skipped", reason=reason)
+        case Held(code, reason):
+            return Settled(one.run.id, "held", reason_code=code, reason=reason)
+
+
+def _load_payloads(work: Work, ready: Sequence[Claimed]) -> tuple[dict[UUID, Any], list[Settled]]:
+    if not ready:
+        return {}, []
+    loaded = _external(work.action).load(work.batch(ready))
+    kept_back = [
+        _settled_draft(one, found) for one in ready if isinstance(found := loaded[one.run.id], Skipped | Held)
+    ]
+    return {id: found for id, found in loaded.items() if not isinstance(found, Skipped | Held)}, kept_back
+
+
+def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) -> None:
+    if run_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE playbooks_actionrun SET sent_marker_at = %s WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
+                [now, tenant_id, token, run_ids],
+            )
+
+
+def _send(tenant: Tenant, claim: Claim, payloads: Mapping[UUID, Any], now: datetime, deliver: Deliver) -> None:
+    """Calls overlap; each outcome is settled by itself, so that one slow provider delays nobody's bookkeeping.
+
+    Nothing is repeated from here: an outcome that cannot be written down stays marked, and becomes uncertain.
+    """
+    with tenant_context(tenant.pk):
+        action = _external(action_for(Step.objects.get(pk=claim.step_id).action))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        calls = {id: pool.submit(_call, deliver, action, payload) for id, payload in payloads.items()}
+        for run_id, call in calls.items():
+            try:
+                _record(tenant, claim, run_id, call.result(), now)
+            except LeaseLost:
+                log.warning("lease lost for run %s while it was being sent", run_id)
+            except DatabaseError:
+                log.exception("outcome of run %s could not be written down", run_id)
+
+
+def _call(deliver: Deliver, action: ExternalAction, payload: Any) -> DeliveryOutcome:
+    try:
+        return deliver(action, payload)
+    except Exception as error:  # noqa: BLE001 - after the marker an unknown error leaves the outcome unknown
+        return Uncertain(f"It is not known whether it was sent: {error or type(error).__name__}")
+
+
+def _record(tenant: Tenant, claim: Claim, run_id: UUID, outcome: DeliveryOutcome, now: datetime) -> None:
+    with tenant_context(tenant.pk):
+        work = load(tenant, claim.step_id, [run_id], token=claim.token, now=now)
+        one = work.claimed[0]
+        _external(work.action).record(work.batch([one]), {run_id: outcome})
+        settle([_settled_call(one, outcome, now)], tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
+        if isinstance(outcome, Applied):
+            tell_applied(work, {run_id: outcome}, [one])
+        count_progress([one.run.enrollment_id], tenant_id=tenant.pk, now=now)
+
+
+def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Settled:
+    match outcome:
+        case Applied(receipt):
+            return Settled(one.run.id, "applied", receipt)
+        case Retry(reason, not_before, counts) if not counts:
+            return Settled(one.run.id, "scheduled", reason_code="retry", reason=reason, try_at=max(not_before or now, now + backoff(0)))
+        case Retry(reason, not_before, _):
+            return retry_or_dead(one, reason, now=now, not_before=not_before)
+        case Uncertain(reason):
+            return Settled(one.run.id, "uncertain", reason_code="uncertain", reason=reason)
+        case Refused(reason):
+            return Settled(one.run.id, "dead", reason_code="refused", reason=reason)
+
+
+def _external(action: Any) -> ExternalAction:
+    if not isinstance(action, ExternalAction):
+        raise TypeError(f"{action.key} does not leave our database")
+    return action

@@ -1,0 +1,63 @@
+"""What a person does about runs that need one: failed, held, or of unknown outcome. Each verb says whether it acted."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from cs_platform.tenancy.models import WorkDue
+from playbooks import ledger
+from playbooks.models import ActionRun, Enrollment
+from playbooks.settlement import count_progress
+
+OPEN = (ActionRun.State.DEAD, ActionRun.State.HELD, ActionRun.State.UNCERTAIN)
+
+
+def retry(run: ActionRun, *, by: str, now: datetime) -> bool:
+    """Try again at once. For an uncertain one this says: it did not happen."""
+    moved = _move(run, OPEN, ActionRun.State.SCHEDULED, by=by, reason="Tried again.", now=now, try_at=now, attempt=0)
+    if moved:
+        queue = WorkDue.Queue.DELIVER if run.is_external else WorkDue.Queue.APPLY
+        WorkDue.announce(tenant_id=run.tenant_id, queue=queue, due_at=now)
+    return moved
+
+
+def skip(run: ActionRun, *, by: str, now: datetime) -> bool:
+    """It shall not happen any more."""
+    states = (ActionRun.State.DEAD, ActionRun.State.HELD)
+    return _move(run, states, ActionRun.State.SKIPPED, by=by, reason="Skipped by a team member.", now=now)
+
+
+def mark_done(run: ActionRun, *, by: str, now: datetime) -> bool:
+    """It did happen: settles an uncertain delivery, or a failed action that was done by hand."""
+    states = (ActionRun.State.UNCERTAIN, ActionRun.State.DEAD)
+    return _move(run, states, ActionRun.State.APPLIED, by=by, reason="Marked as done.", now=now, receipt={"marked_done": by})
+
+
+def _move(
+    run: ActionRun, states: Sequence[str], to: str, *, by: str, reason: str, now: datetime, **fields: object
+) -> bool:
+    with transaction.atomic():
+        enrollment = Enrollment.objects.select_for_update(no_key=True).get(pk=run.enrollment_id)
+        if enrollment.state not in (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.COMPLETED):
+            return False
+        before = ActionRun.objects.select_for_update().get(pk=run.pk)
+        if before.state not in states:
+            return False
+        if to == ActionRun.State.SCHEDULED:
+            _reopen(enrollment, by=by, now=now)
+        ActionRun.objects.filter(pk=run.pk).update(
+            state=to, reason_code="", reason=reason, claims=0, sent_marker_at=None, settled_at=now, **fields
+        )
+        ledger.record_runs([run.pk], tenant_id=run.tenant_id, from_state=before.state, actor=by, now=now, reason=reason)
+        count_progress([enrollment.pk], tenant_id=run.tenant_id, now=now)
+    return True
+
+
+def _reopen(enrollment: Enrollment, *, by: str, now: datetime) -> None:
+    """A finished enrollment with one failed action goes on when that action is tried again."""
+    ended = Enrollment.objects.filter(pk=enrollment.pk, state=Enrollment.State.COMPLETED)
+    if ended.update(state=Enrollment.State.ACTIVE, completed_at=None):
+        ledger.record_enrollments(
+            [enrollment.pk], tenant_id=enrollment.tenant_id, from_state="completed", to_state="active", actor=by, now=now
+        )

@@ -1,0 +1,222 @@
+"""Who works on which runs: claims, their tokens, and what becomes of a claim whose worker never came back.
+
+A claim is committed before any work begins, and every crash leaves its mark in `claims`: runs that keep killing their
+worker are first taken in smaller batches, then alone, then given up.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection
+
+from playbooks import ledger
+
+BATCH = 2_000
+# (fewest claims so far, most claims so far, batch size): only crashes while alone count towards poison.
+TIERS = ((0, 1, BATCH), (2, 2, 100), (3, 32_767, 1))
+ALONE_FROM = 3
+POISON_AFTER = ALONE_FROM + 5
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Runs of one step that belong to the holder of the token until the lease ends."""
+
+    token: UUID
+    step_id: int
+    run_ids: list[UUID]
+
+
+class LeaseLost(Exception):
+    """Somebody else holds these runs by now; our transaction must vanish."""
+
+
+def lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def due_steps(*, tenant_id: int, external: bool, now: datetime) -> list[int]:
+    """Steps with something to run, longest waiting first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT r.step_id FROM playbooks_actionrun r
+            JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
+            WHERE r.tenant_id = %s AND r.is_external = %s AND r.state = 'scheduled' AND r.try_at <= %s
+            GROUP BY r.step_id ORDER BY min(r.due_at), min(r.position), r.step_id
+            """,
+            [tenant_id, external, now],
+        )
+        return [step_id for (step_id,) in cursor.fetchall()]
+
+
+_CLAIM_DUE = """
+    WITH due AS (
+        SELECT r.id FROM playbooks_actionrun r
+        JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
+        WHERE r.tenant_id = %(tenant)s AND r.is_external = %(external)s AND r.step_id = %(step)s
+          AND r.state = 'scheduled' AND r.try_at <= %(now)s AND r.claims BETWEEN %(least)s AND %(most)s
+          -- Order inside an enrollment; a step that is being retried or reviewed does not block the next one.
+          AND NOT EXISTS (
+              SELECT 1 FROM playbooks_actionrun p
+              WHERE p.tenant_id = %(tenant)s AND p.enrollment_id = r.enrollment_id AND p.id <> r.id
+                AND p.state IN ('scheduled', 'running') AND p.attempt = 0 AND p.prepared_at IS NULL
+                AND (p.due_at, p.position) < (r.due_at, r.position))
+        ORDER BY r.try_at, r.id LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE playbooks_actionrun r
+    SET state = 'running', claims = claims + 1, lease_token = %(token)s, lease_until = %(until)s
+    FROM due WHERE r.id = due.id AND r.tenant_id = %(tenant)s RETURNING r.id
+"""
+
+
+def claim_due(
+    *, tenant_id: int, step_id: int, external: bool, now: datetime, size: int = BATCH
+) -> Claim | None:
+    """The next batch of one step, disjoint from everybody else's. Commit before working on it."""
+    token = uuid4()
+    for least, most, largest in TIERS:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _CLAIM_DUE,
+                {
+                    "tenant": tenant_id,
+                    "external": external,
+                    "step": step_id,
+                    "now": now,
+                    "least": least,
+                    "most": most,
+                    "size": min(size, largest),
+                    "token": token,
+                    "until": lease_end(now),
+                },
+            )
+            ids = [id for (id,) in cursor.fetchall()]
+        if ids:
+            return Claim(token, step_id, ids)
+    return None
+
+
+def reclaim_expired(*, tenant_id: int, external: bool, now: datetime) -> int:
+    """Runs whose worker died. Nothing had happened unless the sent marker says that it may have."""
+    return sum(_expire(tenant_id, external, now, fate) for fate in _FATES)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What an expired claim in `was` becomes, when the condition holds; tried in the order written."""
+
+    was: str
+    condition: str
+    state: str
+    code: str = ""
+    reason: str = ""
+
+
+_POISON = ("poison", "It stopped its worker again and again, even alone.")
+_FATES = (
+    _Fate("running", "sent_marker_at IS NOT NULL", "uncertain", "crashed", "The worker died while it was being sent."),
+    _Fate("running", f"claims >= {POISON_AFTER}", "dead", *_POISON),
+    _Fate("running", "true", "scheduled"),
+    _Fate("undoing", f"claims >= {POISON_AFTER}", "undo_dead", *_POISON),
+)
+
+
+def _expire(tenant_id: int, external: bool, now: datetime, fate: _Fate) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE playbooks_actionrun SET state = %s, lease_token = NULL, lease_until = NULL, reason_code = %s, reason = %s
+            WHERE id IN (SELECT id FROM playbooks_actionrun WHERE tenant_id = %s AND is_external = %s
+                         AND state = %s AND lease_until < %s AND {fate.condition} FOR UPDATE SKIP LOCKED)
+            RETURNING id
+            """,  # noqa: S608
+            [fate.state, fate.code, fate.reason, tenant_id, external, fate.was, now],
+        )
+        ids = [id for (id,) in cursor.fetchall()]
+    if ids:
+        said = fate.reason or "Its worker went away; nothing had happened yet."
+        ledger.record_runs(ids, tenant_id=tenant_id, from_state=fate.was, actor="engine", now=now, reason=said)
+    return len(ids)
+
+
+_CLAIM_UNDO = """
+    WITH last AS (
+        SELECT r.id FROM playbooks_actionrun r
+        JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'stopping'
+        WHERE r.tenant_id = %(tenant)s AND r.step_id = %(step)s
+          AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %(now)s))
+          AND r.claims BETWEEN %(least)s AND %(most)s
+          -- Last first: whatever was applied later goes before, and a message on the wire is waited for.
+          AND NOT EXISTS (
+              SELECT 1 FROM playbooks_actionrun l
+              WHERE l.tenant_id = %(tenant)s AND l.enrollment_id = r.enrollment_id AND l.id <> r.id
+                AND (l.state = 'running' OR (l.state IN ('applied', 'undoing')
+                     AND (l.settled_at, l.position) > (r.settled_at, r.position))))
+        ORDER BY r.id LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE playbooks_actionrun r
+    SET state = 'undoing', claims = claims + 1, lease_token = %(token)s, lease_until = %(until)s
+    FROM last WHERE r.id = last.id AND r.tenant_id = %(tenant)s RETURNING r.id
+"""
+
+
+def steps_to_undo(*, tenant_id: int, now: datetime, enrollment_ids: Sequence[int] | None = None) -> list[int]:
+    """Steps with applied runs under a stop, in the reverse of the order they ran in."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT r.step_id FROM playbooks_enrollment e
+            JOIN playbooks_actionrun r ON r.tenant_id = e.tenant_id AND r.enrollment_id = e.id
+            WHERE e.tenant_id = %s AND e.state = 'stopping' AND (%s::bigint[] IS NULL OR e.id = ANY(%s))
+              AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %s))
+            GROUP BY r.step_id ORDER BY max(r.settled_at) DESC, max(r.position) DESC, r.step_id
+            """,
+            [tenant_id, enrollment_ids, enrollment_ids, now],
+        )
+        return [step_id for (step_id,) in cursor.fetchall()]
+
+
+def claim_undo(*, tenant_id: int, step_id: int, now: datetime) -> Claim | None:
+    token = uuid4()
+    for least, most, size in TIERS:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _CLAIM_UNDO,
+                {
+                    "tenant": tenant_id,
+                    "step": step_id,
+                    "now": now,
+                    "least": least,
+                    "most": most,
+                    "size": size,
+                    "token": token,
+                    "until": lease_end(now),
+                },
+            )
+            ids = [id for (id,) in cursor.fetchall()]
+        if ids:
+            return Claim(token, step_id, ids)
+    return None
+
+
+def next_due(*, tenant_id: int, external: bool) -> datetime | None:
+    """When the queue must be looked at again: the earliest open run, or the end of the earliest lease."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT LEAST(
+                (SELECT min(r.try_at) FROM playbooks_actionrun r
+                 JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
+                 WHERE r.tenant_id = %(t)s AND r.is_external = %(x)s AND r.state = 'scheduled'),
+                (SELECT min(lease_until) FROM playbooks_actionrun
+                 WHERE tenant_id = %(t)s AND is_external = %(x)s AND state IN ('running', 'undoing')),
+                (SELECT min(stop_requested_at) FROM playbooks_enrollment
+                 WHERE tenant_id = %(t)s AND state = 'stopping' AND NOT %(x)s))
+            """,
+            {"t": tenant_id, "x": external},
+        )
+        return cursor.fetchone()[0]

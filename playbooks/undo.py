@@ -1,0 +1,297 @@
+"""Stopping: cancel what is scheduled, take back what was applied, last first; never a person's own work.
+
+A stop is requested in one short transaction and carried out in batches that survive a crash anywhere. The preview
+asks the very same decisions and writes nothing.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from actions.base import Batch, Keep, Undo, UndoDecision
+from actions.registry import action_for
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Membership, Tenant, WorkDue
+from playbooks import ledger
+from playbooks.batches import Claimed, Work, load, peek
+from playbooks.leases import Claim, LeaseLost, claim_undo, reclaim_expired, steps_to_undo
+from playbooks.models import ActionRun, Enrollment, Step
+from playbooks.runner import in_halves
+from playbooks.settlement import Settled, as_json, settle
+
+STOPPABLE = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.COMPLETED)
+UNSENT = (ActionRun.State.SCHEDULED, ActionRun.State.HELD)
+
+
+@dataclass(frozen=True, slots=True)
+class StopLine:
+    """One item of the list a person reads before and after a stop."""
+
+    run_id: UUID
+    day: int
+    icon: str
+    says: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StopPreview:
+    undone: list[StopLine]
+    cancelled: list[StopLine]
+    kept: list[StopLine]
+
+
+# Preview --------------------------------------------------------------------------------------------------------------
+
+
+def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
+    """What stopping would do now, item by item."""
+    preview = StopPreview([], [], [])
+    steps = {step.pk: step for step in enrollment.version.steps.all()}
+    for run in enrollment.runs.order_by("-settled_at", "-position"):
+        step = steps[run.step_id]
+        if run.state in UNSENT:
+            preview.cancelled.append(_will_not_run(run, step))
+        elif run.state == ActionRun.State.APPLIED:
+            _preview_applied(preview, enrollment.tenant, run, step, now)
+    return preview
+
+
+def _will_not_run(run: ActionRun, step: Step) -> StopLine:
+    action = action_for(step.action)
+    return StopLine(run.pk, step.offset_days + 1, action.icon, action.describe(step.config))
+
+
+def _preview_applied(preview: StopPreview, tenant: Tenant, run: ActionRun, step: Step, now: datetime) -> None:
+    work = peek(tenant, step, [run.pk], now=now)
+    decision = _decisions(work, work.batch(work.claimed), preview=True)[run.pk]
+    place = (run.pk, step.offset_days + 1, work.action.icon, decision.says)
+    match decision:
+        case Undo(_, detail):
+            preview.undone.append(StopLine(*place, detail))
+        case Keep():
+            preview.kept.append(StopLine(*place))
+
+
+# Requesting -----------------------------------------------------------------------------------------------------------
+
+
+def request_stop(
+    enrollment: Enrollment, *, by: Membership, note: str = "", keep: Collection[UUID] = (), now: datetime
+) -> bool:
+    """Stop one enrollment and carry it out at once as far as possible. False: it was stopped (or stopping) before."""
+    tenant_id = enrollment.tenant_id
+    with transaction.atomic():
+        if not request_stops([enrollment.pk], tenant_id=tenant_id, by=by.actor, note=note, now=now):
+            return False
+        _keep(enrollment.pk, keep, tenant_id=tenant_id, by=by.actor, now=now)
+    finish_stops(enrollment.tenant, now=now, enrollment_ids=[enrollment.pk])
+    return True
+
+
+def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now: datetime) -> int:
+    """Set-wise: nothing of these enrollments runs from here on. Returns how many were not stopping before."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH locked AS (
+                SELECT id, state FROM playbooks_enrollment
+                WHERE tenant_id = %s AND id = ANY(%s) AND state = ANY(%s) ORDER BY id FOR NO KEY UPDATE
+            ), stopping AS (
+                UPDATE playbooks_enrollment e SET state = 'stopping', stop_requested_at = %s, stopped_by = %s, stop_note = %s
+                FROM locked WHERE e.id = locked.id RETURNING e.id, locked.state
+            )
+            INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor, reason)
+            SELECT %s, id, %s, state, 'stopping', %s, %s FROM stopping RETURNING enrollment_id
+            """,
+            [tenant_id, list(ids), list(STOPPABLE), now, by, note, tenant_id, now, by, note],
+        )
+        stopping = [id for (id,) in cursor.fetchall()]
+        if stopping:
+            cancel_unsent(stopping, tenant_id=tenant_id, now=now)
+            WorkDue.announce(tenant_id=tenant_id, queue=WorkDue.Queue.APPLY, due_at=now)
+    return len(stopping)
+
+
+def cancel_unsent(enrollment_ids: Sequence[int], *, tenant_id: int, now: datetime) -> None:
+    """Scheduled and held runs never happen; what was drafted for them is withdrawn."""
+    open_runs = ActionRun.objects.filter(enrollment_id__in=enrollment_ids, state__in=UNSENT)
+    drafted = open_runs.filter(prepared_at__isnull=False)
+    for step_id in list(drafted.order_by("step_id").values_list("step_id", flat=True).distinct()):
+        _withdraw_drafts(tenant_id, step_id, list(drafted.filter(step_id=step_id).values_list("pk", flat=True)), now)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH old AS (
+                SELECT id, state FROM playbooks_actionrun
+                WHERE tenant_id = %s AND enrollment_id = ANY(%s) AND state IN ('scheduled', 'held') ORDER BY id FOR UPDATE
+            ), cancelled AS (
+                UPDATE playbooks_actionrun r SET state = 'cancelled', settled_at = %s, reason_code = 'stopped',
+                    reason = 'The playbook was stopped.'
+                FROM old WHERE r.id = old.id RETURNING r.id, r.enrollment_id, old.state
+            )
+            INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
+            SELECT %s, id, enrollment_id, %s, state, 'cancelled', 'engine', 'The playbook was stopped.' FROM cancelled
+            """,
+            [tenant_id, list(enrollment_ids), now, tenant_id, now],
+        )
+
+
+def _withdraw_drafts(tenant_id: int, step_id: int, run_ids: Sequence[UUID], now: datetime) -> None:
+    step = Step.objects.select_related("version__playbook", "tenant").get(pk=step_id)
+    work = peek(step.tenant, step, run_ids, now=now)
+    work.action.cancel(work.batch(work.claimed))
+
+
+def _keep(enrollment_id: int, keep: Collection[UUID], *, tenant_id: int, by: str, now: datetime) -> None:
+    """Items a person unticked in the preview: they stay as they are."""
+    chosen = ActionRun.objects.filter(enrollment_id=enrollment_id, pk__in=keep, state=ActionRun.State.APPLIED)
+    ids = list(chosen.values_list("pk", flat=True))
+    if ids:
+        reason = "Kept when the playbook was stopped."
+        chosen.update(state=ActionRun.State.KEPT, reason_code="kept_by_choice", reason=reason)
+        ledger.record_runs(ids, tenant_id=tenant_id, from_state="applied", actor=by, now=now, reason=reason)
+
+
+# Carrying out ---------------------------------------------------------------------------------------------------------
+
+
+def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: Sequence[int] | None = None) -> int:
+    """Undo batch by batch until nothing is left to undo now; resumable anywhere. Returns how many runs were settled."""
+    settled = 0
+    while True:
+        done = _undo_round(tenant, now, enrollment_ids)
+        settled += done
+        if not done:
+            break
+    with tenant_context(tenant.pk):
+        _close(tenant, now)
+    return settled
+
+
+def _undo_round(tenant: Tenant, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
+    with tenant_context(tenant.pk):
+        reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
+        steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
+    return sum(_undo_step(tenant, step_id, now) for step_id in steps)
+
+
+def _undo_step(tenant: Tenant, step_id: int, now: datetime) -> int:
+    with tenant_context(tenant.pk):
+        claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now)
+    if claim is None:
+        return 0
+    in_halves(claim.run_ids, lambda ids: _undo(tenant, claim, ids, now), lambda id, why: _undo_dead(tenant, claim, id, why, now))
+    return len(claim.run_ids)
+
+
+def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> None:
+    with tenant_context(tenant.pk):
+        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_accounts=True)
+        decisions = _decisions(work, work.batch(work.claimed), preview=False)
+        outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
+        settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
+        _hand_over(work.claimed, decisions, tenant_id=tenant.pk)
+        _tell(work, decisions)
+
+
+def _decisions(work: Work, batch: Batch, *, preview: bool) -> Mapping[UUID, UndoDecision]:
+    if work.step.keep_on_stop:
+        return {run.id: Keep("by_design", work.action.tell(batch.config, run.receipt or {})) for run in batch.runs}
+    return work.action.preview_undo(batch) if preview else work.action.undo(batch)
+
+
+def _settled(one: Claimed, decision: UndoDecision) -> Settled:
+    match decision:
+        case Undo(says, detail):
+            return Settled(one.run.id, "undone", {"undo": {"says": says, "detail": detail}}, reason=says)
+        case Keep(code, says):
+            return Settled(one.run.id, "kept", {"undo": {"says": says, "kept": code}}, reason_code=code, reason=says)
+
+
+def _hand_over(claimed: Sequence[Claimed], decisions: Mapping[UUID, UndoDecision], *, tenant_id: int) -> None:
+    """Splice: the run that wrote over ours inherits what was there before us, so the last one out restores it."""
+    heirs = [
+        (one.run.account_id, one.run.writer, as_json(decision.inherit))
+        for one in claimed
+        if isinstance(decision := decisions[one.run.id], Keep) and decision.inherit is not None
+    ]
+    if not heirs:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE playbooks_actionrun r SET receipt = r.receipt || h.inherit::jsonb
+            FROM unnest(%s::bigint[], %s::text[], %s::text[]) h(account_id, writer, inherit)
+            JOIN playbooks_enrollment e ON e.tenant_id = %s AND e.account_id = h.account_id
+            WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id
+              AND r.state IN ('applied', 'undoing') AND r.receipt ->> 'before_writer' = h.writer
+            """,
+            [*map(list, zip(*heirs, strict=True)), tenant_id],
+        )
+
+
+def _tell(work: Work, decisions: Mapping[UUID, UndoDecision]) -> None:
+    by_kind: dict[str, list[ledger.Told]] = {"action.undone": [], "action.kept": []}
+    for one in work.claimed:
+        decision = decisions[one.run.id]
+        kind = "action.undone" if isinstance(decision, Undo) else "action.kept"
+        subject = f"enrollment:{one.run.enrollment_id}"
+        by_kind[kind].append(ledger.Told(one.run.account_id, one.run.end_user_id, decision.says, subject))
+    actor = work.step.version.playbook.actor
+    for kind, lines in by_kind.items():
+        ledger.tell(lines, tenant_id=work.tenant.pk, kind=kind, actor=actor, now=work.now)
+
+
+def _undo_dead(tenant: Tenant, claim: Claim, run_id: UUID, why: str, now: datetime) -> None:
+    """One undo that cannot be done: shown to a person; the rest of the stop goes on."""
+    try:
+        with tenant_context(tenant.pk):
+            outcome = Settled(run_id, "undo_dead", reason_code="undo_failed", reason=why)
+            settle([outcome], tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
+    except LeaseLost:
+        return
+
+
+def _close(tenant: Tenant, now: datetime) -> None:
+    """Enrollments with nothing left to undo, and nothing on the wire, are stopped."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT e.id FROM playbooks_enrollment e WHERE e.tenant_id = %s AND e.state = 'stopping'
+              AND NOT EXISTS (SELECT 1 FROM playbooks_actionrun r WHERE r.tenant_id = e.tenant_id
+                  AND r.enrollment_id = e.id AND r.state IN ('running', 'applied', 'undoing'))
+            ORDER BY e.id FOR NO KEY UPDATE SKIP LOCKED
+            """,
+            [tenant.pk],
+        )
+        ids = [id for (id,) in cursor.fetchall()]
+        if not ids:
+            return
+        cancel_unsent(ids, tenant_id=tenant.pk, now=now)  # a failed call may have gone back to scheduled meanwhile
+        cursor.execute(
+            "UPDATE playbooks_enrollment SET state = 'stopped', stopped_at = %s WHERE tenant_id = %s AND id = ANY(%s)",
+            [now, tenant.pk, ids],
+        )
+    ledger.record_enrollments(ids, tenant_id=tenant.pk, from_state="stopping", to_state="stopped", actor="engine", now=now)
+    _tell_stopped(tenant.pk, ids, now)
+
+
+def _tell_stopped(tenant_id: int, ids: Iterable[int], now: datetime) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
+            SELECT e.tenant_id, e.account_id, e.end_user_id, %s, 'playbook.stopped', e.stopped_by,
+                p.name || ' stopped: ' || t.undone || ' undone, ' || t.kept || ' kept', 'enrollment:' || e.id
+            FROM playbooks_enrollment e JOIN playbooks_playbook p ON p.id = e.playbook_id
+            CROSS JOIN LATERAL (
+                SELECT count(*) FILTER (WHERE r.state = 'undone') AS undone, count(*) FILTER (WHERE r.state = 'kept') AS kept
+                FROM playbooks_actionrun r WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id) t
+            WHERE e.tenant_id = %s AND e.id = ANY(%s) ORDER BY e.id
+            """,
+            [now, tenant_id, list(ids)],
+        )
