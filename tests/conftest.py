@@ -9,6 +9,8 @@ from django.db import connections
 from django.test import TransactionTestCase
 from pytest_django.plugin import DjangoDbBlocker
 
+from cs_platform.embedded.templates import create_fresh_database
+
 from . import databases
 
 
@@ -18,9 +20,9 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Ordinary tests run as the application role in a transaction that is rolled back; others are emptied by the owner."""
+    """Ordinary tests run as the application role and are rolled back; after the others the owner empties the tables."""
     owner_url = os.environ["DATABASE_OWNER_URL"]
-    databases.create_clone(settings.DATABASES["default"]["NAME"])
+    create_fresh_database(databases.servers(), settings.DATABASES["default"]["NAME"])
     keep = databases.occupied_tables(owner_url)
     original = TransactionTestCase._fixture_teardown
     TransactionTestCase._fixture_teardown = lambda test: databases.empty(owner_url, keep=keep)  # type: ignore[method-assign]

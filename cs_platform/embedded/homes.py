@@ -19,7 +19,7 @@ LONGEST_SOCKET_DIR = 80  # a Unix socket's path may have about 100 characters
 
 @contextmanager
 def claimed(home: Path) -> Iterator[bool]:
-    """Hold `home` for this process; False when another process has it. The lock goes with the process, however it ends."""
+    """Hold `home` for this process; False when another has it. The lock goes with the process, however it ends."""
     make_directory(home)
     with open(home / "lock", "a+") as lock:
         try:
@@ -62,7 +62,7 @@ def check_free_space(path: Path) -> None:
 
 
 def socket_directory(home: Path, *, owner: int) -> Path:
-    """A short path, since a deep checkout leaves no room for a socket's name; private, since its servers ask no password."""
+    """Short, since a deep checkout leaves no room for a socket's name; private, since its servers ask no password."""
     name = f"cs-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]}"
     temporary = Path(tempfile.gettempdir())
     path = (temporary if len(str(temporary)) + len(name) < LONGEST_SOCKET_DIR else Path("/tmp")) / name

