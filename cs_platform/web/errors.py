@@ -4,6 +4,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template import loader
 from django.views import defaults
 
+from .pages import target_id
+
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _fragment(request, 400) or defaults.bad_request(request, exception)
@@ -25,5 +27,9 @@ def _fragment(request: HttpRequest, status: int) -> HttpResponse | None:
     """Without the request's context processors: whatever broke the page must not break the answer too."""
     if request.headers.get("HX-Request") != "true":
         return None
-    body = loader.render_to_string("errors/_fragment.html", {"status": status, "address": request.get_full_path()})
-    return HttpResponse(body, status=status)
+    context = {
+        "status": status,
+        "place": target_id(request),
+        "retry": request.get_full_path() if request.method == "GET" else "",
+    }
+    return HttpResponse(loader.render_to_string("errors/_fragment.html", context), status=status)

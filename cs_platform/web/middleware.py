@@ -82,12 +82,17 @@ def htmx_sign_in(get_response: Handler) -> Handler:
         response = get_response(request)
         if not request.headers.get("HX-Request") or not _leads_to_sign_in(response):
             return response
-        page = urlsplit(request.headers.get("HX-Current-URL", ""))
-        address = page._replace(scheme="", netloc="").geturl() or "/"
-        redirect = redirect_to_login(address)
+        redirect = redirect_to_login(_page_address(request))
         return HttpResponse(status=401, headers={"HX-Redirect": redirect.url})
 
     return middleware
+
+
+def _page_address(request: HttpRequest) -> str:
+    """The page the fragment was for, as an address of this site whatever the header says."""
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    path = "/" + page.path.lstrip("/")
+    return f"{path}?{page.query}" if page.query else path
 
 
 def _leads_to_sign_in(response: HttpResponse) -> bool:

@@ -72,7 +72,7 @@ def target_id(request: HttpRequest) -> str | None:
     """The id of the element htmx will fill; htmx 4 sends `aside#drawer`. None for a full page or a step in history."""
     if request.headers.get("HX-Request") != "true" or request.headers.get("HX-Request-Type") == "full":
         return None
-    return request.headers.get("HX-Target", "").rpartition("#")[2] or None
+    return request.headers.get("HX-Target", "").partition("#")[2] or None
 
 
 def go_to(request: HttpRequest, address: str) -> HttpResponse:

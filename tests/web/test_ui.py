@@ -1,0 +1,109 @@
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from cs_platform.web.templatetags import ui
+
+TODAY = date(2026, 11, 19)
+NOW = datetime(2026, 11, 19, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("cents", "said"),
+    [(18_400_000, "$184,000"), (0, "$0"), (-120_000, "−$1,200"), (150, "$2"), (None, "–")],
+)
+def test_money_is_said_without_cents(cents: int | None, said: str) -> None:
+    assert ui.money(cents) == said
+
+
+@pytest.mark.parametrize(
+    ("cents", "said"),
+    [
+        (198_000_000, "$1.98M"),
+        (4_200_000, "$42K"),
+        (999_900, "$9,999"),
+        (12_345_678_900, "$123M"),
+        (200_000_000_000, "$2B"),
+        (-4_200_000, "−$42K"),
+        (None, "–"),
+    ],
+)
+def test_totals_are_said_short(cents: int | None, said: str) -> None:
+    assert ui.money_short(cents) == said
+
+
+@pytest.mark.parametrize(("number", "said"), [(3, "+3"), (-12, "−12"), (0, "0"), (None, ""), (2.5, "+2.5")])
+def test_changes_carry_a_sign(number: float | None, said: str) -> None:
+    assert ui.signed(number) == said
+
+
+def test_a_day_of_this_year_needs_no_year() -> None:
+    assert ui.day(date(2026, 12, 8), TODAY) == "8 Dec"
+
+
+def test_a_day_of_another_year_has_it() -> None:
+    assert ui.day(date(2027, 1, 6), TODAY) == "6 Jan 2027"
+
+
+def test_no_day_is_a_dash() -> None:
+    assert ui.day(None, TODAY) == "–"
+
+
+def test_what_is_due_names_the_weekday() -> None:
+    assert ui.weekday(date(2026, 11, 17), TODAY) == "Tue 17 Nov"
+
+
+def test_a_moment_of_the_day_itself_says_so() -> None:
+    assert ui.moment(datetime(2026, 11, 19, 6, 2, tzinfo=UTC), TODAY) == "Today, 06:02"
+
+
+def test_days_are_counted_from_today() -> None:
+    assert ui.days_from(date(2026, 12, 8), TODAY) == 19
+    assert ui.days_from(date(2026, 11, 17), TODAY) == -2
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        (timedelta(seconds=20), "just now"),
+        (timedelta(minutes=5), "5 min ago"),
+        (timedelta(hours=2), "2 h ago"),
+        (timedelta(days=1), "yesterday"),
+        (timedelta(days=6), "6 d ago"),
+        (timedelta(days=7), "12 Nov"),
+        (timedelta(minutes=-3), "just now"),
+    ],
+)
+def test_what_is_under_a_week_old_is_said_relative(before: timedelta, said: str) -> None:
+    assert ui.ago(NOW - before, NOW) == said
+
+
+def test_never_seen_is_said() -> None:
+    assert ui.ago(None, NOW) == "never"
+
+
+def test_yesterday_is_a_day_of_the_zone_not_of_the_clock() -> None:
+    with timezone.override("Pacific/Auckland"):
+        assert ui.ago(datetime(2026, 11, 17, 10, 0, tzinfo=UTC), NOW) == "3 d ago"
+
+
+@pytest.mark.parametrize(("score", "word"), [(75, "good"), (74.9, "watch"), (50, "watch"), (49, "risk"), (None, "")])
+def test_a_score_has_a_word(score: float | None, word: str) -> None:
+    assert ui.band(score) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "letters"),
+    [("Priya Raman", "PR"), ("Anna Maria van Dyk", "AD"), ("Cher", "CH"), ("", ""), ("& Sons", "SO")],
+)
+def test_initials_are_of_the_first_and_the_last_word(name: str, letters: str) -> None:
+    assert ui.initials(name) == letters
+
+
+def test_a_name_keeps_its_colour() -> None:
+    assert ui.hue("Priya Raman") == 10
+
+
+def test_an_icon_points_into_the_sprite() -> None:
+    assert 'href="/static/icons.svg#flag"' in ui.icon("flag", "sm")
