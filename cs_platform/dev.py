@@ -24,12 +24,22 @@ from cs_platform.embedded.postgres import DURABLE, Postgres
 from cs_platform.embedded.processes import CannotStart, spawn
 from cs_platform.embedded.redis import Redis
 from cs_platform.embedded.servers import DATABASE, ROOT, VAR, published
-from cs_platform.embedded.stamps import schema_fingerprint, static_fingerprint
+from cs_platform.embedded.fingerprint import schema_fingerprint
 from cs_platform.embedded.supervisor import Part, Supervisor, repeat_lines, say
 
 HOME = VAR / "dev"
 READY_SECONDS = 120
-GUNICORN = ("--worker-class", "gthread", "--threads", "4", "--no-control-socket", "--graceful-timeout", "5")
+GUNICORN = (
+    "--worker-class",
+    "gthread",
+    "--threads",
+    "4",
+    "--no-control-socket",
+    "--graceful-timeout",
+    "5",
+    "--log-level",
+    "warning",
+)
 WORKER = (
     "--queues",
     "apply,deliver,evaluate,ingest",
@@ -112,7 +122,8 @@ def _ground(supervisor: Supervisor, stack: ExitStack, options: argparse.Namespac
         "DEBUG": "1" if options.reload else "",
         "SECURE_COOKIES": "",
         "LOG_LEVEL": "WARNING",
-        "STATIC_ROOT": str(HOME / "static"),
+        "STATIC_FROM_SOURCE": "1",
+        "STATIC_ROOT": str(HOME),
         "PYTHONUNBUFFERED": "1",
     }
     return (
@@ -125,7 +136,7 @@ def _ground(supervisor: Supervisor, stack: ExitStack, options: argparse.Namespac
 
 def _embedded_postgres(supervisor: Supervisor) -> dict[str, str]:
     postgres = Postgres(HOME, settings=DURABLE)
-    supervisor.add(Part("postgres", partial(postgres.start, output=subprocess.PIPE), postgres.stop))
+    supervisor.add(Part("postgres", postgres.start, postgres.stop))
     postgres.ensure_roles()
     postgres.ensure_database(DATABASE)
     return postgres.environment(DATABASE)
@@ -135,7 +146,7 @@ def _embedded_redis(supervisor: Supervisor) -> dict[str, str]:
     redis = Redis(HOME)
     if redis.is_from_machine:
         say(f"Redis is this machine's {redis.binary}, since no package for this Python carries one.")
-    supervisor.add(Part("redis", partial(redis.start, output=subprocess.PIPE), redis.stop))
+    supervisor.add(Part("redis", redis.start, redis.stop))
     return {"REDIS_URL": redis.url()}
 
 
@@ -149,13 +160,13 @@ def _mail_sink(stack: ExitStack) -> dict[str, str]:
 def _prepare(environment: dict[str, str]) -> None:
     """Each step only when something has changed: a second start takes seconds."""
     owner, app = environment["DATABASE_OWNER_URL"], environment["DATABASE_URL"]
-    if not environment["DEBUG"]:
-        _collect_static_files(environment)
     if _ask(owner, _SCHEMA_STAMP) != schema_fingerprint():
         say("migrating the database ...")
         _manage(environment, "prepare_database", "--verbosity=0")
         _ask(owner, _STAMP_SCHEMA.format(schema_fingerprint()))
-    if not _ask(app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"):
+    if any(ROOT.glob("*/*/management/commands/demo.py")) and not _ask(
+        app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"
+    ):
         say("loading the demo workspace ...")
         _manage(environment, "demo")
 
@@ -163,14 +174,6 @@ def _prepare(environment: dict[str, str]) -> None:
 # The comment belongs to the database, so it cannot outlive it, nor be true of another.
 _SCHEMA_STAMP = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = current_database()"
 _STAMP_SCHEMA = "DO $$ BEGIN EXECUTE format('COMMENT ON DATABASE %I IS %L', current_database(), '{}'); END $$"
-
-
-def _collect_static_files(environment: dict[str, str]) -> None:
-    stamp = HOME / "static.stamp"
-    if not stamp.exists() or stamp.read_text() != static_fingerprint():
-        say("collecting static files ...")
-        _manage(environment, "collectstatic", "--noinput", "--clear", "--verbosity=0")
-        stamp.write_text(static_fingerprint())
 
 
 def _ask(url: str, sql: str) -> object:
@@ -221,10 +224,17 @@ def _missing(port: int) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=3):
             return ""
     except urllib.error.HTTPError as error:
-        checks = json.load(error)["checks"]
-        return ", ".join(name for name, check in checks.items() if not check["ok"])
+        return _down(error)
     except OSError:
         return "web"
+
+
+def _down(answer: urllib.error.HTTPError) -> str:
+    try:
+        checks = json.load(answer)["checks"]
+    except ValueError:
+        return f"web (error {answer.code})"
+    return ", ".join(name for name, check in checks.items() if not check["ok"])
 
 
 def _announce(port: int, seconds: float) -> None:

@@ -49,6 +49,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "cs_platform.rest.middleware.ApiMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -92,6 +93,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "cs_platform.web.context.clock",
+                "cs_platform.web.context.abilities",
             ],
         },
     }
@@ -152,6 +154,7 @@ CELERY_WORKER_MAX_TASKS_PER_CHILD = 500
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "cs_platform.beat:Ticker"
 CELERY_TASK_DEFAULT_QUEUE = "apply"
 CELERY_TASK_ROUTES = {
     "playbooks.tasks.evaluate_due_workspaces": {"queue": "evaluate"},
@@ -227,12 +230,14 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_FROM_SOURCE = env.bool("STATIC_FROM_SOURCE", default=False)  # serve them as they stand, nothing collected
+WHITENOISE_USE_FINDERS = STATIC_FROM_SOURCE
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
-            if DEBUG
+            if DEBUG or STATIC_FROM_SOURCE
             else "whitenoise.storage.CompressedManifestStaticFilesStorage"
         )
     },
@@ -257,14 +262,19 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cs_platform.rest.openapi.complete"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
 RULE_FIELD_SOURCES: list[str] = []
-TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns"]
+TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
+ACTOR_SOURCES = ["playbooks.actors.PlaybookActors"]  # names of those who act and are no team members
+# `?history=31` opens this drawer beside any page that has one.
+DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer"}
 
 LOGGING = {
     "version": 1,

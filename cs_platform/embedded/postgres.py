@@ -45,7 +45,7 @@ class Postgres:
         self.settings = settings
         self.binaries = _wheel() / f"pginstall{VERSION}" / "bin"
         self.account = _unprivileged_account() if os.geteuid() == 0 else None
-        self.data = home / "postgres"
+        self.data, self.log = home / "postgres", home / "postgres.log"
         if self.account is not None:
             self._move_within_reach()
         self.sockets = socket_directory(home, owner=self.account.pw_uid if self.account else os.getuid())
@@ -56,13 +56,14 @@ class Postgres:
     def environment(self, database: str) -> dict[str, str]:
         return {"DATABASE_URL": self.url(APP_ROLE, database), "DATABASE_OWNER_URL": self.url(OWNER_ROLE, database)}
 
-    def start(self, *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """The server accepts connections when this returns."""
         self._stop_leftover()
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
         self._check_version()
-        process = self._spawn(output)
+        with open(self.log, "wb") as log:
+            process = self._spawn(log)
         self._await(process)
         return process
 
@@ -91,10 +92,10 @@ class Postgres:
     def has_database(self, name: str) -> bool:
         return bool(self.execute(f"SELECT 1 FROM pg_database WHERE datname = '{name}'"))
 
-    def _spawn(self, output: IO[bytes] | int | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         options = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
         command = [self.binaries / "postgres", "-D", self.data, "-k", self.sockets, *options]
-        return spawn(command, output=output, orphan_signal=signal.SIGINT, **self._as_account())
+        return spawn(command, output=log, orphan_signal=signal.SIGINT, **self._as_account())
 
     def _as_account(self) -> dict[str, int]:
         return {"user": self.account.pw_uid, "group": self.account.pw_gid} if self.account else {}
@@ -103,7 +104,7 @@ class Postgres:
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if process.poll() is not None:
-                raise CannotStart(f"PostgreSQL did not start with the files of {self.data}; its lines above say why.")
+                raise CannotStart(f"PostgreSQL did not start: {_complaint(self.log)}")
             if time.monotonic() > deadline:
                 self.stop(process)
                 raise CannotStart(f"PostgreSQL did not answer within {START_SECONDS} seconds.")
@@ -195,6 +196,12 @@ def _unprivileged_account() -> pwd.struct_passwd:
 def _open_to_all(path: Path) -> bool:
     real = path.resolve()
     return all(part.stat().st_mode & 0o001 for part in (real, *real.parents))
+
+
+def _complaint(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()
+    fatal = [line.partition("  ")[2] for line in lines if "FATAL:" in line or "PANIC:" in line]
+    return fatal[-1] if fatal else f"see {log}"
 
 
 def _last_line(text: str) -> str:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import IO
 
 from .homes import socket_directory
 from .processes import CannotStart, end, spawn
@@ -35,20 +34,23 @@ class Redis:
 
     def __init__(self, home: Path) -> None:
         self.socket = socket_directory(home / "redis", owner=os.getuid()) / "redis.sock"
+        self.log = home / "redis.log"
         self.binary = _from_wheel() or _from_machine()
 
     def url(self, number: int = 0) -> str:
         return f"unix://{self.socket}?db={number}"
 
-    def start(self, *, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
+    def start(self) -> subprocess.Popen[bytes]:
         """The server accepts connections when this returns."""
         self._stop_leftover()
-        process = spawn([self.binary, "--unixsocket", self.socket, "--dir", self.socket.parent, *LAUNCH], output=output)
+        command = [self.binary, "--unixsocket", self.socket, "--dir", self.socket.parent, *LAUNCH]
+        with open(self.log, "wb") as log:
+            process = spawn(command, output=log)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if process.poll() is not None or time.monotonic() > deadline:
                 end(process)
-                raise CannotStart("Redis did not start; its lines above say why.")
+                raise CannotStart(f"Redis did not start: see {self.log}")
             time.sleep(0.02)
         return process
 

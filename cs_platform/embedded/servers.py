@@ -34,17 +34,16 @@ def running(home: Path, *, settings: Mapping[str, str]) -> Iterator[Servers]:
     check_free_space(home)
     postgres = Postgres(home, settings=settings)
     redis = Redis(home)
-    with open(home / "postgres.log", "wb") as postgres_log, open(home / "redis.log", "wb") as redis_log:
-        database_process = postgres.start(output=postgres_log)
+    database_process = postgres.start()
+    try:
+        redis_process = redis.start()
         try:
-            redis_process = redis.start(output=redis_log)
-            try:
-                postgres.ensure_roles()
-                yield Servers(postgres, redis)
-            finally:
-                redis.stop(redis_process)
+            postgres.ensure_roles()
+            yield Servers(postgres, redis)
         finally:
-            postgres.stop(database_process)
+            redis.stop(redis_process)
+    finally:
+        postgres.stop(database_process)
 
 
 @contextmanager

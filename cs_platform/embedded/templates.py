@@ -11,7 +11,7 @@ import psycopg2
 from .postgres import OWNER_ROLE, SUPERUSER, Postgres
 from .processes import CannotStart
 from .servers import ROOT, Servers
-from .stamps import schema_fingerprint
+from .fingerprint import schema_fingerprint
 
 PREFIX = "template_"
 ONE_AT_A_TIME = 7_366_002
