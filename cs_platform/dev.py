@@ -18,13 +18,13 @@ import psycopg2
 
 from cs_platform.dashboard.demo import LOGINS, PASSWORD, WORKSPACE_SLUG
 from cs_platform.embedded.external import database_environment, redis_environment, remembered_secret
+from cs_platform.embedded.fingerprint import schema_fingerprint
 from cs_platform.embedded.homes import check_free_space, claimed, make_directory
 from cs_platform.embedded.mail_sink import MailSink
 from cs_platform.embedded.postgres import DURABLE, Postgres
 from cs_platform.embedded.processes import CannotStart, spawn
 from cs_platform.embedded.redis import Redis
 from cs_platform.embedded.servers import DATABASE, ROOT, VAR, published
-from cs_platform.embedded.fingerprint import schema_fingerprint
 from cs_platform.embedded.supervisor import Part, Supervisor, repeat_lines, say
 
 HOME = VAR / "dev"

@@ -61,18 +61,21 @@ def check_free_space(path: Path) -> None:
         raise CannotStart(f"The disk is full: {free} MB free at {path}, {NEEDED_MB} MB needed.")
 
 
-def socket_directory(home: Path, *, owner: int) -> Path:
-    """Short, since a deep checkout leaves no room for a socket's name; private, since its servers ask no password."""
+def socket_directory(home: Path) -> Path:
+    """Short, since a deep checkout leaves no room for a socket's name; named for its home, so that others find it."""
     name = f"cs-{os.getuid()}-{hashlib.sha256(str(home.resolve()).encode()).hexdigest()[:10]}"
     temporary = Path(tempfile.gettempdir())
-    path = (temporary if len(str(temporary)) + len(name) < LONGEST_SOCKET_DIR else Path("/tmp")) / name
+    return (temporary if len(str(temporary)) + len(name) < LONGEST_SOCKET_DIR else Path("/tmp")) / name
+
+
+def make_private(path: Path, *, owner: int) -> None:
+    """Its servers ask no password, so nobody else may enter."""
     path.mkdir(mode=0o700, exist_ok=True)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in {os.getuid(), owner}:
         raise CannotStart(f"{path} belongs to {_name(found.st_uid)}: remove it.")
     os.chown(path, owner, -1)
     path.chmod(0o700)
-    return path
 
 
 def _name(user: int) -> str:

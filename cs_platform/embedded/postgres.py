@@ -17,7 +17,7 @@ from typing import IO
 
 import psycopg2
 
-from .homes import socket_directory
+from .homes import make_private, socket_directory
 from .processes import CannotStart, end, spawn
 
 VERSION = "18"
@@ -48,7 +48,7 @@ class Postgres:
         self.data, self.log = home / "postgres", home / "postgres.log"
         if self.account is not None:
             self._move_within_reach()
-        self.sockets = socket_directory(home, owner=self.account.pw_uid if self.account else os.getuid())
+        self.sockets = socket_directory(home)
 
     def url(self, role: str, database: str) -> str:
         return f"postgresql://{role}@/{database}?host={self.sockets}"
@@ -58,6 +58,7 @@ class Postgres:
 
     def start(self) -> subprocess.Popen[bytes]:
         """The server accepts connections when this returns."""
+        make_private(self.sockets, owner=self.account.pw_uid if self.account else os.getuid())
         self._stop_leftover()
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
@@ -69,6 +70,7 @@ class Postgres:
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         end(process, by=signal.SIGINT, seconds=30)
+        shutil.rmtree(self.sockets, ignore_errors=True)
 
     def execute(self, sql: str, *, database: str = "postgres", role: str = SUPERUSER) -> list[tuple[object, ...]]:
         connection = psycopg2.connect(self.url(role, database))

@@ -10,7 +10,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from .homes import socket_directory
+from .homes import make_private, socket_directory
 from .processes import CannotStart, end, spawn
 
 OLDEST = (6, 2)
@@ -33,7 +33,7 @@ class Redis:
     """One server on a private Unix socket."""
 
     def __init__(self, home: Path) -> None:
-        self.socket = socket_directory(home / "redis", owner=os.getuid()) / "redis.sock"
+        self.socket = socket_directory(home / "redis") / "redis.sock"
         self.log = home / "redis.log"
         self.binary = _from_wheel() or _from_machine()
 
@@ -42,6 +42,7 @@ class Redis:
 
     def start(self) -> subprocess.Popen[bytes]:
         """The server accepts connections when this returns."""
+        make_private(self.socket.parent, owner=os.getuid())
         self._stop_leftover()
         command = [self.binary, "--unixsocket", self.socket, "--dir", self.socket.parent, *LAUNCH]
         with open(self.log, "wb") as log:
@@ -56,6 +57,7 @@ class Redis:
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         end(process, by=signal.SIGTERM, seconds=5)
+        shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     @property
     def is_from_machine(self) -> bool:

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import psycopg2
 
+from .fingerprint import schema_fingerprint
 from .postgres import OWNER_ROLE, SUPERUSER, Postgres
 from .processes import CannotStart
 from .servers import ROOT, Servers
-from .fingerprint import schema_fingerprint
 
 PREFIX = "template_"
 ONE_AT_A_TIME = 7_366_002
