@@ -1,0 +1,174 @@
+"""Accounts and end users of a batch: found or made, locked, and written where they changed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import connection
+
+from accounts.ingest.definitions import ACCOUNT, USER, Definitions
+from accounts.ingest.gather import ROLE, UNSUBSCRIBED
+from accounts.ingest.merge import Document, News, unsubscribed_since
+from accounts.ingest.rows import as_json, whole_second
+from accounts.models import TraitDefinition
+from accounts.models.account import Lifecycle
+from accounts.traits import TABLES, mirror_column, mirror_expression
+
+# Columns that are never empty keep what they have when their trait is removed.
+_NEVER_EMPTY = ("name", "created_at")
+UNSUBSCRIBED_AT = "unsubscribed_at"
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """What differs between the two tables."""
+
+    scope: TraitDefinition.Scope
+    # Columns of a row that is known by its id alone, and their SQL.
+    bare: Mapping[str, str]
+    # Columns beside the document that calls decide.
+    also: tuple[str, ...] = ()
+
+    @property
+    def table(self) -> str:
+        return TABLES[self.scope]
+
+
+ACCOUNTS = Subjects(ACCOUNT, {"name": "s.external_id", "lifecycle": f"'{Lifecycle.SUBSCRIBED}'", "user_count": "0"})
+USERS = Subjects(USER, {"name": "''"}, also=(UNSUBSCRIBED_AT,))
+
+
+def ensure(subjects: Subjects, news: Mapping[str, News], *, tenant_id: int, now: datetime) -> dict[str, int]:
+    """external id -> id of all that the batch mentions; locked in the order of ids, like every batch of the engine."""
+    found = _locked(subjects, list(news), tenant_id)
+    missing = {external_id: one for external_id, one in news.items() if external_id not in found}
+    if missing:
+        _make(subjects, missing, tenant_id, now)
+        found |= _locked(subjects, list(missing), tenant_id)
+    return found
+
+
+def _locked(subjects: Subjects, external_ids: list[str], tenant_id: int) -> dict[str, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT external_id, id FROM {subjects.table} WHERE tenant_id = %s AND external_id = ANY(%s) "
+            "ORDER BY id FOR NO KEY UPDATE",
+            [tenant_id, external_ids],
+        )
+        return dict(cursor.fetchall())
+
+
+def _make(subjects: Subjects, missing: Mapping[str, News], tenant_id: int, now: datetime) -> None:
+    columns, values = ", ".join(subjects.bare), ", ".join(subjects.bare.values())
+    rows = [{"external_id": id, "first_at": whole_second(news.first_at)} for id, news in sorted(missing.items())]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO {subjects.table}
+                (tenant_id, external_id, created_at, updated_at, traits, trait_writers, trait_moments, {columns})
+            SELECT %s, s.external_id, s.first_at, %s, '{{}}', '{{}}', '{{}}', {values}
+            FROM json_to_recordset(%s) AS s(external_id text, first_at timestamptz)
+            ON CONFLICT (tenant_id, external_id) DO NOTHING
+            """,
+            [tenant_id, now, as_json(rows)],
+        )
+
+
+def write(
+    subjects: Subjects, news: Mapping[str, News], ids: Mapping[str, int], definitions: Definitions, *, now: datetime
+) -> None:
+    spoken_of = {ids[external_id]: one for external_id, one in news.items() if one.traits}
+    changed = _changed(subjects, spoken_of, definitions)
+    if changed:
+        spoken = {key for one in spoken_of.values() for key in one.traits}
+        mirrored = [definitions.known[subjects.scope, key] for key in sorted(spoken)]
+        _write_documents(subjects, changed, mirrored, definitions.tenant.pk, now)
+    seen = [
+        {
+            "id": ids[external_id],
+            "seen_at": one.seen_at and one.seen_at.replace(microsecond=0),
+            "first_at": one.first_at,
+        }
+        for external_id, one in news.items()
+    ]
+    _write_seen(subjects, seen, definitions)
+
+
+def _seen(id: int, news: News) -> dict[str, Any]:
+    return {"id": id, "seen_at": news.seen_at and whole_second(news.seen_at), "first_at": whole_second(news.first_at)}
+
+
+def _changed(subjects: Subjects, news: Mapping[int, News], definitions: Definitions) -> list[dict[str, Any]]:
+    """New documents of those to whom the batch brings anything newer."""
+    own = definitions.integration_keys(subjects.scope)
+    rows = []
+    for id, document, unsubscribed_at in _documents(subjects, list(news), definitions.tenant.pk):
+        known_at = document.moment_of(UNSUBSCRIBED)
+        since = unsubscribed_since(unsubscribed_at, news[id].unsubscribed, known_at=known_at)
+        if document.take(news[id].traits, own=own) or since != unsubscribed_at:
+            row = {"id": id, "traits": document.traits, "writers": document.writers, "moments": document.moments}
+            rows.append(row | {"unsubscribed_at": since})
+    return rows
+
+
+def _documents(subjects: Subjects, ids: list[int], tenant_id: int) -> list[tuple[int, Document, datetime | None]]:
+    unsubscribed_at = UNSUBSCRIBED_AT if UNSUBSCRIBED_AT in subjects.also else "NULL::timestamptz"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT id, traits::text, trait_writers::text, trait_moments::text, {unsubscribed_at} "
+            f"FROM {subjects.table} WHERE tenant_id = %s AND id = ANY(%s)",
+            [tenant_id, ids],
+        )
+        return [(id, Document(*map(orjson.loads, texts)), since) for id, *texts, since in cursor.fetchall()]
+
+
+def _write_documents(
+    subjects: Subjects, rows: list[dict[str, Any]], mirrored: list[TraitDefinition], tenant_id: int, now: datetime
+) -> None:
+    """Document and mirrors in one UPDATE. Only what people see moves `updated_at`; moments alone do not."""
+    visible = ["traits", *subjects.also]
+    old, new = (", ".join(f"{table}.{column}" for column in visible) for table in "ts")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE {subjects.table} t SET
+                ({", ".join(visible)}, trait_writers, trait_moments) = ROW({new}, s.writers, s.moments),
+                updated_at = CASE WHEN ({old}) IS DISTINCT FROM ({new}) THEN %s ELSE t.updated_at END
+                {"".join(_mirror(definition, place) for place, definition in enumerate(mirrored, start=1))}
+            FROM json_to_recordset(%s)
+                AS s(id bigint, traits jsonb, writers jsonb, moments jsonb, unsubscribed_at timestamptz),
+                (SELECT %s::text[] AS names) AS keys
+            WHERE t.tenant_id = %s AND t.id = s.id
+            """,
+            [now, as_json(rows), [definition.key for definition in mirrored], tenant_id],
+        )
+
+
+def _mirror(definition: TraitDefinition, place: int) -> str:
+    column = mirror_column(definition)
+    if column is None or column == ROLE:  # a role is mirrored on the tie
+        return ""
+    value = mirror_expression(definition, f"s.traits -> keys.names[{place}]")
+    return f", {column} = COALESCE({value}, t.{column})" if column in _NEVER_EMPTY else f", {column} = {value}"
+
+
+def _write_seen(subjects: Subjects, rows: list[dict[str, Any]], definitions: Definitions) -> None:
+    """Last seen, and since when: `created_at` is the first mention as long as no trait says better."""
+    created = definitions.feeding(subjects.scope, "created_at")
+    first = "LEAST(t.created_at, s.first_at)"
+    if created:
+        first = f"CASE WHEN jsonb_exists(t.traits, %s) THEN t.created_at ELSE {first} END"
+    last = "GREATEST(t.last_seen_at, s.seen_at)"
+    keys = [created.key] if created else []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            UPDATE {subjects.table} t SET last_seen_at = {last}, created_at = {first}
+            FROM json_to_recordset(%s) AS s(id bigint, seen_at timestamptz, first_at timestamptz)
+            WHERE t.tenant_id = %s AND t.id = s.id
+              AND (t.last_seen_at, t.created_at) IS DISTINCT FROM ({last}, {first})
+            """,
+            [*keys, as_json(rows), definitions.tenant.pk, *keys],
+        )
