@@ -164,15 +164,15 @@ _TYPED: Mapping[TraitType, Callable[[Any], Any]] = {
 # --- how it reads -----------------------------------------------------------------------------------------------------
 
 
-def shown(definition: TraitDefinition | None, value: Any) -> str:
-    """A canonical value as a person reads it."""
+def shown(value: Any, type: str = "") -> str:
+    """A canonical value as a person reads it; `type` is the trait's."""
     if value is None:
         return "not set"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):
         return ", ".join(value)
-    if definition is not None and definition.type == TraitType.CURRENCY:
+    if type == TraitType.CURRENCY:
         return f"{value / 100:,.2f}".removesuffix(".00")
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
@@ -307,4 +307,5 @@ def _tell(subject: Account | EndUser, definition: TraitDefinition, change: Chang
 
 
 def _sentence(definition: TraitDefinition, change: Change) -> str:
-    return f"{definition.label} changed from {shown(definition, change.before)} to {shown(definition, change.after)}"
+    before, after = (shown(value, definition.type) for value in (change.before, change.after))
+    return f"{definition.label} changed from {before} to {after}"

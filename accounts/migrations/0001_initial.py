@@ -217,6 +217,7 @@ class Migration(migrations.Migration):
                 ('send_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('edited_at', models.DateTimeField(blank=True, null=True)),
+                ('cancelled_by', models.CharField(blank=True, default='', max_length=100)),
                 ('created_at', models.DateTimeField()),
                 ('origin_run_id', models.UUIDField(blank=True, null=True)),
                 ('origin_ordinal', models.PositiveSmallIntegerField(default=0)),

@@ -1,0 +1,443 @@
+"""Write a custom trait, remembering what was there and who had written it."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from accounts.models import TraitDefinition
+from accounts.models.traits import TraitType
+from accounts.rules.fields import FieldType
+from accounts.traits import IMPORT, TABLES, TraitValueError, shown, typed_value, write_assignments
+from actions.base import (
+    Action,
+    Applied,
+    ApplyOutcome,
+    Audience,
+    Batch,
+    Config,
+    Held,
+    Keep,
+    Receipt,
+    Run,
+    Skipped,
+    Undo,
+    UndoDecision,
+)
+from actions.forms import ActionForm
+from actions.people import writer_words
+from actions.variables import ACCOUNT, USER, load_values, workspace_variables
+from cs_platform.common.statements import fetch
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Membership
+
+SET, MAP, RELATIVE_DATE, CLEAR = "set", "map", "relative_date", "clear"
+RESTORE, KEEP = "restore", "keep"
+MAPPING_LIMIT = 200
+# What a mapping can read from: values that have a name people can write down.
+_NAMEABLE = {FieldType.TEXT, FieldType.CHOICE, FieldType.BOOLEAN, FieldType.NUMBER}
+
+
+class JsonField(forms.Field):
+    """Any JSON value, as it is."""
+
+    def clean(self, value: Any) -> Any:
+        return value
+
+
+class UpdateTraitForm(ActionForm):
+    scope = forms.ChoiceField(choices=TraitDefinition.Scope.choices, initial=TraitDefinition.Scope.ACCOUNT)
+    trait = forms.CharField(max_length=100)
+    mode = forms.ChoiceField(
+        choices=[(SET, "A fixed value"), (MAP, "From another trait"), (RELATIVE_DATE, "A date"), (CLEAR, "Clear it")],
+        initial=SET,
+    )
+    value = JsonField(required=False)
+    source = forms.CharField(required=False, max_length=120)
+    mapping = JsonField(required=False)
+    otherwise = JsonField(required=False)
+    days = forms.IntegerField(required=False, min_value=-3_650, max_value=3_650)
+    on_stop = forms.ChoiceField(
+        choices=[(RESTORE, "Restore the previous value"), (CLEAR, "Clear it"), (KEEP, "Keep the new value")],
+        initial=RESTORE,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        definition = self._definition(cleaned)
+        check = {SET: self._check_value, MAP: self._check_mapping, RELATIVE_DATE: self._check_days}.get(
+            cleaned.get("mode", "")
+        )
+        if definition is not None and check is not None:
+            check(cleaned, definition)
+        return cleaned
+
+    def _definition(self, cleaned: Mapping[str, Any]) -> TraitDefinition | None:
+        if cleaned.get("scope") == TraitDefinition.Scope.USER and self.audience is Audience.ACCOUNTS:
+            self.add_error("scope", "A playbook for accounts can only update traits of the account.")
+        if "scope" not in cleaned or "trait" not in cleaned:
+            return None
+        found = _definition(cleaned)
+        if found is None:
+            self.add_error(
+                "trait", f"There is no {cleaned['scope']} trait “{cleaned['trait']}”. Choose one that exists."
+            )
+        elif found.source != TraitDefinition.Source.CUSTOM:
+            self.add_error("trait", f"“{found.label}” comes from an integration. Choose a custom trait.")
+        else:
+            return found
+        return None
+
+    def _check_value(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
+        cleaned["value"] = self._typed(definition, cleaned["value"], "value")
+        if cleaned["value"] is None and "value" not in self.errors:
+            self.add_error("value", "Enter the value to set, or choose to clear the trait.")
+
+    def _check_mapping(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
+        variable = workspace_variables((ACCOUNT, USER)).get(cleaned["source"])
+        if variable is None or variable.type not in _NAMEABLE or cleaned["source"] not in self.known_variables:
+            self.add_error("source", "Choose the trait to read from, such as account.plan.")
+        mapping = cleaned["mapping"]
+        if not isinstance(mapping, dict) or not 1 <= len(mapping) <= MAPPING_LIMIT:
+            self.add_error("mapping", f"Give 1 to {MAPPING_LIMIT} values and what each becomes.")
+            return
+        cleaned["mapping"] = {key: self._typed(definition, value, "mapping", key) for key, value in mapping.items()}
+        cleaned["otherwise"] = self._typed(definition, cleaned["otherwise"], "otherwise")
+
+    def _check_days(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
+        if definition.type != TraitType.DATE:
+            self.add_error("mode", f"“{definition.label}” is not a date. Choose a fixed value.")
+        if cleaned.get("days") is None and "days" not in self.errors:
+            self.add_error("days", "Enter how many days after the run the date is; 0 is the same day.")
+
+    def _typed(self, definition: TraitDefinition, value: Any, name: str, key: str = "") -> Any:
+        try:
+            typed = typed_value(definition, value)
+        except TraitValueError as error:
+            self.add_error(name, ValidationError(str(error), code=f"[{key!r}]" if key else None))
+            return None
+        if definition.type == TraitType.PERSON and typed is not None and not _is_member(typed):
+            self.add_error(name, f"“{typed}” is not an active team member.")
+        return typed
+
+
+def _is_member(member_id: int) -> bool:
+    return Membership.objects.in_tenant(current_tenant_id()).active().filter(pk=member_id).exists()
+
+
+def _definition(config: Mapping[str, Any]) -> TraitDefinition | None:
+    return TraitDefinition.objects.filter(scope=config["scope"], key=config["trait"]).first()
+
+
+class UpdateTrait(Action):
+    key = "update_trait"
+    label = "Update a custom trait"
+    icon = "tag"
+    form = UpdateTraitForm
+    sample = {"scope": "account", "trait": "stage", "mode": "set", "value": "Renewal", "on_stop": "restore"}
+
+    def describe(self, config: Config) -> str:
+        trait = f"{config['scope']} trait “{config['trait']}”"
+        if config["mode"] == CLEAR:
+            return f"Clear the {trait}"
+        if config["mode"] == MAP:
+            return f"Set the {trait} from {config['source']}"
+        if config["mode"] == RELATIVE_DATE:
+            return f"Set the {trait} to {_days_words(config['days'])}"
+        return f"Set the {trait} to {shown(config['value'])}"
+
+    def describe_stop(self, config: Config) -> str:
+        after = {RESTORE: "The earlier value comes back", CLEAR: "The trait is cleared", KEEP: "The new value stays"}
+        return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
+
+    def tell(self, config: Config, receipt: Receipt) -> str:
+        return f"“{receipt['label']}” changed from {receipt['before_text']} to {receipt['after_text']}"
+
+    def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
+        definition = _definition(batch.config)
+        if definition is None:
+            reason = f"The trait “{batch.config['trait']}” no longer exists. Create it again, or skip this step."
+            return dict.fromkeys(batch.run_ids, Held("trait_gone", reason))
+        outcomes = _new_values(batch, definition)
+        writes = [(run, outcomes[run.id]) for run in batch.runs if not isinstance(outcomes[run.id], Skipped)]
+        receipts = _write(batch, definition, writes)
+        return {run_id: receipts.get(run_id, outcome) for run_id, outcome in outcomes.items()}
+
+    def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
+        decisions: dict[UUID, UndoDecision] = {}
+        for (scope, key), runs in _by_trait(batch.runs).items():
+            definition = _definition({"scope": scope, "trait": key})
+            current = _current(batch, scope, key, runs, lock=lock)
+            words = writer_words({value.writer for value in current.values()}, tenant_id=batch.tenant_id)
+            for target_id, chain in _by_target(runs).items():
+                decisions |= _decide_chain(batch, chain, current.get(target_id), definition, words)
+        return decisions
+
+    def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
+        undone = [run for run in batch.runs if isinstance(decisions[run.id], Undo)]
+        for (scope, key), runs in _by_trait(undone).items():
+            definition = _definition({"scope": scope, "trait": key})
+            if definition is not None:
+                restored = {target: _origin(batch, chain) for target, chain in _by_target(runs).items()}
+                _update(batch, definition, restored)
+
+
+def _days_words(days: int) -> str:
+    return "the day of the run" if days == 0 else f"{abs(days)} days {'after' if days > 0 else 'before'} the run"
+
+
+# --- apply ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    value: Any
+    writer: str
+
+
+def _target_id(scope: str, run: Run) -> int | None:
+    return run.account_id if scope == TraitDefinition.Scope.ACCOUNT else run.end_user_id
+
+
+def _new_values(batch: Batch, definition: TraitDefinition) -> dict[UUID, Any]:
+    """What each run writes, or why it rightly writes nothing."""
+    values = _mapped(batch) if batch.config["mode"] == MAP else dict.fromkeys(batch.run_ids, _constant(batch))
+    present = _lock_present(batch, definition.scope)
+    gone = Skipped(f"The {definition.scope} is archived.")
+    return {run.id: values[run.id] if _target_id(definition.scope, run) in present else gone for run in batch.runs}
+
+
+def _constant(batch: Batch) -> Any:
+    mode = batch.config["mode"]
+    if mode == RELATIVE_DATE:
+        return (batch.today + timedelta(days=batch.config["days"])).isoformat()
+    return batch.config["value"] if mode == SET else None
+
+
+def _mapped(batch: Batch) -> dict[UUID, Any]:
+    source, mapping, otherwise = (batch.config[name] for name in ("source", "mapping", "otherwise"))
+    variable = workspace_variables((ACCOUNT, USER)).get(source)
+    read = load_values(batch, [variable]) if variable else {}
+    found = {run_id: _name(read.get(run_id, {}).get(source)) for run_id in batch.run_ids}
+    known = {
+        name: mapping.get(name, otherwise) for name in set(found.values()) if name in mapping or otherwise is not None
+    }
+    return {run_id: known[name] if name in known else _unmapped(source, name) for run_id, name in found.items()}
+
+
+def _name(value: Any) -> str:
+    """A value as a mapping names it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else str(value)
+
+
+def _unmapped(source: str, name: str) -> Skipped:
+    return Skipped(f"{source} is {f'“{name}”' if name else 'not set'}, and the mapping says nothing about that.")
+
+
+def _lock_present(batch: Batch, scope: str) -> set[int]:
+    """In the order of ids, so that two batches on the same rows never wait for each other in a ring."""
+    ids = {target for run in batch.runs if (target := _target_id(scope, run)) is not None}
+    rows = fetch(
+        f"SELECT id FROM {TABLES[TraitDefinition.Scope(scope)]} WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s) "
+        "AND archived_at IS NULL ORDER BY id FOR NO KEY UPDATE",
+        {"tenant": batch.tenant_id, "ids": list(ids)},
+    )
+    return {pk for (pk,) in rows}
+
+
+def _write(batch: Batch, definition: TraitDefinition, writes: Sequence[tuple[Run, Any]]) -> dict[UUID, Applied]:
+    """One UPDATE per target. Several runs on one target chain: each one's *before* is the *after* of the one before."""
+    last = {_target_id(definition.scope, run): _Value(value, run.writer) for run, value in writes}
+    current = _update(batch, definition, last)
+    texts = _texts(definition, [*(value for _run, value in writes), *(held.value for held in current.values())])
+    applied: dict[UUID, Applied] = {}
+    for run, value in writes:
+        target_id = _target_id(definition.scope, run)
+        before = current[target_id]
+        applied[run.id] = Applied(_receipt(definition, target_id, before, value, texts))
+        current[target_id] = _Value(value, run.writer)
+    return applied
+
+
+def _receipt(
+    definition: TraitDefinition, target_id: int | None, before: _Value, after: Any, texts: Mapping[str, str]
+) -> Receipt:
+    return {
+        "scope": definition.scope,
+        "key": definition.key,
+        "type": definition.type,
+        "label": definition.label,
+        "target_id": target_id,
+        "before": before.value,
+        "before_text": texts[_json(before.value)],
+        "before_writer": before.writer,
+        "after": after,
+        "after_text": texts[_json(after)],
+    }
+
+
+def _texts(definition: TraitDefinition, values: Iterable[Any]) -> dict[str, str]:
+    """How each value reads; a person by name, as it is today."""
+    distinct = {_json(value): value for value in values}
+    if definition.type != TraitType.PERSON:
+        return {key: shown(value, definition.type) for key, value in distinct.items()}
+    ids = [value for value in distinct.values() if value is not None]
+    names = dict(Membership.objects.in_tenant(definition.tenant_id).filter(pk__in=ids).values_list("pk", "name"))
+    return {key: names.get(value, shown(value)) for key, value in distinct.items()}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)
+
+
+def _update(batch: Batch, definition: TraitDefinition, values: Mapping[int | None, _Value]) -> dict[int | None, _Value]:
+    """Write value, writer and mirror of each target; returns what was there."""
+    if not values:
+        return {}
+    assignments = write_assignments(definition, key="%(key)s::text", value="n.value", writer="n.writer")
+    rows = fetch(
+        f"""
+        UPDATE {TABLES[TraitDefinition.Scope(definition.scope)]} t SET {assignments}, updated_at = %(now)s
+        FROM unnest(%(ids)s::bigint[], %(values)s::jsonb[], %(writers)s::text[]) AS n(id, value, writer)
+        WHERE t.tenant_id = %(tenant)s AND t.id = n.id
+        RETURNING t.id, (old.traits -> %(key)s::text)::text, old.trait_writers ->> %(key)s::text
+        """,
+        {
+            "tenant": batch.tenant_id,
+            "now": batch.now,
+            "key": definition.key,
+            "ids": list(values),
+            "values": [None if held.value is None else _json(held.value) for held in values.values()],
+            "writers": [held.writer for held in values.values()],
+        },
+    )
+    return {pk: _held(value, writer) for pk, value, writer in rows}
+
+
+def _held(value: str | None, writer: str | None) -> _Value:
+    return _Value(None if value is None else json.loads(value), writer or IMPORT)
+
+
+# --- undo -------------------------------------------------------------------------------------------------------------
+
+
+def _by_trait(runs: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.receipt:
+            found[run.receipt["scope"], run.receipt["key"]].append(run)
+    return found
+
+
+def _by_target(runs: Iterable[Run]) -> dict[int, list[Run]]:
+    found: dict[int, list[Run]] = defaultdict(list)
+    for run in runs:
+        if run.receipt:
+            found[run.receipt["target_id"]].append(run)
+    return found
+
+
+def _current(batch: Batch, scope: str, key: str, runs: Sequence[Run], *, lock: bool) -> dict[int, _Value]:
+    rows = fetch(
+        "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text "
+        f"FROM {TABLES[TraitDefinition.Scope(scope)]} "
+        "WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s) AND archived_at IS NULL "
+        f"ORDER BY id {'FOR NO KEY UPDATE' if lock else ''}",
+        {"tenant": batch.tenant_id, "key": key, "ids": list(_by_target(runs))},
+    )
+    return {pk: _held(value, writer) for pk, value, writer in rows}
+
+
+def _decide_chain(
+    batch: Batch,
+    chain: Sequence[Run],
+    current: _Value | None,
+    definition: TraitDefinition | None,
+    words: Mapping[str, str],
+) -> dict[UUID, UndoDecision]:
+    """The runs of this batch that wrote one trait of one target, in whatever order they come."""
+    if current is None or definition is None or definition.type != _receipt_of(chain[0])["type"]:
+        return {run.id: _gone(_receipt_of(run), target_exists=current is not None) for run in chain}
+    if batch.config["on_stop"] == KEEP:
+        return {run.id: _stays(_receipt_of(run)) for run in chain}
+    undone = _still_owned(chain, current.writer)
+    return {
+        run.id: _taken_back(batch, run)
+        if run.id in undone
+        else _changed(run, definition, current, words, inherit=_inheritance(batch, run, chain))
+        for run in chain
+    }
+
+
+def _still_owned(chain: Sequence[Run], writer: str) -> set[UUID]:
+    """From the present writer backwards: taking back the top one makes the one below it the owner."""
+    by_writer = {run.writer: run for run in chain}
+    owned: set[UUID] = set()
+    while (run := by_writer.pop(writer, None)) is not None:
+        owned.add(run.id)
+        writer = _receipt_of(run)["before_writer"]
+    return owned
+
+
+def _origin(batch: Batch, chain: Sequence[Run]) -> _Value:
+    """What was there before the first of these runs."""
+    writers = {run.writer for run in chain}
+    first = next(run for run in chain if _receipt_of(run)["before_writer"] not in writers)
+    return _before(batch, first)
+
+
+def _before(batch: Batch, run: Run) -> _Value:
+    if batch.config["on_stop"] == CLEAR:
+        return _Value(None, IMPORT)
+    receipt = _receipt_of(run)
+    return _Value(receipt["before"], receipt["before_writer"])
+
+
+def _inheritance(batch: Batch, run: Run, chain: Sequence[Run]) -> Receipt:
+    """What the run that wrote over ours restores instead: past every run of this batch below it, all of which go."""
+    by_writer = {other.writer: other for other in chain}
+    while (below := by_writer.get(_receipt_of(run)["before_writer"])) is not None:
+        run = below
+    origin = _before(batch, run)
+    text = "not set" if batch.config["on_stop"] == CLEAR else _receipt_of(run)["before_text"]
+    return {"before": origin.value, "before_text": text, "before_writer": origin.writer}
+
+
+def _receipt_of(run: Run) -> Receipt:
+    assert run.receipt is not None
+    return run.receipt
+
+
+def _gone(receipt: Receipt, *, target_exists: bool) -> Keep:
+    what = f"the trait “{receipt['label']}”" if target_exists else f"the {receipt['scope']}"
+    return Keep("target_gone", f"“{receipt['label']}” cannot be restored: {what} is gone or of another type now")
+
+
+def _stays(receipt: Receipt) -> Keep:
+    return Keep("keep_on_stop", f"“{receipt['label']}” stays {receipt['after_text']}, as its step says")
+
+
+def _taken_back(batch: Batch, run: Run) -> Undo:
+    receipt = _receipt_of(run)
+    before = "not set" if batch.config["on_stop"] == CLEAR else receipt["before_text"]
+    if before == receipt["after_text"]:
+        return Undo(f"“{receipt['label']}” stays {before}, as it was before")
+    return Undo(f"“{receipt['label']}” goes back from {receipt['after_text']} to {before}")
+
+
+def _changed(
+    run: Run, definition: TraitDefinition, current: _Value, words: Mapping[str, str], *, inherit: Receipt
+) -> Keep:
+    text = _texts(definition, [current.value])[_json(current.value)]
+    who = words[current.writer]
+    return Keep("changed_by", f"“{definition.label}” stays {text}: it was changed by {who} since", inherit=inherit)
