@@ -45,7 +45,7 @@ class WorkspaceMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> None:
         # Django turns the exception into a response inside our transaction: without this its half would commit.
-        if transaction.get_connection().in_atomic_block and not isinstance(exception, Http404):
+        if hasattr(request, "tenant") and not isinstance(exception, Http404):
             transaction.set_rollback(True)
 
 
