@@ -110,6 +110,7 @@ def test_a_field_is_described_by_its_error_once_it_has_one() -> None:
     assert 'aria-describedby="id_due_error"' in markup
     assert 'aria-invalid="true"' in markup
     assert 'id="id_due_error"' in markup
+    assert " autofocus" in markup
 
 
 def test_a_check_box_stands_inside_its_label() -> None:

@@ -172,8 +172,9 @@ def band(score: float | None) -> str:
 
 @register.filter
 def control(field: BoundField) -> SafeString:
-    """A form field's widget in our look, described by its error or else its hint."""
-    return field.as_widget(attrs={"class": _control_class(field), "aria-describedby": _described_by(field) or False})
+    """A field's widget in our look, described by its error or else its hint; the first wrong one has the focus."""
+    described_by, wrong = _described_by(field) or False, bool(field.errors)
+    return field.as_widget(attrs={"class": _control_class(field), "aria-describedby": described_by, "autofocus": wrong})
 
 
 def _control_class(field: BoundField) -> str:
