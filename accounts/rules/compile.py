@@ -6,7 +6,7 @@ Missing values are false on both sides and three-valued logic never leaves a lea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 from typing import Any
@@ -67,7 +67,7 @@ def predicate(rule: Rule, *, tenant_id: int, clock: Clock) -> Sql:
 
 def account_predicate(audience: Audience, *, tenant_id: int, clock: Clock) -> Sql:
     """Over `a`: the account matches, and one of its users satisfies the whole user tree."""
-    parts = [_live_accounts(tenant_id), *_lifecycle(audience)]
+    parts = [_live_accounts(tenant_id), *_lifecycle(audience.lifecycles)]
     if audience.account:
         parts.append(predicate(audience.account, tenant_id=tenant_id, clock=clock))
     if audience.user:
@@ -77,7 +77,12 @@ def account_predicate(audience: Audience, *, tenant_id: int, clock: Clock) -> Sq
 
 def user_predicate(audience: Audience, *, tenant_id: int, clock: Clock) -> Sql:
     """Over `a`, `au` and `u`: account tree on the user's account, user tree on the user."""
-    parts = [_live_accounts(tenant_id), Sql(_of("au", tenant_id)), _live_users(tenant_id), *_lifecycle(audience)]
+    parts = [
+        _live_accounts(tenant_id),
+        Sql(_of("au", tenant_id)),
+        _live_users(tenant_id),
+        *_lifecycle(audience.lifecycles),
+    ]
     rules = (rule for rule in (audience.account, audience.user) if rule)
     return Sql.join(" AND ", [*parts, *(predicate(rule, tenant_id=tenant_id, clock=clock) for rule in rules)])
 
@@ -110,7 +115,7 @@ def leaf_predicate(leaf: Leaf, *, tenant_id: int, clock: Clock) -> Sql:
     """The verdict of one condition as a plain predicate."""
     source = leaf.field.source
     if isinstance(source, Column):
-        return _column_leaf(leaf, source, clock)
+        return _column_leaf(leaf, source.expression, clock)
     ids = source.hits(leaf, tenant_id=tenant_id, clock=clock)
     return _signed(leaf, compose("{id} IN ({ids})", id=subject_id(leaf), ids=ids))
 
@@ -119,7 +124,7 @@ def verdict_of_one(leaf: Leaf, *, tenant_id: int, clock: Clock) -> Sql:
     """The same verdict, true or false, where one subject is looked at: a relation is asked about that subject alone."""
     source = leaf.field.source
     if isinstance(source, Column):
-        return compose("({leaf}) IS TRUE", leaf=_column_leaf(leaf, source, clock))
+        return compose("({leaf}) IS TRUE", leaf=_column_leaf(leaf, source.expression, clock))
     ids = source.hits(leaf, tenant_id=tenant_id, clock=clock)
     return _signed(
         leaf, compose("EXISTS (SELECT 1 FROM ({ids}) h(id) WHERE h.id = {id})", ids=ids, id=subject_id(leaf))
@@ -130,10 +135,10 @@ def subject_id(leaf: Leaf) -> Sql:
     return Sql("a.id" if leaf.field.subject is Subject.ACCOUNT else "au.end_user_id")
 
 
-def _column_leaf(leaf: Leaf, column: Column, clock: Clock) -> Sql:
+def _column_leaf(leaf: Leaf, x: Sql, clock: Clock) -> Sql:
     if leaf.operator.column_sql:
-        return compose(leaf.operator.column_sql, x=column.expression)
-    return _signed(leaf, condition(leaf.operator, column.expression, leaf.values, type=leaf.field.type, clock=clock))
+        return compose(leaf.operator.column_sql, x=x)
+    return _signed(leaf, condition(leaf.operator, x, leaf.values, type=leaf.field.type, clock=clock))
 
 
 def _signed(leaf: Leaf, positive: Sql) -> Sql:
@@ -153,10 +158,8 @@ def _live_users(tenant_id: int) -> Sql:
     return Sql(f"{_of('u', tenant_id)} AND u.archived_at IS NULL")
 
 
-def _lifecycle(audience: Audience) -> list[Sql]:
-    if audience.lifecycles is None:
-        return []
-    return [compose("a.lifecycle IN ({names})", names=Sql.values(audience.lifecycles))]
+def _lifecycle(lifecycles: tuple[str, ...] | None) -> list[Sql]:
+    return [] if lifecycles is None else [compose("a.lifecycle IN ({names})", names=Sql.values(lifecycles))]
 
 
 def _some_user(user_tree: Sql, tenant_id: int) -> Sql:
@@ -197,8 +200,9 @@ def one_pass_users(audiences: Sequence[Audience], *, tenant_id: int, clock: Cloc
         "SELECT s.account_id, s.end_user_id, s.bits FROM ("
         "SELECT au.account_id, au.end_user_id, acc.bits & ({mask}) AS bits FROM {users}"
         " JOIN ({accounts}) acc ON acc.id = au.account_id AND acc.bits <> 0"
-        f"{{relations}} WHERE {_of('au', tenant_id)} OFFSET 0) s WHERE s.bits <> 0",
+        f"{{computed}}{{relations}} WHERE {_of('au', tenant_id)} OFFSET 0) s WHERE s.bits <> 0",
         mask=mask,
+        computed=bits.computed(),
         users=live_users(tenant_id),
         accounts=_account_scan(on_account, tenant_id=tenant_id, clock=clock),
         relations=bits.joined_to("au.end_user_id"),
@@ -221,21 +225,31 @@ def _account_scan(audiences: Sequence[Audience], *, tenant_id: int, clock: Clock
     """OFFSET 0 keeps the planner from computing every mask a second time in the filter above."""
     _refuse_too_many(audiences)
     bits = _LeafBits("rel", tenant_id, clock)
-    mask = _mask([_account_verdict(audience, bits) for audience in audiences])
+    common = _common_lifecycles(audiences)
+    mask = _mask([_account_verdict(audience, bits, common) for audience in audiences])
     return compose(
-        "SELECT a.id, {mask} AS bits FROM accounts_account a{relations} WHERE {live} OFFSET 0",
+        "SELECT a.id, {mask} AS bits FROM accounts_account a{computed}{relations} WHERE {live} OFFSET 0",
         mask=mask,
+        computed=bits.computed(),
         relations=bits.joined_to("a.id"),
-        live=_live_accounts(tenant_id),
+        live=Sql.join(" AND ", [_live_accounts(tenant_id), *_lifecycle(common)]),
     )
 
 
-def _account_verdict(audience: Audience, bits: _LeafBits) -> Sql:
-    parts = _lifecycle(audience)
+def _common_lifecycles(audiences: Sequence[Audience]) -> tuple[str, ...] | None:
+    """Those that any audience takes: asked once for the whole scan instead of once per rule."""
+    if any(audience.lifecycles is None for audience in audiences):
+        return None
+    return tuple(sorted({name for audience in audiences for name in audience.lifecycles or ()}))
+
+
+def _account_verdict(audience: Audience, bits: _LeafBits, common: tuple[str, ...] | None) -> Sql:
+    own = audience.lifecycles is not None and set(audience.lifecycles) != set(common or ())
+    parts = _lifecycle(audience.lifecycles) if own else []
     if audience.account:
         parts.append(bits.tree(audience.account))
     if audience.user:
-        parts.append(bits.some_user(audience.user))
+        parts.append(bits.some_user(audience.user, audience))
     return Sql.join(" AND ", parts) if parts else Sql("true")
 
 
@@ -263,11 +277,14 @@ class _LeafBits:
     clock: Clock
     _leaves: dict[Sql, int] = attribute(default_factory=dict)
     _trees: dict[Node, int] = attribute(default_factory=dict)
+    _asking: list[Audience] = attribute(default_factory=list)
+    _computed: dict[Sql, Sql] = attribute(default_factory=dict)
 
     def tree(self, rule: Rule) -> Sql:
         return tree(rule.root, self._leaf)
 
-    def some_user(self, rule: Rule) -> Sql:
+    def some_user(self, rule: Rule, audience: Audience) -> Sql:
+        self._asking.append(audience)
         return self._test(self._trees.setdefault(rule.root, self._next))
 
     def joined_to(self, subject: str) -> Sql:
@@ -283,6 +300,13 @@ class _LeafBits:
             rows=Sql.join(" UNION ALL ", rows),
         )
 
+    def computed(self) -> Sql:
+        """Values that are not plain columns (traits without a slot), worked out once per row however many rules ask."""
+        if not self._computed:
+            return Sql("")
+        columns = [compose(f"{{x}} AS v{at}", x=expression) for at, expression in enumerate(self._computed)]
+        return compose(" CROSS JOIN LATERAL (SELECT {columns} OFFSET 0) j", columns=Sql.join(", ", columns))
+
     @property
     def _next(self) -> int:
         return len(self._leaves) + len(self._trees)
@@ -290,9 +314,14 @@ class _LeafBits:
     def _leaf(self, leaf: Leaf) -> Sql:
         source = leaf.field.source
         if isinstance(source, Column):
-            return leaf_predicate(leaf, tenant_id=self.tenant_id, clock=self.clock)
+            return _column_leaf(leaf, self._column(source), self.clock)
         ids = source.hits(leaf, tenant_id=self.tenant_id, clock=self.clock)
         return _signed(leaf, self._test(self._leaves.setdefault(ids, self._next)))
+
+    def _column(self, column: Column) -> Sql:
+        if column.plain:
+            return column.expression
+        return self._computed.setdefault(column.expression, Sql(f"j.v{len(self._computed)}"))
 
     def _test(self, bit: int) -> Sql:
         return Sql(f"({self.alias}.m & {_bit(bit)}) <> 0")
@@ -302,21 +331,58 @@ class _LeafBits:
             yield compose(f"SELECT h.id, {_bit(bit)} AS m FROM ({{ids}}) h(id)", ids=ids)
 
     def _user_rows(self) -> Iterator[Sql]:
-        """All user trees as one mask per user, in one scan."""
+        """All user trees as one mask per user, in one scan.
+
+        The filter says the same as `m <> 0`, or more where the account's own tree rules it out; as a plain predicate
+        the planner can push its parts below the joins, and most users never meet the mask.
+        """
         if not self._trees:
             return
         users = _LeafBits("urel", self.tenant_id, self.clock)
+        verdicts = {node: tree(node, users._leaf) for node in self._trees}
         cases = [
-            compose(f"CASE WHEN {{t}} THEN {_bit(bit)} ELSE 0 END", t=tree(node, users._leaf))
-            for node, bit in self._trees.items()
+            compose(f"CASE WHEN {{verdict}} THEN {_bit(self._trees[node])} ELSE 0 END", verdict=verdict)
+            for node, verdict in verdicts.items()
         ]
+        accounts, wanted = self._wanted(verdicts)
         yield compose(
-            "SELECT y.id, y.m FROM (SELECT au.account_id AS id, {mask} AS m FROM {users}{relations}"
-            f" WHERE {_of('au', self.tenant_id)} OFFSET 0) y WHERE y.m <> 0",
+            "SELECT au.account_id AS id, {mask} AS m FROM {users}{accounts}{computed}{relations}"
+            " WHERE {own} AND ({wanted})",
             mask=Sql.join(" | ", cases),
             users=live_users(self.tenant_id),
+            accounts=accounts,
+            computed=users.computed(),
             relations=users.joined_to("au.end_user_id"),
+            own=Sql(_of("au", self.tenant_id)),
+            wanted=wanted,
         )
+
+    def _wanted(self, verdicts: Mapping[Node, Sql]) -> tuple[Sql, Sql]:
+        """The join to the accounts, if that narrows the users down, and what some audience asks of account and user."""
+        needs = [
+            (self._account_need(audience), verdicts[audience.user.root]) for audience in self._asking if audience.user
+        ]
+        if any(need is None for need, _ in needs):
+            return Sql(""), Sql.join(" OR ", [verdict.wrapped() for verdict in verdicts.values()])
+        both = [compose("({need} AND {verdict})", need=need or Sql("true"), verdict=verdict) for need, verdict in needs]
+        live = Sql.join(" AND ", [_live_accounts(self.tenant_id), *_lifecycle(_common_lifecycles(self._asking))])
+        return compose(" JOIN accounts_account a ON a.id = au.account_id AND {live}", live=live), Sql.join(" OR ", both)
+
+    def _account_need(self, audience: Audience) -> Sql | None:
+        return _necessary(audience.account.root, self.clock) if audience.account else None
+
+
+def _necessary(node: Node, clock: Clock) -> Sql | None:
+    """What the columns alone must satisfy for the tree to hold; None when they decide nothing."""
+    if isinstance(node, Leaf):
+        source = node.field.source
+        plain = isinstance(source, Column) and source.plain
+        return _column_leaf(node, source.expression, clock) if plain else None
+    needs = [_necessary(child, clock) for child in node.children]
+    known = [need for need in needs if need]
+    if not known or (node.mode is Mode.ANY and len(known) < len(needs)):
+        return None
+    return Sql.join(" AND " if node.mode is Mode.ALL else " OR ", known).wrapped()
 
 
 def _fit(audiences: Sequence[Audience]) -> bool:

@@ -46,6 +46,11 @@ class Column:
     def expression(self) -> Sql:
         return Sql(self.sql, self.params)
 
+    @property
+    def plain(self) -> bool:
+        """A column as it stands; other expressions cost enough to be worked out once."""
+        return not self.params
+
 
 class Relation(Protocol):
     """Facts in other tables. Implementations are frozen dataclasses, so that equal leaves are computed once."""
@@ -125,16 +130,16 @@ _FED_ONLY: dict[tuple[Subject, str], tuple[FieldType, str]] = {
 _ALIAS = {Subject.ACCOUNT: "a", Subject.USER: "u"}
 _SLOT_NAME = re.compile(r"[tnmdsbl]\d\d")
 
-_AS_TEXT = "CASE WHEN jsonb_typeof({v}) = 'string' THEN {t} END"
 _AS_FLOAT = "CASE WHEN jsonb_typeof({v}) = 'number' AND pg_input_is_valid({t}, 'float8') THEN ({t})::float8 END"
 _AS_INTEGER = "CASE WHEN jsonb_typeof({v}) = 'number' AND pg_input_is_valid({t}, 'bigint') THEN ({t})::bigint END"
 _AS_MOMENT = "CASE WHEN length({t}) = 20 AND pg_input_is_valid({t}, 'timestamptz') THEN ({t})::timestamptz END"
 
 # Traits are typed when they come in; the guards make sure that one odd value can never fail a whole night's statement.
+# Text needs none: whatever is there reads as text.
 _JSONB: dict[FieldType, str] = {
-    FieldType.TEXT: _AS_TEXT,
-    FieldType.CHOICE: _AS_TEXT,
-    FieldType.URL: _AS_TEXT,
+    FieldType.TEXT: "{t}",
+    FieldType.CHOICE: "{t}",
+    FieldType.URL: "{t}",
     FieldType.NUMBER: _AS_FLOAT,
     FieldType.CURRENCY: _AS_INTEGER,
     FieldType.PERSON: _AS_INTEGER,

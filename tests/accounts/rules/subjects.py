@@ -69,9 +69,9 @@ POOLS: dict[str, list[Any]] = {
 }
 # What stands in jsonb after a trait changed its type, or was written by other hands: counts as not set.
 WRONG: dict[str, list[Any]] = {
-    "text": [None, 5, True, ["a"]],
-    "url": [{"a": 1}],
-    "choice": [7],
+    "text": [None],
+    "url": [None],
+    "choice": [None],
     "number": ["3", True, None, 10**400],
     "currency": [2.5, "1", 10**30],
     "person": ["x", 10**30],
