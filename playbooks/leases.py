@@ -148,6 +148,7 @@ _CLAIM_UNDO = """
         SELECT r.id FROM playbooks_actionrun r
         JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'stopping'
         WHERE r.tenant_id = %(tenant)s AND r.step_id = %(step)s
+          AND (%(only)s::bigint[] IS NULL OR r.enrollment_id = ANY(%(only)s))
           AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %(now)s))
           AND r.claims BETWEEN %(least)s AND %(most)s
           -- Last first: whatever was applied later goes before, and a message on the wire is waited for.
@@ -180,7 +181,9 @@ def steps_to_undo(*, tenant_id: int, now: datetime, enrollment_ids: Sequence[int
         return [step_id for (step_id,) in cursor.fetchall()]
 
 
-def claim_undo(*, tenant_id: int, step_id: int, now: datetime) -> Claim | None:
+def claim_undo(
+    *, tenant_id: int, step_id: int, now: datetime, enrollment_ids: Sequence[int] | None = None
+) -> Claim | None:
     token = uuid4()
     for least, most, size in TIERS:
         with connection.cursor() as cursor:
@@ -189,6 +192,7 @@ def claim_undo(*, tenant_id: int, step_id: int, now: datetime) -> Claim | None:
                 {
                     "tenant": tenant_id,
                     "step": step_id,
+                    "only": enrollment_ids,
                     "now": now,
                     "least": least,
                     "most": most,

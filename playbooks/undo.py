@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from actions.base import Batch, Keep, Undo, UndoDecision
+from actions.base import Keep, Undo, UndoDecision
 from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
@@ -48,32 +48,53 @@ class StopPreview:
 
 
 def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
-    """What stopping would do now, item by item."""
-    preview = StopPreview([], [], [])
-    steps = {step.pk: step for step in enrollment.version.steps.all()}
-    for run in enrollment.runs.order_by("-settled_at", "-position"):
-        step = steps[run.step_id]
-        if run.state in UNSENT:
-            preview.cancelled.append(_will_not_run(run, step))
-        elif run.state == ActionRun.State.APPLIED:
-            _preview_applied(preview, enrollment.tenant, run, step, now)
+    """What stopping would do now, item by item: the stop itself, rehearsed in a savepoint that is rolled back.
+
+    Nothing short of that would be true of actions that build on each other.
+    """
+    with transaction.atomic():
+        request_stops([enrollment.pk], tenant_id=enrollment.tenant_id, by="preview", note="", now=now)
+        _undo_all(enrollment.tenant, now, [enrollment.pk])
+        preview = outcome_of_stop(enrollment)
+        transaction.set_rollback(True)
     return preview
 
 
-def _will_not_run(run: ActionRun, step: Step) -> StopLine:
+def outcome_of_stop(enrollment: Enrollment) -> StopPreview:
+    """The same list of a stop that has happened (or is under way)."""
+    steps = {step.pk: step for step in enrollment.version.steps.all()}
+    lists: dict[str, list[StopLine]] = {"undone": [], "cancelled": [], "kept": []}
+    for run in enrollment.runs.order_by("-settled_at", "-position"):
+        kind = _LISTED.get(run.state)
+        if kind:
+            lists[kind].append(_line(run, steps[run.step_id]))
+    return StopPreview(**lists)
+
+
+_LISTED = {
+    ActionRun.State.UNDONE: "undone",
+    ActionRun.State.CANCELLED: "cancelled",
+    ActionRun.State.KEPT: "kept",
+    ActionRun.State.UNDO_DEAD: "kept",
+    ActionRun.State.UNCERTAIN: "kept",
+    ActionRun.State.RUNNING: "kept",
+}
+
+
+def _line(run: ActionRun, step: Step) -> StopLine:
     action = action_for(step.action)
-    return StopLine(run.pk, step.offset_days + 1, action.icon, action.describe(step.config))
+    told = (run.receipt or {}).get("undo", {})
+    says = told.get("says") or action.describe(step.config)
+    return StopLine(run.pk, step.offset_days + 1, action.icon, says, told.get("detail") or _open_question(run))
 
 
-def _preview_applied(preview: StopPreview, tenant: Tenant, run: ActionRun, step: Step, now: datetime) -> None:
-    work = peek(tenant, step, [run.pk], now=now)
-    decision = _decisions(work, work.batch(work.claimed), preview=True)[run.pk]
-    place = (run.pk, step.offset_days + 1, work.action.icon, decision.says)
-    match decision:
-        case Undo(_, detail):
-            preview.undone.append(StopLine(*place, detail))
-        case Keep():
-            preview.kept.append(StopLine(*place))
+def _open_question(run: ActionRun) -> str:
+    match run.state:
+        case ActionRun.State.RUNNING:
+            return "It is being sent right now."
+        case ActionRun.State.UNCERTAIN | ActionRun.State.UNDO_DEAD:
+            return run.reason
+    return ""
 
 
 # Requesting -----------------------------------------------------------------------------------------------------------
@@ -161,14 +182,16 @@ def _keep(enrollment_id: int, keep: Collection[UUID], *, tenant_id: int, by: str
 
 def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: Sequence[int] | None = None) -> int:
     """Undo batch by batch until nothing is left to undo now; resumable anywhere. Returns how many runs were settled."""
-    settled = 0
-    while True:
-        done = _undo_round(tenant, now, enrollment_ids)
-        settled += done
-        if not done:
-            break
+    settled = _undo_all(tenant, now, enrollment_ids)
     with tenant_context(tenant.pk):
         _close(tenant, now)
+    return settled
+
+
+def _undo_all(tenant: Tenant, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
+    settled = 0
+    while done := _undo_round(tenant, now, enrollment_ids):
+        settled += done
     return settled
 
 
@@ -176,12 +199,12 @@ def _undo_round(tenant: Tenant, now: datetime, enrollment_ids: Sequence[int] | N
     with tenant_context(tenant.pk):
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
-    return sum(_undo_step(tenant, step_id, now) for step_id in steps)
+    return sum(_undo_step(tenant, step_id, now, enrollment_ids) for step_id in steps)
 
 
-def _undo_step(tenant: Tenant, step_id: int, now: datetime) -> int:
+def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
     with tenant_context(tenant.pk):
-        claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now)
+        claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=enrollment_ids)
     if claim is None:
         return 0
     in_halves(claim.run_ids, lambda ids: _undo(tenant, claim, ids, now), lambda id, why: _undo_dead(tenant, claim, id, why, now))
@@ -191,17 +214,18 @@ def _undo_step(tenant: Tenant, step_id: int, now: datetime) -> int:
 def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> None:
     with tenant_context(tenant.pk):
         work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_accounts=True)
-        decisions = _decisions(work, work.batch(work.claimed), preview=False)
+        decisions = _decide(work)
         outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
         settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
         _hand_over(work.claimed, decisions, tenant_id=tenant.pk)
         _tell(work, decisions)
 
 
-def _decisions(work: Work, batch: Batch, *, preview: bool) -> Mapping[UUID, UndoDecision]:
+def _decide(work: Work) -> Mapping[UUID, UndoDecision]:
+    batch = work.batch(work.claimed)
     if work.step.keep_on_stop:
         return {run.id: Keep("by_design", work.action.tell(batch.config, run.receipt or {})) for run in batch.runs}
-    return work.action.preview_undo(batch) if preview else work.action.undo(batch)
+    return work.action.undo(batch)
 
 
 def _settled(one: Claimed, decision: UndoDecision) -> Settled:
