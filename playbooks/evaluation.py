@@ -247,7 +247,7 @@ def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
     key = candidate.again["field"]
     value = anchor_columns({key}, look.fields)[key]
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint FROM playbooks_enrollment e"
+        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
         f" JOIN accounts_account a ON a.id = e.account_id WHERE e.tenant_id = {look.tenant.pk}"
         f" AND e.playbook_id = {candidate.playbook.pk}"
         f" AND (e.state IN {_LIVE_STATES} OR e.occasion = ({value.text})::text)",
@@ -265,7 +265,7 @@ def _taken_by_count(look: Look, candidate: Candidate) -> Sql:
         limits.append("max(e.activated_at) > %s - make_interval(days => %s)")
         params += [look.now, candidate.again["days"]]
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint FROM playbooks_enrollment e"
+        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
         f" WHERE e.tenant_id = {look.tenant.pk} AND e.playbook_id = {candidate.playbook.pk}"
         f" GROUP BY 1, 2 HAVING {' OR '.join(limits)}",
         tuple(params),

@@ -1,0 +1,294 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import WorkDue
+from playbooks.evaluation import drop, evaluate_if_due, release
+from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook
+from playbooks.undo import request_stop
+from playbooks.versions import import_playbook, set_live
+from tests.world import (
+    MONDAY,
+    Workspace,
+    account,
+    days,
+    enrolled,
+    evaluate,
+    live,
+    on,
+    playbook_json,
+    raise_risk,
+    set_trait_step,
+    tick,
+    trait,
+    user,
+)
+
+RENEWAL = {"field": "renewal_on", "op": "within_next_days", "value": 30}
+
+
+def names(playbook: Playbook) -> list[str]:
+    return list(playbook.enrollments.order_by("account__name").values_list("account__name", flat=True))
+
+
+def test_matching_accounts_are_enrolled_and_others_are_not(inside: Workspace) -> None:
+    account("Pro one", plan="Pro"), account("Pro two", plan="Pro"), account("Basic", plan="Basic"), account("None")
+    playbook = live(playbook_json())
+
+    evaluate(inside.tenant, now=MONDAY)
+
+    assert names(playbook) == ["Pro one", "Pro two"]
+
+
+@pytest.mark.parametrize("lifecycle", ["churned", "ignored"])
+def test_churned_and_ignored_accounts_never_match(inside: Workspace, lifecycle: str) -> None:
+    account("Gone", plan="Pro", lifecycle=lifecycle)
+    playbook = live(playbook_json())
+
+    evaluate(inside.tenant, now=MONDAY)
+
+    assert names(playbook) == []
+
+
+def test_one_user_who_satisfies_the_whole_user_tree_is_enough(inside: Workspace) -> None:
+    one, two = account("One", plan="Pro"), account("Two", plan="Pro")
+    user("Ada", one, role="admin"), user("Bo", one, role="member"), user("Cy", two, role="member")
+    rules = {"account": None, "user": {"field": "role", "op": "is", "value": "admin"}}
+    playbook = live(playbook_json(rules=rules))
+
+    evaluate(inside.tenant, now=MONDAY)
+
+    assert names(playbook) == ["One"]
+
+
+def test_a_user_of_two_matching_accounts_is_enrolled_for_each(inside: Workspace) -> None:
+    one, two, basic = account("One", plan="Pro"), account("Two", plan="Pro"), account("Basic", plan="Basic")
+    ada = user("Ada", one, two, basic)
+    rules = {"account": {"field": "plan", "op": "is", "value": "Pro"}, "user": {"field": "name", "op": "is", "value": "Ada"}}
+    playbook = live(playbook_json(audience="users", rules=rules))
+
+    evaluate(inside.tenant, now=MONDAY)
+
+    assert set(playbook.enrollments.values_list("account__name", "end_user")) == {("One", ada.pk), ("Two", ada.pk)}
+
+
+def test_nobody_is_enrolled_twice_by_the_next_evaluation(inside: Workspace) -> None:
+    account("Pro", plan="Pro")
+    playbook = live(playbook_json())
+
+    for n in range(3):
+        evaluate(inside.tenant, now=MONDAY + days(n))
+        tick(now=MONDAY + days(n))
+
+    assert playbook.enrollments.count() == 1
+
+
+def test_once_ever_holds_after_a_stop(inside: Workspace) -> None:
+    at = account("Pro", plan="Pro")
+    playbook = live(playbook_json())
+    evaluate(inside.tenant, now=MONDAY)
+    request_stop(enrolled(playbook, at), by=inside.priya, now=MONDAY)
+
+    evaluate(inside.tenant, now=MONDAY + days(3))
+
+    assert playbook.enrollments.count() == 1
+
+
+def test_every_match_enrolls_again_only_after_the_rules_stopped_matching(inside: Workspace) -> None:
+    at = account("Pro", plan="Pro")
+    playbook = live(playbook_json(reenrollment={"policy": "every_match"}))
+    evaluate(inside.tenant, now=MONDAY)
+    tick(now=MONDAY)
+    evaluate(inside.tenant, now=MONDAY + days(2))
+    assert playbook.enrollments.count() == 1
+
+    Account.objects.filter(pk=at.pk).update(plan="Basic")
+    evaluate(inside.tenant, now=MONDAY + days(3))
+    Account.objects.filter(pk=at.pk).update(plan="Pro")
+    evaluate(inside.tenant, now=MONDAY + days(4))
+
+    assert playbook.enrollments.count() == 2
+
+
+def test_next_years_renewal_counts_again_by_default(inside: Workspace) -> None:
+    at = account("Pro", renewal_on=on(20))
+    playbook = live(playbook_json(rules={"account": RENEWAL}, reenrollment=None))
+    for n in range(4):
+        evaluate(inside.tenant, now=MONDAY + days(n))
+        tick(now=MONDAY + days(n))
+    assert playbook.enrollments.count() == 1
+
+    Account.objects.filter(pk=at.pk).update(renewal_on=on(20, year=2027))
+    evaluate(inside.tenant, now=datetime(2027, 11, 2, 12, tzinfo=UTC))
+
+    assert list(playbook.enrollments.order_by("id").values_list("occasion", flat=True)) == ["2026-11-20", "2027-11-20"]
+
+
+def test_at_most_n_times_and_once_in_d_days(inside: Workspace) -> None:
+    account("Pro", plan="Pro")
+    playbook = live(playbook_json(reenrollment={"policy": "at_most", "times": 2, "days": 10}))
+
+    for n in range(0, 40, 2):
+        evaluate(inside.tenant, now=MONDAY + days(n))
+        tick(now=MONDAY + days(n))
+
+    assert [e.activated_at - MONDAY for e in playbook.enrollments.order_by("id")] == [timedelta(0), days(10)]
+
+
+def test_an_account_that_no_longer_matches_finishes_its_schedule_by_default(inside: Workspace) -> None:
+    at = account("Pro", plan="Pro")
+    playbook = live(playbook_json())
+    evaluate(inside.tenant, now=MONDAY)
+    Account.objects.filter(pk=at.pk).update(plan="Basic")
+
+    evaluate(inside.tenant, now=MONDAY + days(1))
+
+    assert enrolled(playbook, at).state == "active"
+
+
+def test_or_is_stopped_and_undone_where_the_playbook_says_so(inside: Workspace) -> None:
+    trait("stage")
+    at = account("Pro", plan="Pro")
+    playbook = live(playbook_json(on_unmatch="stop", steps=[set_trait_step("A"), raise_risk(20)]))
+    evaluate(inside.tenant, now=MONDAY)
+    tick(now=MONDAY)
+    Account.objects.filter(pk=at.pk).update(plan="Basic")
+
+    run = evaluate(inside.tenant, now=MONDAY + days(1))
+    tick(now=MONDAY + days(1))
+
+    assert enrolled(playbook, at).state == "stopped"
+    assert Account.objects.get(pk=at.pk).traits == {}
+    assert run.evaluations.get().released == 1
+
+
+@pytest.fixture
+def crowd(inside: Workspace) -> list[Account]:
+    return [account(f"Pro {n:02}", plan="Pro") for n in range(30)]
+
+
+def braked(**parts: Any) -> Playbook:
+    playbook = import_playbook(playbook_json(**parts), by=None, now=MONDAY)
+    set_live(playbook, by=None, now=MONDAY, expected_count=1)
+    playbook.refresh_from_db()
+    return playbook
+
+
+def test_an_evaluation_that_would_enroll_far_more_than_shown_is_held(inside: Workspace, crowd: list[Account]) -> None:
+    playbook = braked()
+
+    held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
+
+    assert (held.state, held.would_enroll, held.limit, held.enrolled) == ("held", 30, 25, 0)
+    assert "30" in held.reason
+    assert names(playbook) == []
+
+
+def test_a_held_evaluation_can_be_let_through_once(inside: Workspace, crowd: list[Account]) -> None:
+    playbook = braked()
+    held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
+
+    assert release(held, by=inside.jonah.actor, now=MONDAY) is not None
+    assert release(held, by=inside.jonah.actor, now=MONDAY) is None
+    assert playbook.enrollments.count() == 30
+
+
+def test_a_held_evaluation_can_be_dropped(inside: Workspace, crowd: list[Account]) -> None:
+    playbook = braked()
+    held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
+
+    assert drop(held, by=inside.jonah.actor, now=MONDAY)
+    assert not drop(held, by=inside.jonah.actor, now=MONDAY)
+    assert playbook.enrollments.count() == 0
+
+
+def test_the_number_review_showed_is_let_through(inside: Workspace, crowd: list[Account]) -> None:
+    playbook = import_playbook(playbook_json(), by=None, now=MONDAY)
+    set_live(playbook, by=None, now=MONDAY, expected_count=30)
+
+    assert evaluate(inside.tenant, now=MONDAY).evaluations.get().enrolled == 30
+
+
+def test_a_wrong_release_of_many_is_held_too(inside: Workspace, crowd: list[Account]) -> None:
+    playbook = live(playbook_json(on_unmatch="stop"))
+    evaluate(inside.tenant, now=MONDAY)
+    Account.objects.update(plan="Basic")
+
+    held = evaluate(inside.tenant, now=MONDAY + days(1)).evaluations.get()
+
+    assert (held.state, held.would_release) == ("held", 30)
+    assert playbook.enrollments.filter(state="active").count() == 30
+
+
+def test_one_night_is_evaluated_once_whatever_beat_does(orbiton: Workspace) -> None:
+    six = datetime(2026, 11, 3, 6, 1, tzinfo=UTC)
+
+    assert evaluate_if_due(orbiton.tenant, now=six) is not None
+    assert evaluate_if_due(orbiton.tenant, now=six) is None
+    assert evaluate_if_due(orbiton.tenant, now=six + timedelta(hours=3)) is None
+    with tenant_context(orbiton.tenant.pk):
+        assert EvaluationRun.objects.count() == 1
+
+
+def test_a_night_that_was_missed_runs_when_it_can(orbiton: Workspace) -> None:
+    assert evaluate_if_due(orbiton.tenant, now=datetime(2026, 11, 3, 5, 59, tzinfo=UTC)) is None
+    assert evaluate_if_due(orbiton.tenant, now=datetime(2026, 11, 6, 17, 0, tzinfo=UTC)) is not None
+
+    assert WorkDue.objects.get(queue="evaluate").due_at == datetime(2026, 11, 7, 6, 0, tzinfo=UTC)
+
+
+def test_another_workspaces_accounts_are_never_looked_at(orbiton: Workspace, halyard: Workspace) -> None:
+    with tenant_context(halyard.tenant.pk):
+        account("Theirs", plan="Pro")
+    with tenant_context(orbiton.tenant.pk):
+        live(playbook_json())
+    evaluate(orbiton.tenant, now=MONDAY)
+
+    for tenant in (orbiton.tenant, halyard.tenant):
+        with tenant_context(tenant.pk):
+            assert not Enrollment.objects.exists()
+
+
+def test_anchored_steps_follow_their_date_when_it_moves(inside: Workspace) -> None:
+    at = account("Pro", renewal_on=on(30))
+    step = {"key": "near", "anchor": {"field": "renewal_on", "days": -7}, "action": "create_indicator"}
+    step["config"] = raise_risk()["config"]
+    playbook = live(playbook_json(rules={"account": RENEWAL}, steps=[step]))
+    evaluate(inside.tenant, now=MONDAY)
+    assert ActionRun.objects.get().due_on == on(23)
+
+    Account.objects.filter(pk=at.pk).update(renewal_on=on(28))
+    evaluate(inside.tenant, now=MONDAY + days(1))
+
+    run = ActionRun.objects.get()
+    assert run.due_on == on(21)
+
+
+def test_an_anchored_step_whose_day_was_over_is_skipped_and_says_so(inside: Workspace) -> None:
+    account("Pro", renewal_on=on(10))
+    step = {"key": "near", "anchor": {"field": "renewal_on", "days": -30}, "action": "create_indicator"}
+    step["config"] = raise_risk()["config"]
+    live(playbook_json(rules={"account": RENEWAL}, steps=[step, raise_risk(1)]))
+
+    evaluate(inside.tenant, now=MONDAY)
+    tick(now=MONDAY)
+
+    skipped = ActionRun.objects.get(step__key="near")
+    assert (skipped.state, skipped.reason_code) == ("skipped", "past")
+    assert Enrollment.objects.get().state == "completed"
+
+
+def test_a_playbook_whose_trait_was_deleted_is_held_and_the_others_go_on(inside: Workspace) -> None:
+    seats = trait("seats", "number")
+    account("Pro", plan="Pro", n01=10)
+    live(playbook_json("broken", rules={"account": {"field": "trait:seats", "op": "more", "value": 5}}))
+    fine = live(playbook_json("fine"))
+    seats.delete()
+
+    run = evaluate(inside.tenant, now=MONDAY)
+
+    assert run.evaluations.get(playbook__key="broken").state == Evaluation.State.HELD
+    assert names(fine) == ["Pro"]
