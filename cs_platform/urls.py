@@ -3,6 +3,9 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("cs_platform.dashboard.urls")),
     path("account/", include("allauth.urls")),
+    path("w/<slug:slug>/accounts/", include("accounts.urls")),
+    path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
+    path("api/v1/", include("cs_platform.api_urls")),
 ]
 
 handler400 = "cs_platform.web.errors.bad_request"

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import zlib
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import connection, models
@@ -16,6 +16,7 @@ __all__ = [
     "ApiKey",
     "AuditEntry",
     "Credential",
+    "Doer",
     "Heartbeat",
     "Membership",
     "Tenant",
@@ -80,6 +81,18 @@ class User(AbstractBaseUser):
         return False
 
 
+class Doer(Protocol):
+    """Whoever does something: a team member, or an API key that nobody's name stands for."""
+
+    @property
+    def actor(self) -> str:
+        """How the ledger and the timeline name them: "person:7", "key:3"."""
+
+    @property
+    def member(self) -> "Membership | None":
+        """Who to write where only a team member can stand."""
+
+
 class MembershipQuerySet(models.QuerySet["Membership"]):
     def active(self) -> "MembershipQuerySet":
         return self.filter(deactivated_at__isnull=True)
@@ -120,6 +133,10 @@ class Membership(models.Model):
     def actor(self) -> str:
         """How the ledger names this person as the cause or writer of something."""
         return f"person:{self.pk}"
+
+    @property
+    def member(self) -> "Membership":
+        return self
 
 
 class Credential(models.Model):
@@ -191,6 +208,15 @@ class ApiKey(TenantModel):
     def looks_genuine(cls, token: str) -> bool:
         body, checksum = token.removeprefix(cls.PREFIX)[:-8], token[-8:]
         return token.startswith(cls.PREFIX) and _checksum(body) == checksum
+
+    @property
+    def actor(self) -> str:
+        """How the ledger names this key as the cause or writer of something."""
+        return f"key:{self.pk}"
+
+    @property
+    def member(self) -> None:
+        return None
 
     def usable_at(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)

@@ -1,0 +1,132 @@
+"""Filters of the lists of this app, by allow-list; `rule` takes what a playbook's rules take."""
+
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import django_filters as filters
+from django.db.models import QuerySet
+
+from accounts.fields import workspace_fields
+from accounts.models import Account, Conversation, EndUser, Indicator, TimelineEntry, TraitDefinition, TraitProblem
+from accounts.models.account import AccountQuerySet, Lifecycle
+from accounts.rules.compile import predicate
+from accounts.rules.fields import Subject
+from accounts.rules.grammar import Rule, RuleErrors, parse
+from accounts.rules.sql import Clock
+from cs_platform.rest.filters import NumberInFilter, TextInFilter, is_given
+from cs_platform.rest.json import strict_json
+from cs_platform.rest.problems import PARAMETER, Fault, Invalid, pointer_of_path
+
+
+class AccountFilters(filters.FilterSet):
+    name = filters.CharFilter(lookup_expr="icontains", label="Part of the name.")
+    external_id = TextInFilter(label="One or several ids, separated by commas.")
+    plan = TextInFilter(label="One or several plans, separated by commas.")
+    lifecycle = filters.MultipleChoiceFilter(choices=Lifecycle.choices)
+    csm = NumberInFilter(field_name="csm_id", label="Ids of members.")
+    ae = NumberInFilter(field_name="ae_id", label="Ids of members.")
+    mrr_cents_min = filters.NumberFilter(field_name="mrr_cents", lookup_expr="gte")
+    mrr_cents_max = filters.NumberFilter(field_name="mrr_cents", lookup_expr="lte")
+    health_min = filters.NumberFilter(field_name="health", lookup_expr="gte")
+    health_max = filters.NumberFilter(field_name="health", lookup_expr="lte")
+    renewal_from = filters.DateFilter(field_name="renewal_on", lookup_expr="gte")
+    renewal_to = filters.DateFilter(field_name="renewal_on", lookup_expr="lte")
+    updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    archived = filters.BooleanFilter(method="with_archived", label="Archived ones instead of the present ones.")
+    rule = filters.CharFilter(
+        method="matching", label='A rule, as JSON: {"field": "plan", "op": "is", "value": "Pro"}.'
+    )
+
+    class Meta:
+        model = Account
+        fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return super().filter_queryset(is_given(queryset, "archived_at", self.form.cleaned_data["archived"] or False))
+
+    def with_archived(self, queryset: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return queryset
+
+    def matching(self, queryset: AccountQuerySet, name: str, value: str) -> QuerySet[Account]:
+        api = self.request.api
+        clock = Clock.at(api.now, ZoneInfo(api.tenant.timezone))
+        return queryset.where(predicate(_rule(value), tenant_id=api.tenant.pk, clock=clock))
+
+
+def _rule(text: str) -> Rule:
+    try:
+        return parse(strict_json(text.encode()), fields=workspace_fields(), subject=Subject.ACCOUNT, path="")
+    except RuleErrors as errors:
+        faults = [Fault(f"{PARAMETER}rule{pointer_of_path(error.path)}", error.message) for error in errors.errors]
+        raise Invalid("This rule cannot be asked.", code="invalid_rule", faults=faults) from None
+    except Invalid as invalid:
+        faults = [Fault(f"{PARAMETER}rule{fault.pointer}", fault.message, fault.code) for fault in invalid.faults]
+        raise Invalid("This rule is not JSON.", code="invalid_rule", faults=faults) from None
+
+
+class UserFilters(filters.FilterSet):
+    external_id = TextInFilter(label="One or several ids, separated by commas.")
+    email = filters.CharFilter(lookup_expr="iexact")
+    name = filters.CharFilter(lookup_expr="icontains", label="Part of the name.")
+    account = NumberInFilter(method="at_accounts", label="Ids of accounts.")
+    updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+
+    class Meta:
+        model = EndUser
+        fields: list[str] = []
+
+    def at_accounts(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
+        """A sub-select, so that a user of two of them appears once."""
+        ties = EndUser.account_users.rel.related_model.objects.filter(account_id__in=value)
+        return queryset.filter(pk__in=ties.values("end_user_id"))
+
+
+class TraitFilters(filters.FilterSet):
+    scope = filters.ChoiceFilter(choices=TraitDefinition.Scope.choices)
+    source = filters.ChoiceFilter(choices=TraitDefinition.Source.choices)
+
+    class Meta:
+        model = TraitDefinition
+        fields: list[str] = []
+
+
+class IndicatorFilters(filters.FilterSet):
+    account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
+    kind = filters.ChoiceFilter(choices=Indicator.Kind.choices)
+    state = filters.MultipleChoiceFilter(choices=Indicator.State.choices)
+    title = filters.CharFilter()
+    raised_since = filters.IsoDateTimeFilter(field_name="raised_at", lookup_expr="gte")
+
+    class Meta:
+        model = Indicator
+        fields: list[str] = []
+
+
+class ConversationFilters(filters.FilterSet):
+    account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
+    state = filters.MultipleChoiceFilter(choices=Conversation.State.choices)
+    created_since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+
+    class Meta:
+        model = Conversation
+        fields: list[str] = []
+
+
+class TimelineFilters(filters.FilterSet):
+    kind = TextInFilter(label="One or several kinds, separated by commas.")
+    since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+
+    class Meta:
+        model = TimelineEntry
+        fields: list[str] = []
+
+
+class TraitProblemFilters(filters.FilterSet):
+    scope = filters.CharFilter()
+    key = filters.CharFilter()
+    outcome = filters.ChoiceFilter(choices=TraitProblem.Outcome.choices)
+    since = filters.IsoDateTimeFilter(field_name="last_at", lookup_expr="gte")
+
+    class Meta:
+        model = TraitProblem
+        fields: list[str] = []

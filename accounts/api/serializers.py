@@ -1,0 +1,210 @@
+"""What accounts and users look like from outside. Every field is named here; none follows a model by itself."""
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import (
+    Account,
+    AccountUser,
+    Conversation,
+    EndUser,
+    EventType,
+    Indicator,
+    TimelineEntry,
+    TraitDefinition,
+    TraitProblem,
+)
+from accounts.models.traits import TraitType
+from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
+
+TRAITS = {
+    "type": "object",
+    "additionalProperties": {},
+    "description": "By key. Currency: whole cents; date: YYYY-MM-DD; moment: YYYY-MM-DDTHH:MM:SSZ; person: a member's id.",
+}
+
+
+@extend_schema_field(TRAITS)
+class TraitsField(serializers.DictField):
+    """Typed one by one, against the workspace's definitions, by whoever writes them."""
+
+
+class AccountSerializer(serializers.ModelSerializer[Account]):
+    traits = TraitsField(read_only=True)
+
+    class Meta:
+        model = Account
+        fields = (
+            "id",
+            "external_id",
+            "name",
+            "plan",
+            "lifecycle",
+            "mrr_cents",
+            "renewal_on",
+            "trial_end_on",
+            "timezone",
+            "csm",
+            "ae",
+            "health",
+            "last_seen_at",
+            "user_count",
+            "traits",
+            "created_at",
+            "updated_at",
+            "archived_at",
+        )
+        read_only_fields = fields
+
+
+class TieSerializer(serializers.ModelSerializer[AccountUser]):
+    """A user at one account."""
+
+    class Meta:
+        model = AccountUser
+        fields = ("account", "role", "is_key_contact", "last_seen_at")
+        read_only_fields = fields
+
+
+class UserSerializer(serializers.ModelSerializer[EndUser]):
+    traits = TraitsField(read_only=True)
+    accounts = TieSerializer(source="account_users", many=True, read_only=True)
+
+    class Meta:
+        model = EndUser
+        fields = (
+            "id",
+            "external_id",
+            "email",
+            "name",
+            "last_seen_at",
+            "unsubscribed_at",
+            "accounts",
+            "traits",
+            "created_at",
+            "updated_at",
+            "archived_at",
+        )
+        read_only_fields = fields
+
+
+class TraitSerializer(serializers.ModelSerializer[TraitDefinition]):
+    sortable = serializers.SerializerMethodField(help_text="Whether lists and rules can use an index for it.")
+
+    class Meta:
+        model = TraitDefinition
+        fields = ("id", "scope", "key", "label", "type", "source", "column", "choices", "sortable")
+        read_only_fields = fields
+
+    def get_sortable(self, definition: TraitDefinition) -> bool:
+        return bool(definition.slot or definition.column)
+
+
+class NewTraitSerializer(StrictSerializer):
+    scope = serializers.ChoiceField(TraitDefinition.Scope.choices)
+    key = serializers.RegexField(
+        r"^[A-Za-z][A-Za-z0-9_]{0,99}$",
+        error_messages={"invalid": "Use letters, digits and underscores, beginning with a letter; 100 at most."},
+    )
+    label = serializers.CharField(max_length=100)
+    type = serializers.ChoiceField(TraitType.choices)
+    choices = serializers.ListField(child=serializers.CharField(max_length=200), max_length=200, default=list)
+
+
+class EventTypeSerializer(serializers.ModelSerializer[EventType]):
+    class Meta:
+        model = EventType
+        fields = ("id", "name")
+        read_only_fields = fields
+
+
+class IndicatorSerializer(serializers.ModelSerializer[Indicator]):
+    class Meta:
+        model = Indicator
+        fields = (
+            "id",
+            "account",
+            "kind",
+            "title",
+            "note",
+            "assignee",
+            "state",
+            "raised_at",
+            "raised_by",
+            "settled_at",
+            "settled_by",
+            "reason",
+        )
+        read_only_fields = fields
+
+
+class NewIndicatorSerializer(StrictSerializer):
+    account = IdField(lambda: Account.objects.filter(archived_at__isnull=True))
+    kind = serializers.ChoiceField(Indicator.Kind.choices)
+    title = serializers.CharField(max_length=200)
+    note = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+    assignee = MemberField(required=False, allow_null=True, default=None)
+
+
+class ConversationSerializer(serializers.ModelSerializer[Conversation]):
+    user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+
+    class Meta:
+        model = Conversation
+        fields = (
+            "id",
+            "account",
+            "user",
+            "sender",
+            "channel",
+            "state",
+            "subject",
+            "body",
+            "to_email",
+            "to_name",
+            "send_at",
+            "sent_at",
+            "edited_at",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class ConversationEditSerializer(StrictSerializer):
+    subject = serializers.CharField(max_length=998, required=False)
+    body = serializers.CharField(max_length=64_000, required=False, trim_whitespace=False)
+
+
+class TimelineEntrySerializer(serializers.ModelSerializer[TimelineEntry]):
+    user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+
+    class Meta:
+        model = TimelineEntry
+        fields = ("id", "at", "kind", "actor", "text", "subject", "user", "detail")
+        read_only_fields = fields
+
+
+class TraitProblemSerializer(serializers.ModelSerializer[TraitProblem]):
+    class Meta:
+        model = TraitProblem
+        fields = ("id", "source", "scope", "key", "outcome", "reason", "sample", "count", "first_at", "last_at")
+        read_only_fields = fields
+
+
+# --- writing accounts and users ---------------------------------------------------------------------------------------
+
+
+class AccountFactsSerializer(StrictSerializer):
+    """The built-in facts may be given by name; each is stored in the trait that feeds it."""
+
+    name = serializers.CharField(max_length=500, required=False)
+    plan = serializers.CharField(max_length=500, required=False, allow_null=True)
+    lifecycle = serializers.CharField(max_length=12, required=False)
+    mrr_cents = serializers.IntegerField(required=False, allow_null=True)
+    renewal_on = serializers.CharField(max_length=10, required=False, allow_null=True)
+    trial_end_on = serializers.CharField(max_length=10, required=False, allow_null=True)
+    timezone = serializers.CharField(max_length=64, required=False, allow_null=True)
+    csm = serializers.IntegerField(required=False, allow_null=True, help_text="A member's id.")
+    ae = serializers.IntegerField(required=False, allow_null=True, help_text="A member's id.")
+    health = serializers.FloatField(required=False, allow_null=True)
+    traits = TraitsField(required=False)

@@ -1,0 +1,15 @@
+from accounts.api import views
+from cs_platform.rest.routers import ApiRouter
+from cs_platform.rest.viewsets import IDS
+
+router = ApiRouter()
+router.register("accounts", views.AccountViewSet, "api-account")
+router.register(f"accounts/(?P<account_id>{IDS})/timeline", views.TimelineViewSet, "api-timeline")
+router.register("users", views.UserViewSet, "api-user")
+router.register("traits", views.TraitViewSet, "api-trait")
+router.register("events", views.EventViewSet, "api-event")
+router.register("indicators", views.IndicatorViewSet, "api-indicator")
+router.register("conversations", views.ConversationViewSet, "api-conversation")
+router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
+
+urlpatterns = router.urls

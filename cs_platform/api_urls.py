@@ -1,0 +1,11 @@
+"""The REST API, version 1: one router per app."""
+
+from django.urls import include, path
+
+from cs_platform.rest.documents import Reference, schema
+
+urlpatterns = [
+    path("openapi.yaml", schema, name="api-schema"),
+    path("docs/", Reference.as_view(), name="api-docs"),
+    path("", include("accounts.api.urls")),
+]

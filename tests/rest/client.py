@@ -1,0 +1,75 @@
+"""A client of the REST API with one key, and short words for its five verbs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from django.http import HttpResponse
+from django.test import Client
+
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import ApiKey, Tenant
+from cs_platform.tenancy.roles import SCOPES
+from tests.world import MONDAY
+
+BASE = "/api/v1"
+
+
+@dataclass(slots=True)
+class Answer:
+    response: HttpResponse
+
+    @property
+    def status(self) -> int:
+        return self.response.status_code
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.response.content)
+
+    @property
+    def results(self) -> list[Any]:
+        return self.json["results"]
+
+    @property
+    def errors(self) -> dict[str, str]:
+        """pointer -> code."""
+        return {error["pointer"]: error["code"] for error in self.json["errors"]}
+
+    def __getitem__(self, header: str) -> str:
+        return self.response.headers[header]
+
+
+@dataclass(slots=True)
+class Api:
+    token: str = ""
+    key: ApiKey | None = None
+    raise_exceptions: bool = True
+
+    @classmethod
+    def with_key(cls, tenant: Tenant, *scopes: str) -> "Api":
+        with tenant_context(tenant.pk):
+            key, token = ApiKey.issue(name="Test", scopes=list(scopes or SCOPES), created_by=None, now=MONDAY)
+        return cls(token, key)
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.ask("get", path, **headers)
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.ask("post", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.ask("put", path, body, **headers)
+
+    def patch(self, path: str, body: Any = None, **headers: str) -> Answer:
+        return self.ask("patch", path, body, **headers)
+
+    def ask(self, verb: str, path: str, body: Any = None, **headers: str) -> Answer:
+        """Bytes are sent as they are; header names have underscores for hyphens."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token:
+            sent.setdefault("Authorization", f"Bearer {self.token}")
+        data = body if isinstance(body, bytes) else b"" if body is None else orjson.dumps(body)
+        client = Client(raise_request_exception=self.raise_exceptions)
+        response = client.generic(verb.upper(), BASE + path, data, "application/json", headers=sent)
+        return Answer(response)

@@ -1,0 +1,40 @@
+"""Two workspaces and real keys: the API is asked as an integration asks it."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.conf import settings
+from redis import Redis
+
+from cs_platform.rest.throttling import KeyThrottle
+from tests.rest.client import Api
+from tests.world import Workspace, workspace
+
+
+@pytest.fixture(autouse=True)
+def _full_buckets() -> Iterator[None]:
+    """Every test begins with its limits untouched: ids repeat from one rolled-back test to the next."""
+    KeyThrottle._buckets.clear()
+    Redis.from_url(settings.REDIS_URL).flushdb()
+    yield
+    KeyThrottle._buckets.clear()
+
+
+@pytest.fixture
+def orbiton(db: None) -> Workspace:
+    return workspace("orbiton", timezone="Europe/Berlin")
+
+
+@pytest.fixture
+def halyard(db: None) -> Workspace:
+    return workspace("halyard")
+
+
+@pytest.fixture
+def api(orbiton: Workspace) -> Api:
+    return Api.with_key(orbiton.tenant)
+
+
+@pytest.fixture
+def api_with(orbiton: Workspace) -> Callable[..., Api]:
+    return lambda *scopes: Api.with_key(orbiton.tenant, *scopes)
