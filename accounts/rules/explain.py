@@ -21,7 +21,7 @@ from accounts.rules.describe import (
     describe_lifecycles,
     format_value,
 )
-from accounts.rules.fields import Column, Field
+from accounts.rules.fields import Column, Field, FieldType
 from accounts.rules.grammar import Group, Leaf, Mode, Node, Rule, leaves
 from accounts.rules.sql import Clock, Sql, compose
 
@@ -173,7 +173,12 @@ def _read_count(node: Node, total: int, counts: Iterator[int], people: People) -
     return Explained(describe(node, people=people), count > 0, value, node.mode, children)
 
 
+_WITHOUT_VALUE = {FieldType.EVENT: "never", FieldType.INDICATOR: "", FieldType.STATE: ""}
+
+
 def _shown(value: Any, field: Field, clock: Clock, people: People) -> str:
+    if value is None and field.type in _WITHOUT_VALUE:
+        return _WITHOUT_VALUE[field.type]
     local = value.astimezone(clock.timezone) if isinstance(value, datetime) else value
     return format_value(local, field, people=people)
 
