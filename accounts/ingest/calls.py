@@ -169,7 +169,7 @@ def _weighed(item: dict[str, Any]) -> int:
         raw = orjson.dumps(item)
     except TypeError:
         _refuse_depth(item)
-        raw = json.dumps(item).encode()
+        raw = _dumped(item).encode()
     if raw.count(b"{") + raw.count(b"[") > DEPTH_LIMIT:
         _refuse_depth(item)
     if len(raw) > BYTES_LIMIT:
@@ -198,11 +198,18 @@ def _message_id(item: dict[str, Any]) -> str:
     return _fingerprint({key: value for key, value in item.items() if key not in ("sentAt", "receivedAt")})
 
 
+def _dumped(item: Any) -> str:
+    try:
+        return json.dumps(item, sort_keys=True, default=repr)
+    except ValueError:
+        raise CallRefused("contains a number of thousands of digits") from None
+
+
 def _fingerprint(item: Any) -> str:
     try:
-        raw = json.dumps(item, sort_keys=True, default=repr)
-    except RecursionError:
-        raw = json.dumps(sorted(item) if isinstance(item, dict) else len(item), default=repr)
+        raw = _dumped(item)
+    except (CallRefused, RecursionError):
+        raw = json.dumps(sorted(item) if isinstance(item, dict) else len(item))  # its outline has to do
     return fingerprint(raw.encode())
 
 
@@ -214,8 +221,8 @@ def sample_of(value: Any) -> str:
     """A short, storable rendering: JSON with everything unusual escaped."""
     try:
         return json.dumps(value, default=repr)[:200]
-    except RecursionError:
-        return "(nested too deeply to show)"
+    except (RecursionError, ValueError):
+        return "(cannot be shown)"
 
 
 def _shown_type(item: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from io import BufferedReader
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -80,6 +81,10 @@ def _unreadable(line: bytes, reason: str) -> Unreadable:
 
 @contextmanager
 def _opened(path: Path | str) -> Iterator[BinaryIO]:
-    with open(sys.stdin.fileno() if str(path) == "-" else path, "rb", closefd=str(path) != "-") as raw:
+    with standard_input() if str(path) == "-" else open(path, "rb") as raw:
         is_gzip = raw.peek(2)[:2] == _GZIP
-        yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_gzip else raw
+        yield cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if is_gzip else cast(BinaryIO, raw)
+
+
+def standard_input() -> BufferedReader:
+    return open(sys.stdin.fileno(), "rb", closefd=False)

@@ -51,28 +51,30 @@ class Document:
     writers: dict[str, str]
     moments: dict[str, Moment]
 
-    def take(self, news: Mapping[str, Said], *, own: Collection[str]) -> bool:
-        """Takes in what is newer; says whether anything changed. `own`: the keys that integrations write."""
+    def take(self, news: Mapping[str, Said], *, own: Collection[str]) -> set[str] | None:
+        """Takes in what is newer and names the traits that changed; None when nothing was newer.
+
+        `own`: the keys that integrations write. A value said again is newer and changes nothing: what it feeds stays.
+        """
         moments = self._unpacked(own)
         newer = {
             key: said for key, said in news.items() if _later(said, (moments.get(key, _NEVER), self.traits.get(key)))
         }
-        for key, (at, value) in newer.items():
-            moments[key] = at
-            self._write(key, value)
-        if newer:
-            self.moments = self._packed(moments)
-        return bool(newer)
+        if not newer:
+            return None
+        changed = {key for key, (_, value) in newer.items() if self._write(key, value)}
+        self.moments = self._packed(moments | {key: at for key, (at, _) in newer.items()})
+        return changed
 
     def moment_of(self, key: str) -> Moment:
         return self.moments.get(key, self.moments.get(REST, _NEVER) if key in self.traits else _NEVER)
 
-    def _write(self, key: str, value: Any) -> None:
+    def _write(self, key: str, value: Any) -> bool:
+        before = self.traits.pop(key, None)
         self.writers.pop(key, None)  # untagged: an import's
-        if value is None:
-            self.traits.pop(key, None)
-        else:
+        if value is not None:
             self.traits[key] = value
+        return _rank(before) != _rank(value)
 
     def _unpacked(self, own: Collection[str]) -> dict[str, Moment]:
         moments = {key: self.moment_of(key) for key in self.traits if key in own}

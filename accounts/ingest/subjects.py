@@ -80,20 +80,12 @@ def write(
     subjects: Subjects, news: Mapping[str, News], ids: Mapping[str, int], definitions: Definitions, *, now: datetime
 ) -> None:
     spoken_of = {ids[external_id]: one for external_id, one in news.items() if one.traits}
-    changed = _changed(subjects, spoken_of, definitions)
-    if changed:
-        spoken = {key for one in spoken_of.values() for key in one.traits}
-        mirrored = [definitions.known[subjects.scope, key] for key in sorted(spoken)]
-        _write_documents(subjects, changed, mirrored, definitions.tenant.pk, now)
-    seen = [
-        {
-            "id": ids[external_id],
-            "seen_at": one.seen_at and one.seen_at.replace(microsecond=0),
-            "first_at": one.first_at,
-        }
-        for external_id, one in news.items()
-    ]
-    _write_seen(subjects, seen, definitions)
+    documents = _changed(subjects, spoken_of, definitions)
+    if documents:
+        changed = sorted({key for document in documents for key in document["changed"]})
+        mirrored = [definitions.known[subjects.scope, key] for key in changed]
+        _write_documents(subjects, documents, mirrored, definitions.tenant.pk, now)
+    _write_seen(subjects, [_seen(ids[external_id], one) for external_id, one in news.items()], definitions)
 
 
 def _seen(id: int, news: News) -> dict[str, Any]:
@@ -107,10 +99,20 @@ def _changed(subjects: Subjects, news: Mapping[int, News], definitions: Definiti
     for id, document, unsubscribed_at in _documents(subjects, list(news), definitions.tenant.pk):
         known_at = document.moment_of(UNSUBSCRIBED)
         since = unsubscribed_since(unsubscribed_at, news[id].unsubscribed, known_at=known_at)
-        if document.take(news[id].traits, own=own) or since != unsubscribed_at:
-            row = {"id": id, "traits": document.traits, "writers": document.writers, "moments": document.moments}
-            rows.append(row | {"unsubscribed_at": since})
+        changed = document.take(news[id].traits, own=own)
+        if changed is not None or since != unsubscribed_at:
+            rows.append(_row(id, document, changed or set()) | {UNSUBSCRIBED_AT: since})
     return rows
+
+
+def _row(id: int, document: Document, changed: set[str]) -> dict[str, Any]:
+    return {
+        "id": id,
+        "traits": document.traits,
+        "writers": document.writers,
+        "moments": document.moments,
+        "changed": sorted(changed),
+    }
 
 
 def _documents(subjects: Subjects, ids: list[int], tenant_id: int) -> list[tuple[int, Document, datetime | None]]:
@@ -137,9 +139,9 @@ def _write_documents(
                 ({", ".join(visible)}, trait_writers, trait_moments) = ROW({new}, s.writers, s.moments),
                 updated_at = CASE WHEN ({old}) IS DISTINCT FROM ({new}) THEN %s ELSE t.updated_at END
                 {"".join(_mirror(definition, place) for place, definition in enumerate(mirrored, start=1))}
-            FROM json_to_recordset(%s)
-                AS s(id bigint, traits jsonb, writers jsonb, moments jsonb, unsubscribed_at timestamptz),
-                (SELECT %s::text[] AS names) AS keys
+            FROM json_to_recordset(%s) AS s(
+                id bigint, traits jsonb, writers jsonb, moments jsonb, changed text[], unsubscribed_at timestamptz
+            ), (SELECT %s::text[] AS names) AS keys
             WHERE t.tenant_id = %s AND t.id = s.id
             """,
             [now, as_json(rows), [definition.key for definition in mirrored], tenant_id],
@@ -147,11 +149,14 @@ def _write_documents(
 
 
 def _mirror(definition: TraitDefinition, place: int) -> str:
+    """Only where its trait changed: what was set here stays until the integration says something new."""
     column = mirror_column(definition)
     if column is None or column == ROLE:  # a role is mirrored on the tie
         return ""
     value = mirror_expression(definition, f"s.traits -> keys.names[{place}]")
-    return f", {column} = COALESCE({value}, t.{column})" if column in _NEVER_EMPTY else f", {column} = {value}"
+    if column in _NEVER_EMPTY:
+        value = f"COALESCE({value}, t.{column})"
+    return f", {column} = CASE WHEN keys.names[{place}] = ANY(s.changed) THEN {value} ELSE t.{column} END"
 
 
 def _write_seen(subjects: Subjects, rows: list[dict[str, Any]], definitions: Definitions) -> None:

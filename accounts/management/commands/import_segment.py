@@ -36,9 +36,8 @@ class Command(BaseCommand):
             shift = self._shift(options, now)
             report = ingest_calls(read_calls(options["file"]), tenant=tenant, source=SOURCE, now=now, shift=shift)
         except (OSError, EOFError, zlib.error) as error:
-            raise CommandError(
-                f"{options['file']}: {error}. What came before that is taken in; a repeat is harmless."
-            ) from error
+            known = "What was read before is kept; a repeat is harmless."
+            raise CommandError(f"{options['file']}: {error}. {known}") from error
         self._tell(report, seconds=time.monotonic() - started)
 
     def _shift(self, options: dict[str, Any], now: datetime) -> timedelta:

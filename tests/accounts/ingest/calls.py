@@ -12,11 +12,11 @@ def call(type: str, at: str, **fields: Any) -> dict[str, Any]:
     return {"type": type, "messageId": f"m-{next(_numbers)}", "timestamp": at} | fields
 
 
-def group(group_id: str, at: str = MORNING, **traits: Any) -> dict[str, Any]:
+def group(group_id: str, at: str = MORNING, /, **traits: Any) -> dict[str, Any]:
     return call("group", at, groupId=group_id, anonymousId="a-1", traits=traits)
 
 
-def identify(user_id: str, at: str = MORNING, *, of: str | None = None, **traits: Any) -> dict[str, Any]:
+def identify(user_id: str, at: str = MORNING, /, *, of: str | None = None, **traits: Any) -> dict[str, Any]:
     return call("identify", at, userId=user_id, traits=traits, **_context(of))
 
 
