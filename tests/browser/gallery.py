@@ -34,7 +34,7 @@ class NoteForm(forms.Form):
 @requires(Ability.READ)
 def gallery(request: WorkspaceRequest, slug: str) -> HttpResponse:
     fragments = {"drawer": "gallery_drawer.html"} if "history" in request.GET else {}
-    context = {"runs": RUNS, "form": NoteForm({"note": ""}), "names": ["Solmar Energy", "Calyx Biosystems", "Drumlin"]}
+    context = {"runs": RUNS, "form": NoteForm(), "names": ["Solmar Energy", "Calyx Biosystems", "Drumlin"]}
     return render_page(request, "gallery.html", context, fragments=fragments)
 
 
