@@ -376,8 +376,9 @@ def _necessary(node: Node, clock: Clock) -> Sql | None:
     """What the columns alone must satisfy for the tree to hold; None when they decide nothing."""
     if isinstance(node, Leaf):
         source = node.field.source
-        plain = isinstance(source, Column) and source.plain
-        return _column_leaf(node, source.expression, clock) if plain else None
+        if isinstance(source, Column) and source.plain:
+            return _column_leaf(node, source.expression, clock)
+        return None
     needs = [_necessary(child, clock) for child in node.children]
     known = [need for need in needs if need]
     if not known or (node.mode is Mode.ANY and len(known) < len(needs)):

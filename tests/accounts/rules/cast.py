@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from accounts.models import Account, AccountUser, EndUser, EventCount, EventType, Indicator
 from accounts.rules.compile import Audience
-from accounts.rules.fields import FieldSet
+from accounts.rules.fields import FieldSet, FieldSource
 from accounts.rules.grammar import parse_pair
 from accounts.rules.sources import EventFields, IndicatorFields
 from accounts.rules.sql import Clock
@@ -30,7 +30,7 @@ class Cast:
         """Call inside the tenant's context (`tenant_of` makes the tenant before it)."""
         tenant = Tenant.objects.get(slug=slug)
         report = EventType.objects.create(name=REPORT, tenant=tenant)
-        sources = [EventFields(((report.pk, report.name),)), IndicatorFields()]
+        sources: list[FieldSource] = [EventFields(((report.pk, report.name),)), IndicatorFields()]
         return cls(tenant, report, FieldSet.of([], sources))
 
     @property

@@ -14,7 +14,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.models import Account, AccountUser, EndUser, EventCount, EventType, Indicator
-from accounts.rules.fields import FieldSet
+from accounts.rules.fields import FieldSet, FieldSource
 from accounts.rules.sources import EventFields, IndicatorFields
 from accounts.rules.sql import Clock
 from cs_platform.tenancy.context import tenant_context
@@ -142,7 +142,10 @@ class Builder:
         members = [self._member(tenant, slug, at) for at in range(2)]
         with tenant_context(tenant.pk):
             types = EventType.objects.bulk_create(EventType(tenant=tenant, name=name) for name in EVENTS)
-            sources = [EventFields(tuple((type.pk, type.name) for type in types)), IndicatorFields(tuple(TITLES))]
+            sources: list[FieldSource] = [
+                EventFields(tuple((type.pk, type.name) for type in types)),
+                IndicatorFields(tuple(TITLES)),
+            ]
             made = Workspace(tenant.pk, FieldSet.of(definitions(), sources))
             self._fill(made, members, types, accounts, users)
         return made
@@ -189,7 +192,7 @@ class Builder:
         pick = self.random.choice
         columns, document, seen = self._traits()
         csm, ae = pick([None, *members]), pick([None, *members])
-        built_in = {
+        built_in: dict[str, Any] = {
             "name": pick(ODD_TEXTS),
             "external_id": f"acme-{at}",
             "plan": pick(TEXTS),
@@ -238,8 +241,8 @@ class Builder:
 
     def _events(self, made: Workspace, types: list[EventType], accounts: list[int], users: list[int]) -> None:
         pick = self.random.choice
-        by_account: dict[tuple[int, str], list[tuple[date, int]]] = defaultdict(list)
-        by_user: dict[tuple[int, str], list[tuple[date, int]]] = defaultdict(list)
+        by_account: dict[tuple[int | None, str], list[tuple[date, int]]] = defaultdict(list)
+        by_user: dict[tuple[int | None, str], list[tuple[date, int]]] = defaultdict(list)
         seen, rows = set(), []
         for _ in range(3 * len(accounts)):
             type, day = pick(types), TODAY + timedelta(days=pick([-60, -31, -30, -29, -3, -2, -1, 0, 1]))

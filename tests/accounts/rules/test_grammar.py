@@ -255,7 +255,15 @@ def test_an_event_nobody_has_sent_is_unknown_and_an_indicator_nobody_raised_is_n
 
 
 def definition(**more: Any) -> SimpleNamespace:
-    plain = {"scope": "account", "key": "x", "label": "X", "type": "number", "slot": None, "column": "", "choices": []}
+    plain: dict[str, Any] = {
+        "scope": "account",
+        "key": "x",
+        "label": "X",
+        "type": "number",
+        "slot": None,
+        "column": "",
+        "choices": [],
+    }
     return SimpleNamespace(**(plain | more))
 
 
