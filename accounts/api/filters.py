@@ -7,7 +7,16 @@ import django_filters as filters
 from django.db.models import QuerySet
 
 from accounts.fields import workspace_fields
-from accounts.models import Account, Conversation, EndUser, Indicator, TimelineEntry, TraitDefinition, TraitProblem
+from accounts.models import (
+    Account,
+    AccountUser,
+    Conversation,
+    EndUser,
+    Indicator,
+    TimelineEntry,
+    TraitDefinition,
+    TraitProblem,
+)
 from accounts.models.account import AccountQuerySet, Lifecycle
 from accounts.rules.compile import predicate
 from accounts.rules.fields import Subject
@@ -77,7 +86,7 @@ class UserFilters(filters.FilterSet):
 
     def at_accounts(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
         """A sub-select, so that a user of two of them appears once."""
-        ties = EndUser.account_users.rel.related_model.objects.filter(account_id__in=value)
+        ties = AccountUser.objects.filter(account_id__in=value)
         return queryset.filter(pk__in=ties.values("end_user_id"))
 
 

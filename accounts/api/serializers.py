@@ -20,7 +20,7 @@ from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
 TRAITS = {
     "type": "object",
     "additionalProperties": {},
-    "description": "By key. Currency: whole cents; date: YYYY-MM-DD; moment: YYYY-MM-DDTHH:MM:SSZ; person: a member's id.",
+    "description": "By key. Currency in cents; dates YYYY-MM-DD; moments YYYY-MM-DDTHH:MM:SSZ; a person's member id.",
 }
 
 
@@ -106,7 +106,7 @@ class NewTraitSerializer(StrictSerializer):
         r"^[A-Za-z][A-Za-z0-9_]{0,99}$",
         error_messages={"invalid": "Use letters, digits and underscores, beginning with a letter; 100 at most."},
     )
-    label = serializers.CharField(max_length=100)
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # Field has an attribute of that name
     type = serializers.ChoiceField(TraitType.choices)
     choices = serializers.ListField(child=serializers.CharField(max_length=200), max_length=200, default=list)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q
@@ -26,11 +27,17 @@ class Call:
     now: datetime | None = None
 
 
+def call_of(request: Any) -> Call:
+    """Of Django's request, or of DRF's around it."""
+    call: Call = request.api
+    return call
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Answers with the key that ApiMiddleware found, as request.auth. A key is nobody's login, so there is no user."""
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, ApiKey] | None:
-        key: ApiKey | None = request._request.api.key
+        key = call_of(request).key
         if key is not None:
             return AnonymousUser(), key
         if request.headers.get("Authorization"):

@@ -34,7 +34,7 @@ class Replay(Exception):
         self.response = response
 
 
-def begin(request: Request, *, required: bool, now: datetime) -> IdempotencyKey | None:
+def begin(request: Request, *, caller: ApiKey, required: bool, now: datetime) -> IdempotencyKey | None:
     """The row to fill when the answer is known; raises Replay when it was known already."""
     key = request.headers.get(HEADER, "")
     if not key and not required:
@@ -42,9 +42,9 @@ def begin(request: Request, *, required: bool, now: datetime) -> IdempotencyKey 
     if not _SHAPE.fullmatch(key):
         raise _refused_header(missing=not key)
     fingerprint = fingerprint_of(request)
-    row_id = _insert(request.auth, key, fingerprint, now)
+    row_id = _insert(caller, key, fingerprint, now)
     if row_id is None:
-        raise Replay(_answer_of_twin(request.auth, key, fingerprint))
+        raise Replay(_answer_of_twin(caller, key, fingerprint))
     _forget_old(now)
     return IdempotencyKey(pk=row_id)
 
@@ -58,7 +58,7 @@ def keep(row: IdempotencyKey, response: HttpResponse) -> None:
 
 def fingerprint_of(request: Request) -> str:
     """Method, address and body, byte for byte."""
-    parts = (request.method.encode(), request.get_full_path().encode(), request._request.body)
+    parts = (str(request.method).encode(), request.get_full_path().encode(), request._request.body)
     return hashlib.sha256(b"\n".join(parts)).hexdigest()
 
 

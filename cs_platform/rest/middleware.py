@@ -54,9 +54,9 @@ class ApiMiddleware:
         found = tenant_of(request)
         if found is None:
             return self.get_response(request)
-        call.tenant, token_hash = found
-        with tenant_context(call.tenant.pk):
-            call.now = database_now()
+        tenant, token_hash = found
+        with tenant_context(tenant.id):
+            call.tenant, call.now = tenant, database_now()
             call.key = usable_key(token_hash, now=call.now)
             response = self.get_response(request)
             if response.status_code >= HTTPStatus.BAD_REQUEST:

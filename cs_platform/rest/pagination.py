@@ -42,7 +42,7 @@ class CursorPages(BasePagination):
     max_page_size: ClassVar[int] = 100
     parameters: ClassVar[tuple[str, ...]] = ("cursor", "limit", "ordering")
 
-    def paginate_queryset(self, queryset: QuerySet[Any], request: Request, view: Any = None) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self._url = request.build_absolute_uri()
         self._order = _order(request, view, queryset)
         size = self._size(request)

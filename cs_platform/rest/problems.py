@@ -35,7 +35,7 @@ class Fault:
 class Problem(exceptions.APIException):
     """An error with a code of its own. Raise a subclass, or this one with a status."""
 
-    status_code = HTTPStatus.BAD_REQUEST
+    status_code: int = HTTPStatus.BAD_REQUEST
     default_code = "invalid"
     default_detail = "The request cannot be understood."
 
@@ -134,12 +134,12 @@ def _of_database(error: Exception) -> exceptions.APIException | None:
 
 def _headers(error: exceptions.APIException) -> dict[str, str]:
     headers = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
     if error.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    if getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(error.wait))
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
     return headers
 
 

@@ -12,6 +12,8 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
+from cs_platform.tenancy.models import ApiKey
+
 logger = logging.getLogger(__name__)
 
 KEY_RATE, KEY_BURST = 10, 50
@@ -75,7 +77,8 @@ class Buckets:
     def take(self, *, tenant_id: int, key_id: int, cost: int) -> Allowance | None:
         """None when nobody could say."""
         if time.monotonic() < self._silent_until:
-            return self._pass()
+            self.passed_unlimited += 1
+            return None
         try:
             wait, remaining = self._take(
                 keys=[f"rate:{tenant_id}:key:{key_id}", f"rate:{tenant_id}"],
@@ -84,11 +87,9 @@ class Buckets:
         except (RedisError, OSError) as error:
             self._silent_until = time.monotonic() + RETRY_SECONDS
             logger.warning("Request limits are off, Redis did not answer: %s (%s so far)", error, self.passed_unlimited)
-            return self._pass()
+            self.passed_unlimited += 1
+            return None
         return Allowance(remaining=remaining, wait=wait / 1000)
-
-    def _pass(self) -> None:
-        self.passed_unlimited += 1
 
 
 class KeyThrottle(BaseThrottle):
@@ -98,8 +99,8 @@ class KeyThrottle(BaseThrottle):
     _allowance: Allowance | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        key = request.auth
-        self._allowance = self.buckets().take(tenant_id=key.tenant_id, key_id=key.pk, cost=view.throttle_cost)
+        key: ApiKey = view.caller
+        self._allowance = self.buckets().take(tenant_id=key.tenant_id, key_id=key.id, cost=view.throttle_cost)
         view.allowance = self._allowance
         return self._allowance is None or self._allowance.wait == 0
 

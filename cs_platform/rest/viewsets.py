@@ -1,6 +1,6 @@
 """The base of every endpoint: scope, limit, idempotency, precondition, one shape. A subclass says what, not how."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from cs_platform.rest import idempotency, preconditions
+from cs_platform.rest.authentication import call_of
 from cs_platform.rest.filters import Filters
 from cs_platform.rest.json import MAX_BYTES, refuse_long_body
 from cs_platform.rest.models import IdempotencyKey
@@ -33,7 +34,7 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     writes: ClassVar[Ability | None] = None
     orderings: ClassVar[Mapping[str, str]] = {"id": "id"}
     default_ordering: ClassVar[str] = "-id"
-    http_method_names: ClassVar[Sequence[str]] = ["get", "head", "post", "put", "patch", "delete"]
+    http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     filter_backends = [Filters]
     throttle_classes = [KeyThrottle]
     lookup_value_regex = IDS
@@ -59,17 +60,20 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     @property
     def now(self) -> datetime:
         """The database's clock, read once when the request came in."""
-        now: datetime = self.request._request.api.now
+        now = call_of(self.request).now
+        assert now is not None  # authenticated: set together with the key
         return now
 
     @property
     def tenant(self) -> Tenant:
-        tenant: Tenant = self.request._request.api.tenant
+        tenant = call_of(self.request).tenant
+        assert tenant is not None
         return tenant
 
     @property
     def caller(self) -> ApiKey:
-        key: ApiKey = self.request.auth
+        key = call_of(self.request).key
+        assert key is not None
         return key
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -90,7 +94,9 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
             return
         refuse_long_body(int(request.META.get("CONTENT_LENGTH") or 0), limit=self.max_bytes)
         _ = request._request.body  # kept for the fingerprint; the parser then reads the copy
-        self._idempotency = idempotency.begin(request, required=self.needs_idempotency_key, now=self.now)
+        self._idempotency = idempotency.begin(
+            request, caller=self.caller, required=self.needs_idempotency_key, now=self.now
+        )
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, idempotency.Replay):

@@ -1,5 +1,5 @@
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -74,6 +74,7 @@ def test_refused_requests_count_as_use(api_with: Callable[..., Api], orbiton: Wo
     assert last_used(orbiton) is not None
 
 
-def last_used(home: Workspace) -> object:
+def last_used(home: Workspace) -> datetime:
     with tenant_context(home.tenant.pk):
-        return ApiKey.objects.get().last_used_at
+        at: datetime = ApiKey.objects.get().last_used_at
+    return at
