@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models.expressions import RawSQL
+
 from accounts.ingest.reading import Refused, day_in, decimal_in, is_url, moment_in, storable
 from accounts.models import TraitDefinition
 from accounts.models.slots import slot_names
@@ -59,11 +61,13 @@ class Definitions:
 
     tenant: Tenant
     known: dict[Key, TraitDefinition]
+    columns: dict[str, str]  # column of an account -> key of the trait that feeds it
 
     @classmethod
     def of(cls, tenant: Tenant) -> "Definitions":
-        found = TraitDefinition.objects.all()
-        return cls(tenant, {(definition.scope, definition.key): definition for definition in found})
+        known = {(definition.scope, definition.key): definition for definition in TraitDefinition.objects.all()}
+        # Not the object's own: another import may have mapped a column since it was loaded.
+        return cls(tenant, known, Tenant.objects.values_list("column_traits", flat=True).get(pk=tenant.pk))
 
     def integration_keys(self, scope: str) -> set[str]:
         return {key for (s, key), found in self.known.items() if s == scope and is_from_integration(found)}
@@ -107,15 +111,16 @@ class Definitions:
         if scope == USER:
             column = USER_COLUMNS.get(key, "")
         else:
-            chosen = {trait: column for column, trait in self.tenant.column_traits.items()}
+            chosen = {trait: column for column, trait in self.columns.items()}
             fallback = DEFAULT_COLUMNS.get(key, "")
-            column = chosen.get(key) or ("" if fallback in self.tenant.column_traits else fallback)
+            column = chosen.get(key) or ("" if fallback in self.columns else fallback)
         return "" if column and self.feeding(scope, column) else column
 
     def _map(self, scope: str, key: str, column: str) -> None:
-        if column and scope == ACCOUNT and column not in self.tenant.column_traits:
-            self.tenant.column_traits[column] = key
-            Tenant.objects.filter(pk=self.tenant.pk).update(column_traits=self.tenant.column_traits)
+        if column and scope == ACCOUNT and column not in self.columns:
+            self.columns[column] = key
+            added = RawSQL("column_traits || jsonb_build_object(%s::text, %s::text)", [column, key])
+            Tenant.objects.filter(pk=self.tenant.pk).update(column_traits=added)
 
     def _free_slot(self, scope: str, family: str) -> str | None:
         taken = {definition.slot for (s, _), definition in self.known.items() if s == scope}

@@ -36,7 +36,7 @@ class Command(BaseCommand):
             shift = self._shift(options, now)
             report = ingest_calls(read_calls(options["file"]), tenant=tenant, source=SOURCE, now=now, shift=shift)
         except (OSError, EOFError, zlib.error) as error:
-            known = "What was read before is kept; a repeat is harmless."
+            known = "What was taken in before stays; a repeat is harmless."
             raise CommandError(f"{options['file']}: {error}. {known}") from error
         self._tell(report, seconds=time.monotonic() - started)
 

@@ -91,6 +91,12 @@ class TestDefinitions:
 
         assert Tenant.objects.get(pk=orbiton.tenant.pk).column_traits == {"mrr_cents": "mrr", "plan": "plan"}
 
+    def test_a_column_mapped_meanwhile_is_not_forgotten(self, ingest: Ingest, orbiton: Workspace) -> None:
+        Tenant.objects.filter(pk=orbiton.tenant.pk).update(column_traits={"plan": "tier"})
+        ingest(group("a", mrr=10, tier="Team", plan="x"))
+
+        assert Tenant.objects.get(pk=orbiton.tenant.pk).column_traits == {"plan": "tier", "mrr_cents": "mrr"}
+
     def test_the_workspaces_own_choice_of_feeder_wins(self, ingest: Ingest, orbiton: Workspace) -> None:
         orbiton.tenant.column_traits = {"mrr_cents": "monthly"}
         orbiton.tenant.save()

@@ -70,7 +70,7 @@ def test_a_truncated_file_keeps_what_came_before(tmp_path: Path, orbiton: Worksp
     path = tmp_path / "export.gz"
     lines = b"".join(orjson.dumps(group(f"acc_{n}", "2026-11-02T06:00:00Z")) + b"\n" for n in range(6_000))
     path.write_bytes(gzip.compress(lines)[:-2_000])
-    with pytest.raises(CommandError, match="What was read before is kept"):
+    with pytest.raises(CommandError, match="What was taken in before stays"):
         imported(path)
     with tenant_context(orbiton.tenant.pk):
         assert Account.objects.count() == 5_000
