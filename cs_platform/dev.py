@@ -125,6 +125,7 @@ def _ground(supervisor: Supervisor, stack: ExitStack, options: argparse.Namespac
         "STATIC_FROM_SOURCE": "1",
         "STATIC_ROOT": str(HOME),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore:You're running the worker",  # in a container, root is nothing to worry about
     }
     return (
         {name: os.environ.get(name, value) for name, value in settings.items()}

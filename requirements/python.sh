@@ -1,13 +1,20 @@
 # Sourced by the scripts of bin/: enters the checkout and finds a Python to make .venv with.
 cd "$(dirname "$0")/.." || exit 1
+
+first_between() {
+    for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.14 python3.13 python}; do
+        if "$candidate" -c "import sys; sys.exit(not ($1) <= sys.version_info[:2] <= ($2))" 2>/dev/null; then
+            python=$candidate
+            return
+        fi
+    done
+}
+
 python=
-for candidate in ${PYTHON:-python3} python3.14 python3.13 python3.12 python3.11 python; do
-    if "$candidate" -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null; then
-        python=$candidate
-        break
-    fi
-done
+first_between "3, 11" "3, 12" # for these a package carries Redis
+[ -n "$python" ] || first_between "3, 11" "3, 99"
 if [ -z "$python" ]; then
-    echo "Python 3.11 or newer is needed; found: $(python3 --version 2>&1 || echo none). Set PYTHON=/path/to/python3.11." >&2
+    found=$(${PYTHON:-python3} --version 2>&1) || found="no Python"
+    echo "Python 3.11 or newer is needed and this is $found: install it, or set PYTHON=/path/to/python3.11." >&2
     exit 1
 fi

@@ -45,4 +45,4 @@ def _start(config: pytest.Config) -> Servers:
         (home / "static").mkdir(exist_ok=True)
         return stack.enter_context(running(home, settings=DISPOSABLE))
     except CannotStart as refusal:
-        pytest.exit(str(refusal), 1)
+        raise pytest.UsageError(str(refusal)) from refusal

@@ -95,7 +95,7 @@ def _from_machine() -> Path:
     found = shutil.which("redis-server")
     if found is None:
         raise CannotStart(
-            "No package for this Python carries Redis: install redis-server 6.2 or newer, or set REDIS_URL."
+            "No package for this Python carries Redis: install redis-server 6.2 or newer, or take Python 3.12."
         )
     text = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
     version = re.search(r"v=(\d+)\.(\d+)", text)
