@@ -76,11 +76,13 @@ def test_churned_and_ignored_accounts_match_only_when_asked_for(run: Run, cast: 
 
 
 def test_audiences_of_different_lifecycles_keep_apart_in_one_pass(run: Run, cast: Cast) -> None:
-    for lifecycle in ("subscribed", "churned"):
+    for lifecycle in ("subscribed", "churned", "ignored"):
         cast.account(lifecycle, lifecycle=lifecycle)
     asked = [cast.audience(PRO), cast.audience(PRO, lifecycles=("churned",)), cast.audience(PRO, lifecycles=None)]
     found = {cast.names[id]: bits for id, bits in run(compile.one_pass_accounts(asked, **cast.where))}
-    assert found == {"subscribed": 0b101, "churned": 0b110}
+    assert found == {"subscribed": 0b101, "churned": 0b110, "ignored": 0b100}
+    found = {cast.names[id]: bits for id, bits in run(compile.one_pass_accounts(asked[:2], **cast.where))}
+    assert found == {"subscribed": 0b01, "churned": 0b10}
 
 
 def test_a_user_of_two_accounts_matches_once_for_each(run: Run, cast: Cast) -> None:
