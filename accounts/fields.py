@@ -13,7 +13,7 @@ MAX_LISTED = 1_000  # what a picker can show; keys beyond it are still known to 
 
 
 def workspace_fields() -> FieldSet:
-    """Of the tenant in force: built-in, traits, events, indicators, and what upper layers offer (RULE_FIELD_SOURCES)."""
+    """Of the tenant in force: built-in, traits, events, indicators, and the RULE_FIELD_SOURCES of upper layers."""
     return FieldSet.of(TraitDefinition.objects.order_by("label", "id"), _sources())
 
 

@@ -6,12 +6,12 @@ becomes `uncertain`, is shown to a person and is never repeated blindly.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import connection
 
 from actions.base import Applied, DeliveryOutcome, ExternalAction, Held, Prepared, Refused, Retry, Skipped, Uncertain
 from actions.registry import action_for
@@ -20,7 +20,15 @@ from cs_platform.tenancy.models import Tenant
 from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
 from playbooks.models import Step
-from playbooks.runner import backoff, fail_run, in_halves, meet_condition, retry_or_dead, split_by_enrollment, tell_applied
+from playbooks.runner import (
+    backoff,
+    fail_run,
+    in_halves,
+    meet_condition,
+    retry_or_dead,
+    split_by_enrollment,
+    tell_applied,
+)
 from playbooks.settlement import Settled, count_progress, settle
 
 log = logging.getLogger(__name__)
@@ -112,9 +120,7 @@ def _load_payloads(work: Work, ready: Sequence[Claimed]) -> tuple[dict[UUID, Any
     if not ready:
         return {}, []
     loaded = _external(work.action).load(work.batch(ready))
-    kept_back = [
-        _settled_draft(one, found) for one in ready if isinstance(found := loaded[one.run.id], Skipped | Held)
-    ]
+    kept_back = [_settled_draft(one, found) for one in ready if isinstance(found := loaded[one.run.id], Skipped | Held)]
     return {id: found for id, found in loaded.items() if not isinstance(found, Skipped | Held)}, kept_back
 
 
@@ -122,45 +128,61 @@ def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) 
     if run_ids:
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE playbooks_actionrun SET sent_marker_at = %s WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
+                "UPDATE playbooks_actionrun SET sent_marker_at = %s"
+                " WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
                 [now, tenant_id, token, run_ids],
             )
 
 
 def _send(tenant: Tenant, claim: Claim, payloads: Mapping[UUID, Any], now: datetime, deliver: Deliver) -> None:
-    """Calls overlap; each outcome is settled by itself, so that one slow provider delays nobody's bookkeeping.
-
-    Nothing is repeated from here: an outcome that cannot be written down stays marked, and becomes uncertain.
-    """
+    """Calls overlap; what has been answered is settled while the slow ones are still on the wire."""
     with tenant_context(tenant.pk):
         action = _external(action_for(Step.objects.get(pk=claim.step_id).action))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        calls = {id: pool.submit(_call, deliver, action, payload) for id, payload in payloads.items()}
-        for run_id, call in calls.items():
-            try:
-                _record(tenant, claim, run_id, call.result(), now)
-            except LeaseLost:
-                log.warning("lease lost for run %s while it was being sent", run_id)
-            except DatabaseError:
-                log.exception("outcome of run %s could not be written down", run_id)
+        calls = {pool.submit(_call, deliver, action, payload): run_id for run_id, payload in payloads.items()}
+        waiting = set(calls)
+        while waiting:
+            answered, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
+            answered |= {call for call in waiting if call.done()}
+            waiting -= answered
+            _record_all(tenant, claim, {calls[call]: call.result() for call in answered}, now)
+
+
+def _record_all(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOutcome], now: datetime) -> None:
+    """Nothing is repeated from here: an outcome that cannot be written down stays marked, and becomes uncertain."""
+    if outcomes:
+        in_halves(
+            list(outcomes),
+            lambda ids: _record_held(tenant, claim, {id: outcomes[id] for id in ids}, now),
+            lambda id, why: log.error("the outcome of run %s could not be written down: %s", id, why),
+        )
 
 
 def _call(deliver: Deliver, action: ExternalAction, payload: Any) -> DeliveryOutcome:
     try:
         return deliver(action, payload)
-    except Exception as error:  # noqa: BLE001 - after the marker an unknown error leaves the outcome unknown
+    except Exception as error:
         return Uncertain(f"It is not known whether it was sent: {error or type(error).__name__}")
 
 
-def _record(tenant: Tenant, claim: Claim, run_id: UUID, outcome: DeliveryOutcome, now: datetime) -> None:
+def _record_held(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOutcome], now: datetime) -> None:
+    """One run whose lease was lost must not take the outcomes of the others with it."""
+    try:
+        _record(tenant, claim, outcomes, now)
+    except LeaseLost:
+        if len(outcomes) > 1:
+            raise RuntimeError("a lease of this batch was lost") from None
+        raise
+
+
+def _record(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOutcome], now: datetime) -> None:
     with tenant_context(tenant.pk):
-        work = load(tenant, claim.step_id, [run_id], token=claim.token, now=now)
-        one = work.claimed[0]
-        _external(work.action).record(work.batch([one]), {run_id: outcome})
-        settle([_settled_call(one, outcome, now)], tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
-        if isinstance(outcome, Applied):
-            tell_applied(work, {run_id: outcome}, [one])
-        count_progress([one.run.enrollment_id], tenant_id=tenant.pk, now=now)
+        work = load(tenant, claim.step_id, list(outcomes), token=claim.token, now=now)
+        _external(work.action).record(work.batch(work.claimed), outcomes)
+        settled = [_settled_call(one, outcomes[one.run.id], now) for one in work.claimed]
+        settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
+        tell_applied(work, outcomes, work.claimed)
+        count_progress((one.run.enrollment_id for one in work.claimed), tenant_id=tenant.pk, now=now)
 
 
 def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Settled:
@@ -168,7 +190,13 @@ def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Sett
         case Applied(receipt):
             return Settled(one.run.id, "applied", receipt)
         case Retry(reason, not_before, counts) if not counts:
-            return Settled(one.run.id, "scheduled", reason_code="retry", reason=reason, try_at=max(not_before or now, now + backoff(0)))
+            return Settled(
+                one.run.id,
+                "scheduled",
+                reason_code="retry",
+                reason=reason,
+                try_at=max(not_before or now, now + backoff(0)),
+            )
         case Retry(reason, not_before, _):
             return retry_or_dead(one, reason, now=now, not_before=not_before)
         case Uncertain(reason):

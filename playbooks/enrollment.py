@@ -1,4 +1,4 @@
-"""Applying a playbook: enrollments and their runs are written together, for any number of subjects in a few statements."""
+"""Applying a playbook: enrollments and their runs, for any number of subjects in a few statements."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -79,11 +79,11 @@ def _stage_subjects(application: Application, subjects: Sql) -> None:
         cursor.execute(
             "DROP TABLE IF EXISTS enroll_subject, enroll_zone, enroll_plan; "
             "CREATE TEMP TABLE enroll_zone (given text, zone text, local_date date) ON COMMIT DROP; "
-            "CREATE TEMP TABLE enroll_plan (zone text, step_id bigint, position int, is_external bool, anchor_date date,"
-            " due_on date, due_at timestamptz, past bool) ON COMMIT DROP"
+            "CREATE TEMP TABLE enroll_plan (zone text, step_id bigint, position int, is_external bool,"
+            " anchor_date date, due_on date, due_at timestamptz, past bool) ON COMMIT DROP"
         )
         cursor.execute(
-            f"CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS {subjects.text}; ANALYZE enroll_subject",  # noqa: S608
+            f"CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS {subjects.text}; ANALYZE enroll_subject",
             subjects.params,
         )
         cursor.execute(
@@ -161,7 +161,7 @@ def _plan_rows(
 
 def _anchor_dates(cursor: Any, column: Sql, zone: str) -> list[date | None]:
     cursor.execute(
-        f"SELECT DISTINCT {column.text} FROM enroll_subject s JOIN accounts_account a ON a.id = s.account_id"  # noqa: S608
+        f"SELECT DISTINCT {column.text} FROM enroll_subject s JOIN accounts_account a ON a.id = s.account_id"
         " JOIN enroll_zone z ON z.given IS NOT DISTINCT FROM a.timezone WHERE z.zone = %s",
         [*column.params, zone],
     )
@@ -173,7 +173,7 @@ def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
         return
     row = f"({', '.join(['%s'] * len(rows[0]))})"
     values = [value for one in rows for value in one]
-    cursor.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", values)  # noqa: S608
+    cursor.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", values)
 
 
 def _insert_enrollments(application: Application, steps_total: int) -> list[int]:
@@ -190,7 +190,7 @@ def _insert_enrollments(application: Application, steps_total: int) -> list[int]
             JOIN enroll_zone z ON z.given IS NOT DISTINCT FROM a.timezone
             ORDER BY s.account_id, s.end_user_id
             ON CONFLICT DO NOTHING RETURNING id
-            """,  # noqa: S608
+            """,
             [
                 application.playbook.pk,
                 application.playbook.version_id,
@@ -229,7 +229,7 @@ def _insert_runs(
             JOIN accounts_account a ON a.id = e.account_id
             JOIN enroll_plan p ON p.zone = e.timezone AND p.anchor_date IS NOT DISTINCT FROM {anchor_date.text}
             WHERE e.tenant_id = %s AND e.id = ANY(%s) ORDER BY e.id, p.position
-            """,  # noqa: S608
+            """,
             [*anchor_date.params, application.tenant.pk, ids],
         )
 
@@ -246,13 +246,15 @@ def _finish_past(application: Application, ids: list[int]) -> None:
                 UPDATE playbooks_actionrun r SET state = 'skipped', settled_at = %s, reason_code = 'past',
                     reason = 'Its day was over before the playbook was applied.'
                 FROM playbooks_enrollment e
-                WHERE r.tenant_id = %s AND r.enrollment_id = ANY(%s) AND e.id = r.enrollment_id AND r.due_on < e.activated_on
+                WHERE r.tenant_id = %s AND r.enrollment_id = ANY(%s) AND e.id = r.enrollment_id
+                  AND r.due_on < e.activated_on
                 RETURNING r.enrollment_id, r.id, r.tenant_id, r.reason
             ), counted AS (
                 UPDATE playbooks_enrollment e SET steps_done = s.n, progress = s.n * 100 / e.steps_total
                 FROM (SELECT enrollment_id, count(*) n FROM skipped GROUP BY 1) s WHERE e.id = s.enrollment_id
             )
-            INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
+            INSERT INTO playbooks_ledgerentry
+                (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
             SELECT tenant_id, id, enrollment_id, %s, 'scheduled', 'skipped', 'engine', reason FROM skipped
             """,
             [application.now, application.tenant.pk, ids, application.now],

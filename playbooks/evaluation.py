@@ -66,7 +66,11 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
     """The nightly run, once per local day; afterwards the workspace is due again tomorrow. None when it has been."""
     with tenant_context(tenant.pk):
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        run = _open_run(EvaluationRun.Trigger.NIGHTLY, local.date(), now=now) if local.hour >= tenant.evaluation_hour else None
+        run = (
+            _open_run(EvaluationRun.Trigger.NIGHTLY, local.date(), now=now)
+            if local.hour >= tenant.evaluation_hour
+            else None
+        )
         if run is not None:
             _evaluate(tenant, run, now=now)
         due_at = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
@@ -181,7 +185,7 @@ def stage_hits(look: Look, chunk: Sequence[Candidate], *, users: bool) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS hit")
         cursor.execute(
-            f"CREATE TEMP TABLE hit ON COMMIT DROP AS SELECT {columns} FROM ({found.text}) found; ANALYZE hit",  # noqa: S608
+            f"CREATE TEMP TABLE hit ON COMMIT DROP AS SELECT {columns} FROM ({found.text}) found; ANALYZE hit",
             found.params,
         )
 
@@ -200,7 +204,7 @@ def _stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
             ) t ON t.account_id = h.account_id AND t.end_user_id IS NOT DISTINCT FROM h.end_user_id
             WHERE h.bits & ~COALESCE(t.bits, 0) <> 0;
             ANALYZE fresh
-            """.replace("t.end_user_id IS NOT DISTINCT FROM h.end_user_id", _same_user(chunk)),  # noqa: S608
+            """.replace("t.end_user_id IS NOT DISTINCT FROM h.end_user_id", _same_user(chunk)),
             taken.params,
         )
 
@@ -228,7 +232,7 @@ _LIVE_STATES = "('active', 'paused', 'stopping')"
 
 
 def _taken_by_state(look: Look, members: Sequence[Candidate], policy: str) -> Sql:
-    """Once ever: any enrollment. Every match: an active one, or one since whose end the rules never stopped matching."""
+    """Once ever: any enrollment. Every match: an active one, or one since which the rules never stopped matching."""
     cases = "".join(f" WHEN {candidate.playbook.pk} THEN {1 << candidate.bit}::bigint" for candidate in members)
     ids = ", ".join(str(candidate.playbook.pk) for candidate in members)
     again = (
@@ -295,7 +299,7 @@ def _settle_candidate(look: Look, candidate: Candidate) -> None:
 
 def _count(table: str, bit: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table} WHERE bits & {bit}::bigint <> 0")  # noqa: S608
+        cursor.execute(f"SELECT count(*) FROM {table} WHERE bits & {bit}::bigint <> 0")
         return cursor.fetchone()[0]
 
 
@@ -318,7 +322,7 @@ def _carry_out(look: Look, candidate: Candidate, evaluation: Evaluation, leaving
         look.tenant, playbook, applied_by=f"evaluation:{evaluation.pk}", now=look.now, evaluation_id=evaluation.pk
     )
     if evaluation.would_enroll:
-        fresh = Sql(f"SELECT account_id, end_user_id FROM fresh WHERE bits & {bit}::bigint <> 0")  # noqa: S608
+        fresh = Sql(f"SELECT account_id, end_user_id FROM fresh WHERE bits & {bit}::bigint <> 0")
         evaluation.enrolled = len(enroll_selected(application, fresh))
     evaluation.released = _release(look, candidate, evaluation, leaving)
     evaluation.save(update_fields=["enrolled", "released"])
@@ -335,7 +339,7 @@ def _leaving(look: Look, candidate: Candidate) -> list[int]:
               AND NOT EXISTS (SELECT 1 FROM hit h WHERE h.account_id = e.account_id
                   AND h.end_user_id IS NOT DISTINCT FROM e.end_user_id AND h.bits & {1 << candidate.bit}::bigint <> 0)
             ORDER BY e.id
-            """,  # noqa: S608
+            """,
             [look.tenant.pk, candidate.playbook.pk],
         )
         gone = [id for (id,) in cursor.fetchall()]
@@ -354,4 +358,6 @@ def _release(look: Look, candidate: Candidate, evaluation: Evaluation, leaving: 
         return 0
     Enrollment.objects.filter(pk__in=leaving).update(left_at=look.now)
     note = "Its rules no longer match."
-    return undo.request_stops(leaving, tenant_id=look.tenant.pk, by=f"evaluation:{evaluation.pk}", note=note, now=look.now)
+    return undo.request_stops(
+        leaving, tenant_id=look.tenant.pk, by=f"evaluation:{evaluation.pk}", note=note, now=look.now
+    )

@@ -31,7 +31,9 @@ def skip(run: ActionRun, *, by: str, now: datetime) -> bool:
 def mark_done(run: ActionRun, *, by: str, now: datetime) -> bool:
     """It did happen: settles an uncertain delivery, or a failed action that was done by hand."""
     states = (ActionRun.State.UNCERTAIN, ActionRun.State.DEAD)
-    return _move(run, states, ActionRun.State.APPLIED, by=by, reason="Marked as done.", now=now, receipt={"marked_done": by})
+    return _move(
+        run, states, ActionRun.State.APPLIED, by=by, reason="Marked as done.", now=now, receipt={"marked_done": by}
+    )
 
 
 def _move(
@@ -59,5 +61,10 @@ def _reopen(enrollment: Enrollment, *, by: str, now: datetime) -> None:
     ended = Enrollment.objects.filter(pk=enrollment.pk, state=Enrollment.State.COMPLETED)
     if ended.update(state=Enrollment.State.ACTIVE, completed_at=None):
         ledger.record_enrollments(
-            [enrollment.pk], tenant_id=enrollment.tenant_id, from_state="completed", to_state="active", actor=by, now=now
+            [enrollment.pk],
+            tenant_id=enrollment.tenant_id,
+            from_state="completed",
+            to_state="active",
+            actor=by,
+            now=now,
         )

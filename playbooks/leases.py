@@ -73,9 +73,7 @@ _CLAIM_DUE = """
 """
 
 
-def claim_due(
-    *, tenant_id: int, step_id: int, external: bool, now: datetime, size: int = BATCH
-) -> Claim | None:
+def claim_due(*, tenant_id: int, step_id: int, external: bool, now: datetime, size: int = BATCH) -> Claim | None:
     """The next batch of one step, disjoint from everybody else's. Commit before working on it."""
     token = uuid4()
     for least, most, largest in TIERS:
@@ -129,11 +127,12 @@ def _expire(tenant_id: int, external: bool, now: datetime, fate: _Fate) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE playbooks_actionrun SET state = %s, lease_token = NULL, lease_until = NULL, reason_code = %s, reason = %s
+            UPDATE playbooks_actionrun
+            SET state = %s, lease_token = NULL, lease_until = NULL, reason_code = %s, reason = %s
             WHERE id IN (SELECT id FROM playbooks_actionrun WHERE tenant_id = %s AND is_external = %s
                          AND state = %s AND lease_until < %s AND {fate.condition} FOR UPDATE SKIP LOCKED)
             RETURNING id
-            """,  # noqa: S608
+            """,
             [fate.state, fate.code, fate.reason, tenant_id, external, fate.was, now],
         )
         ids = [id for (id,) in cursor.fetchall()]

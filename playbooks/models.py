@@ -30,9 +30,7 @@ class Playbook(TenantModel):
     category = models.CharField(max_length=100, blank=True, default="")
     audience = models.CharField(max_length=10, choices=Audience.choices, default=Audience.ACCOUNTS)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
-    version = TenantForeignKey(
-        "playbooks.PlaybookVersion", on_delete=models.PROTECT, null=True, related_name="+"
-    )
+    version = TenantForeignKey("playbooks.PlaybookVersion", on_delete=models.PROTECT, null=True, related_name="+")
     # The count Review showed when it was set live: the first evaluation is held only far above it.
     expected_count = models.IntegerField(null=True, blank=True)
     first_evaluated_at = models.DateTimeField(null=True, blank=True)
@@ -74,7 +72,9 @@ class PlaybookVersion(TenantModel):
             models.UniqueConstraint(fields=["tenant", "playbook", "number"], name="playbooks_version_number"),
             # One draft at a time.
             models.UniqueConstraint(
-                fields=["tenant", "playbook"], condition=Q(published_at__isnull=True), name="playbooks_version_one_draft"
+                fields=["tenant", "playbook"],
+                condition=Q(published_at__isnull=True),
+                name="playbooks_version_one_draft",
             ),
         ]
 
@@ -88,7 +88,8 @@ class Step(TenantModel):
     version = TenantForeignKey(PlaybookVersion, on_delete=models.CASCADE, related_name="steps")
     key = models.CharField(max_length=40)
     position = models.PositiveSmallIntegerField()
-    offset_days = models.IntegerField()  # 0 = the day of activation, shown as "Day 1"; from the anchor date if there is one
+    # 0 = the day of activation, shown as "Day 1"; counted from the anchor's date if there is one.
+    offset_days = models.IntegerField()
     anchor = models.CharField(max_length=110, blank=True, default="")  # a date field's key, such as "renewal_on"
     action = models.CharField(max_length=40)
     config = models.JSONField(default=dict)
@@ -126,7 +127,9 @@ class EvaluationRun(TenantModel):
         base_manager_name = "objects"
         constraints = [
             models.UniqueConstraint(
-                fields=["tenant", "local_date"], condition=Q(trigger="nightly"), name="playbooks_evaluation_once_a_night"
+                fields=["tenant", "local_date"],
+                condition=Q(trigger="nightly"),
+                name="playbooks_evaluation_once_a_night",
             ),
         ]
         # Read by the evaluations page, newest first.
@@ -303,15 +306,21 @@ class ActionRun(TenantModel):
         indexes = [
             # Read by the pump: what is due, per step, internal or external.
             models.Index(
-                fields=["tenant", "is_external", "try_at", "step"], condition=Q(state="scheduled"), name="playbooks_run_due"
+                fields=["tenant", "is_external", "try_at", "step"],
+                condition=Q(state="scheduled"),
+                name="playbooks_run_due",
             ),
             # Read by the pump: whose lease ran out?
             models.Index(
-                fields=["tenant", "lease_until"], condition=Q(state__in=["running", "undoing"]), name="playbooks_run_leased"
+                fields=["tenant", "lease_until"],
+                condition=Q(state__in=["running", "undoing"]),
+                name="playbooks_run_leased",
             ),
             # Read by the failures page.
             models.Index(
-                fields=["tenant", "state"], condition=Q(state__in=["dead", "uncertain", "held", "undo_dead"]), name="playbooks_run_open"
+                fields=["tenant", "state"],
+                condition=Q(state__in=["dead", "uncertain", "held", "undo_dead"]),
+                name="playbooks_run_open",
             ),
         ]
 

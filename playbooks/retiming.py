@@ -35,7 +35,7 @@ def follow_anchors(*, tenant: Tenant, fields: FieldSet, now: datetime) -> int:
 
 def _open_runs(tenant: Tenant, anchor: Sql) -> Sql:
     return Sql(
-        f"SELECT r.id, r.step_id, e.timezone AS zone, e.activated_on, e.activated_at, {anchor.text} AS anchor_on"  # noqa: S608
+        f"SELECT r.id, r.step_id, e.timezone AS zone, e.activated_on, e.activated_at, {anchor.text} AS anchor_on"
         " FROM playbooks_actionrun r JOIN playbooks_enrollment e ON e.id = r.enrollment_id"
         " JOIN accounts_account a ON a.id = e.account_id"
         " JOIN playbooks_step p ON p.id = r.step_id AND p.anchor <> ''"

@@ -6,7 +6,7 @@ A batch that fails is split until the failing run stands alone. Internal actions
 import logging
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -49,11 +49,17 @@ def apply_step(tenant: Tenant, step_id: int, *, now: datetime) -> int:
         claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=False, now=now)
     if claim is None:
         return 0
-    in_halves(claim.run_ids, lambda ids: _apply(tenant, claim, ids, now), lambda id, why: fail_run(tenant, claim, id, why, now))
+    in_halves(
+        claim.run_ids,
+        lambda ids: _apply(tenant, claim, ids, now),
+        lambda id, why: fail_run(tenant, claim, id, why, now),
+    )
     return len(claim.run_ids)
 
 
-def in_halves(run_ids: Sequence[UUID], work: Callable[[Sequence[UUID]], None], give_up: Callable[[UUID, str], None]) -> None:
+def in_halves(
+    run_ids: Sequence[UUID], work: Callable[[Sequence[UUID]], None], give_up: Callable[[UUID, str], None]
+) -> None:
     """Do the work for all; on an error for each half alone, down to the one run that cannot be done."""
     try:
         _with_lock_retries(lambda: work(run_ids))
@@ -72,11 +78,12 @@ def in_halves(run_ids: Sequence[UUID], work: Callable[[Sequence[UUID]], None], g
 def _with_lock_retries(work: Callable[[], None]) -> None:
     for left in range(LOCK_RETRIES, -1, -1):
         try:
-            return work()
+            work()
+            return
         except OperationalError:
             if not left:
                 raise
-            time.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+            time.sleep(random.uniform(0.01, 0.1))
 
 
 def _apply(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> None:
@@ -97,7 +104,9 @@ def split_by_enrollment(work: Work) -> tuple[list[Claimed], list[Settled]]:
     paused = [one for one in work.claimed if one.enrollment_state == "paused"]
     ended = [one for one in work.claimed if one.enrollment_state not in ("active", "paused")]
     back = [Settled(one.run.id, "scheduled") for one in paused]
-    return active, back + [Settled(one.run.id, "cancelled", reason_code="stopped", reason="The playbook was stopped.") for one in ended]
+    return active, back + [
+        Settled(one.run.id, "cancelled", reason_code="stopped", reason="The playbook was stopped.") for one in ended
+    ]
 
 
 def meet_condition(work: Work, claimed: Sequence[Claimed]) -> tuple[list[Claimed], list[Settled]]:
@@ -107,7 +116,10 @@ def meet_condition(work: Work, claimed: Sequence[Claimed]) -> tuple[list[Claimed
     try:
         rule = grammar.parse(work.step.condition, fields=workspace_fields(), subject=Subject.ACCOUNT)
     except RuleErrors as errors:
-        return [], [Settled(one.run.id, "held", reason_code="condition_gone", reason=f"Its condition cannot be asked: {errors}") for one in claimed]
+        return [], [
+            Settled(one.run.id, "held", reason_code="condition_gone", reason=f"Its condition cannot be asked: {errors}")
+            for one in claimed
+        ]
     clock = Clock.at(work.now, zone_info(work.tenant.timezone))
     asked = Account.objects.filter(pk__in={one.run.account_id for one in claimed})
     met = set(asked.where(predicate(rule, tenant_id=work.tenant.pk, clock=clock)).values_list("pk", flat=True))
@@ -127,7 +139,7 @@ def _settled(one: Claimed, outcome: ApplyOutcome) -> Settled:
             return Settled(one.run.id, "held", reason_code=code, reason=reason)
 
 
-def tell_applied(work: Work, outcomes: dict[UUID, ApplyOutcome], claimed: Iterable[Claimed]) -> None:
+def tell_applied(work: Work, outcomes: Mapping[UUID, object], claimed: Iterable[Claimed]) -> None:
     lines = [
         ledger.Told(
             one.run.account_id,
@@ -164,4 +176,4 @@ def retry_or_dead(one: Claimed, why: str, *, now: datetime, not_before: datetime
 
 def backoff(attempt: int) -> timedelta:
     """30 s, 90 s, … up to 6 hours, each shortened by chance so that many failures do not come back as one."""
-    return min(LONGEST_DELAY, FIRST_DELAY * 3**attempt) * random.uniform(0.5, 1)  # noqa: S311
+    return min(LONGEST_DELAY, FIRST_DELAY * 3**attempt) * random.uniform(0.5, 1)

@@ -36,10 +36,12 @@ _SETTLE = """
     ), settled AS (
         UPDATE playbooks_actionrun r
         SET state = o.state, receipt = COALESCE(r.receipt, '{}'::jsonb) || COALESCE(o.receipt::jsonb, '{}'::jsonb),
-            reason_code = o.code, reason = o.reason, try_at = COALESCE(o.try_at, r.try_at), attempt = COALESCE(o.attempt, r.attempt),
-            prepared_at = CASE WHEN o.prepared THEN %(now)s ELSE r.prepared_at END, 
+            reason_code = o.code, reason = o.reason, try_at = COALESCE(o.try_at, r.try_at),
+            attempt = COALESCE(o.attempt, r.attempt),
+            prepared_at = CASE WHEN o.prepared THEN %(now)s ELSE r.prepared_at END,
             sent_marker_at = CASE WHEN o.state = 'uncertain' THEN r.sent_marker_at END,
-            settled_at = CASE WHEN o.state IN ('applied', 'skipped', 'dead', 'cancelled') THEN %(now)s ELSE r.settled_at END,
+            settled_at = CASE WHEN o.state IN ('applied', 'skipped', 'dead', 'cancelled') THEN %(now)s
+                ELSE r.settled_at END,
             claims = 0, lease_token = NULL, lease_until = NULL
         FROM outcome o
         WHERE r.id = o.id AND r.tenant_id = %(tenant)s AND r.lease_token = %(token)s AND r.state = %(from)s

@@ -122,7 +122,8 @@ def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now
                 SELECT id, state FROM playbooks_enrollment
                 WHERE tenant_id = %s AND id = ANY(%s) AND state = ANY(%s) ORDER BY id FOR NO KEY UPDATE
             ), stopping AS (
-                UPDATE playbooks_enrollment e SET state = 'stopping', stop_requested_at = %s, stopped_by = %s, stop_note = %s
+                UPDATE playbooks_enrollment e
+                SET state = 'stopping', stop_requested_at = %s, stopped_by = %s, stop_note = %s
                 FROM locked WHERE e.id = locked.id RETURNING e.id, locked.state
             )
             INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor, reason)
@@ -148,13 +149,15 @@ def cancel_unsent(enrollment_ids: Sequence[int], *, tenant_id: int, now: datetim
             """
             WITH old AS (
                 SELECT id, state FROM playbooks_actionrun
-                WHERE tenant_id = %s AND enrollment_id = ANY(%s) AND state IN ('scheduled', 'held') ORDER BY id FOR UPDATE
+                WHERE tenant_id = %s AND enrollment_id = ANY(%s) AND state IN ('scheduled', 'held')
+                ORDER BY id FOR UPDATE
             ), cancelled AS (
                 UPDATE playbooks_actionrun r SET state = 'cancelled', settled_at = %s, reason_code = 'stopped',
                     reason = 'The playbook was stopped.'
                 FROM old WHERE r.id = old.id RETURNING r.id, r.enrollment_id, old.state
             )
-            INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
+            INSERT INTO playbooks_ledgerentry
+                (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
             SELECT %s, id, enrollment_id, %s, state, 'cancelled', 'engine', 'The playbook was stopped.' FROM cancelled
             """,
             [tenant_id, list(enrollment_ids), now, tenant_id, now],
@@ -207,7 +210,11 @@ def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: Sequ
         claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=enrollment_ids)
     if claim is None:
         return 0
-    in_halves(claim.run_ids, lambda ids: _undo(tenant, claim, ids, now), lambda id, why: _undo_dead(tenant, claim, id, why, now))
+    in_halves(
+        claim.run_ids,
+        lambda ids: _undo(tenant, claim, ids, now),
+        lambda id, why: _undo_dead(tenant, claim, id, why, now),
+    )
     return len(claim.run_ids)
 
 
@@ -300,7 +307,9 @@ def _close(tenant: Tenant, now: datetime) -> None:
             "UPDATE playbooks_enrollment SET state = 'stopped', stopped_at = %s WHERE tenant_id = %s AND id = ANY(%s)",
             [now, tenant.pk, ids],
         )
-    ledger.record_enrollments(ids, tenant_id=tenant.pk, from_state="stopping", to_state="stopped", actor="engine", now=now)
+    ledger.record_enrollments(
+        ids, tenant_id=tenant.pk, from_state="stopping", to_state="stopped", actor="engine", now=now
+    )
     _tell_stopped(tenant.pk, ids, now)
 
 
@@ -313,7 +322,8 @@ def _tell_stopped(tenant_id: int, ids: Iterable[int], now: datetime) -> None:
                 p.name || ' stopped: ' || t.undone || ' undone, ' || t.kept || ' kept', 'enrollment:' || e.id
             FROM playbooks_enrollment e JOIN playbooks_playbook p ON p.id = e.playbook_id
             CROSS JOIN LATERAL (
-                SELECT count(*) FILTER (WHERE r.state = 'undone') AS undone, count(*) FILTER (WHERE r.state = 'kept') AS kept
+                SELECT count(*) FILTER (WHERE r.state = 'undone') AS undone,
+                    count(*) FILTER (WHERE r.state = 'kept') AS kept
                 FROM playbooks_actionrun r WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id) t
             WHERE e.tenant_id = %s AND e.id = ANY(%s) ORDER BY e.id
             """,

@@ -16,7 +16,7 @@ class NotPossible(Exception):
 
 
 def import_playbook(data: Any, *, by: Membership | None, now: datetime) -> Playbook:
-    """Create or revise the playbook of this key, as its draft. Raises DefinitionErrors; the same JSON changes nothing."""
+    """Create or revise the playbook of this key, as its draft. Raises DefinitionErrors."""
     definition = parse(data, fields=workspace_fields())
     with transaction.atomic():
         playbook = _upsert(definition, by=by, now=now)
@@ -67,7 +67,12 @@ def resume(playbook: Playbook) -> int:
 
 def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
     """The JSON that import reads."""
-    identity = {"key": playbook.key, "name": playbook.name, "category": playbook.category, "audience": playbook.audience}
+    identity = {
+        "key": playbook.key,
+        "name": playbook.name,
+        "category": playbook.category,
+        "audience": playbook.audience,
+    }
     return identity | version.definition | {"steps": [step_json(step) for step in version.steps.order_by("position")]}
 
 

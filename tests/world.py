@@ -58,7 +58,12 @@ def _member(tenant: Tenant, first: str, name: str, role: Role, now: datetime) ->
 
 
 def account(name: str = "Harbourline Logistics", *, now: datetime = MONDAY, **fields: Any) -> Account:
-    known = {"external_id": name.lower().replace(" ", "-"), "lifecycle": "subscribed", "created_at": now, "updated_at": now}
+    known = {
+        "external_id": name.lower().replace(" ", "-"),
+        "lifecycle": "subscribed",
+        "created_at": now,
+        "updated_at": now,
+    }
     return Account.objects.create(name=name, **(known | fields))
 
 
@@ -100,7 +105,9 @@ def raise_risk(day: int = 1, *, key: str = "risk", title: str = "At risk", **par
     return {"key": key, "day": day, "action": "create_indicator", "config": config} | parts
 
 
-def set_trait_step(value: Any, *, trait: str = "stage", day: int = 1, key: str = "stage", **parts: Any) -> dict[str, Any]:
+def set_trait_step(
+    value: Any, *, trait: str = "stage", day: int = 1, key: str = "stage", **parts: Any
+) -> dict[str, Any]:
     config = {"trait": trait, "mode": "set", "value": value, "on_stop": "restore"}
     return {"key": key, "day": day, "action": "update_trait", "config": config} | parts
 

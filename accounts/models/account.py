@@ -33,7 +33,7 @@ class AccountQuerySet(models.QuerySet["Account"]):
 
     def where(self, predicate: "Sql") -> "AccountQuerySet":
         """Accounts for which a compiled rule holds. The rule names the table `a`, so it is tested by primary key."""
-        ids = RawSQL(f"SELECT a.id FROM accounts_account a WHERE {predicate.text}", predicate.params)  # noqa: S611
+        ids = RawSQL(f"SELECT a.id FROM accounts_account a WHERE {predicate.text}", predicate.params)
         return self.filter(pk__in=ids)
 
 

@@ -13,7 +13,9 @@ class TimelineEntry(TenantModel):
     account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="timeline")
     end_user = TenantForeignKey(EndUser, on_delete=models.SET_NULL, null=True, related_name="+")
     at = models.DateTimeField()
-    kind = models.CharField(max_length=40)  # "playbook.applied", "action.applied", "action.undone", "cta.closed", "trait.changed" …
+    kind = models.CharField(
+        max_length=40
+    )  # "playbook.applied", "action.applied", "action.undone", "cta.closed", "trait.changed" …
     actor = models.CharField(max_length=100)  # "person:7", "playbook:12", "import"
     text = models.TextField()
     subject = models.CharField(max_length=60, blank=True, default="", db_default="")  # "enrollment:31", "cta:9"

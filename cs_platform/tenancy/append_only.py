@@ -16,8 +16,8 @@ CREATE_FUNCTION = RunSQL(
     """
     CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        IF current_user = (SELECT tableowner FROM pg_tables WHERE schemaname = TG_TABLE_SCHEMA AND tablename = TG_TABLE_NAME)
-           AND TG_OP = 'TRUNCATE' THEN
+        IF TG_OP = 'TRUNCATE' AND current_user = (
+            SELECT tableowner FROM pg_tables WHERE schemaname = TG_TABLE_SCHEMA AND tablename = TG_TABLE_NAME) THEN
             RETURN NULL;  -- the owner may empty a workspace-less database (tests, purge jobs)
         END IF;
         RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';

@@ -89,5 +89,3 @@ class TenantModel(models.Model, metaclass=TenantModelBase):
     class Meta:
         abstract = True
         base_manager_name = "objects"
-
-

@@ -1,4 +1,4 @@
-"""Constraints Django has no words for; being in Meta.constraints, makemigrations writes them and no table is forgotten."""
+"""Constraints Django has no words for. In Meta.constraints, makemigrations writes them and no table is forgotten."""
 
 from abc import ABC, abstractmethod
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who works where: workspaces, logins, memberships, keys. These tables (and only these) stand outside row-level security."""
+"""Who works where: workspaces, logins, memberships, keys. Only tables of this module are outside row-level security."""
 
 import hashlib
 import secrets
@@ -185,7 +185,13 @@ class ApiKey(TenantModel):
 
     @classmethod
     def issue(
-        cls, *, name: str, scopes: list[str], created_by: Membership | None, now: datetime, expires_at: datetime | None = None
+        cls,
+        *,
+        name: str,
+        scopes: list[str],
+        created_by: Membership | None,
+        now: datetime,
+        expires_at: datetime | None = None,
     ) -> tuple["ApiKey", str]:
         """Returns the key and its token, which is shown once and never stored."""
         body = secrets.token_urlsafe(32)
@@ -199,9 +205,7 @@ class ApiKey(TenantModel):
             created_at=now,
             expires_at=expires_at,
         )
-        Credential.objects.create(
-            token_hash=key.token_hash, kind=Credential.Kind.API_KEY, tenant_id=key.tenant_id
-        )
+        Credential.objects.create(token_hash=key.token_hash, kind=Credential.Kind.API_KEY, tenant_id=key.tenant_id)
         return key, token
 
     @classmethod

@@ -67,7 +67,10 @@ def test_one_user_who_satisfies_the_whole_user_tree_is_enough(inside: Workspace)
 def test_a_user_of_two_matching_accounts_is_enrolled_for_each(inside: Workspace) -> None:
     one, two, basic = account("One", plan="Pro"), account("Two", plan="Pro"), account("Basic", plan="Basic")
     ada = user("Ada", one, two, basic)
-    rules = {"account": {"field": "plan", "op": "is", "value": "Pro"}, "user": {"field": "name", "op": "is", "value": "Ada"}}
+    rules = {
+        "account": {"field": "plan", "op": "is", "value": "Pro"},
+        "user": {"field": "name", "op": "is", "value": "Ada"},
+    }
     playbook = live(playbook_json(audience="users", rules=rules))
 
     evaluate(inside.tenant, now=MONDAY)
@@ -256,7 +259,7 @@ def test_anchored_steps_follow_their_date_when_it_moves(inside: Workspace) -> No
     at = account("Pro", renewal_on=on(30))
     step = {"key": "near", "anchor": {"field": "renewal_on", "days": -7}, "action": "create_indicator"}
     step["config"] = raise_risk()["config"]
-    playbook = live(playbook_json(rules={"account": RENEWAL}, steps=[step]))
+    live(playbook_json(rules={"account": RENEWAL}, steps=[step]))
     evaluate(inside.tenant, now=MONDAY)
     assert ActionRun.objects.get().due_on == on(23)
 

@@ -39,11 +39,17 @@ def traits(account: Account) -> dict[str, Any]:
 
 def test_stopping_takes_back_what_was_applied_and_cancels_the_rest(inside: Workspace, stage: Any) -> None:
     at = account()
-    enrollment = apply(playbook(raise_risk(1), set_trait_step("Hot", day=1), raise_risk(30, key="far", title="Far")), at)
+    enrollment = apply(
+        playbook(raise_risk(1), set_trait_step("Hot", day=1), raise_risk(30, key="far", title="Far")), at
+    )
 
     stop(enrollment, inside, note="Settled by phone")
 
-    assert list(enrollment.runs.order_by("position").values_list("state", flat=True)) == ["undone", "undone", "cancelled"]
+    assert list(enrollment.runs.order_by("position").values_list("state", flat=True)) == [
+        "undone",
+        "undone",
+        "cancelled",
+    ]
     assert (enrollment.state, enrollment.stop_note) == ("stopped", "Settled by phone")
     assert traits(at) == {}
     assert Indicator.objects.get().state == "ended"

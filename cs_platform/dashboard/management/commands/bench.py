@@ -1,0 +1,45 @@
+"""Measure the engine against what it is compared with (docs/benchmarks.md). Fills the database it is given."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from django.core.management import BaseCommand, CommandError
+
+from cs_platform.bench.evaluate import evaluate
+from cs_platform.bench.measure import circumstances
+from cs_platform.bench.profiles import PROFILES
+from cs_platform.bench.report import Report
+from cs_platform.tenancy.models import Tenant
+
+
+def _evaluate(options: dict[str, Any]) -> Report:
+    profile = PROFILES[options["profile"]]
+    return evaluate(replace(profile, accounts=options["accounts"] or profile.accounts))
+
+
+BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {"evaluate": _evaluate}
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", choices=BENCHES)
+        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together")
+        parser.add_argument(
+            "--profile", choices=PROFILES, default="S", help="evaluate: S is 100,000 accounts, M a million"
+        )
+        parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if Tenant.objects.exists():
+            raise CommandError("This database is in use. A measurement needs an empty one, as bin/bench makes it.")
+        self.stdout.write(circumstances())
+        report = BENCHES[options["name"]](options)
+        self.stdout.write(f"{report.as_table()}\n\n{circumstances()}")
+        if options["json"]:
+            self.stdout.write(report.as_json())
+        if not report.is_sound:
+            raise CommandError("The results differ from those of the oracle, so the figures mean nothing.")

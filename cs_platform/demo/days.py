@@ -1,0 +1,94 @@
+"""Sixty days of the demo workspace, lived by the real engine with the clock passed in.
+
+Customers' calls come in day by day, the night's evaluation enrolls, actions are applied on their day, and the team
+does its work in between. Nothing is written by hand; mail of this past leaves to nobody.
+"""
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from accounts.ingest import by_day, ingest_calls, read_calls, shift_to_today
+from actions.base import DeliveryOutcome, ExternalAction
+from cs_platform.connectors.base import Outcome, Sent
+from cs_platform.demo.team import Team
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Membership, Tenant, WorkDue
+from playbooks.audience import count_matching
+from playbooks.evaluation import evaluate_if_due
+from playbooks.pump import pump
+from playbooks.schedule import instant
+from playbooks.versions import import_playbook, publish, set_live
+
+EXPORT = Path(__file__).resolve().parents[2] / "data" / "segment-export.ndjson.gz"
+PLAYBOOKS = Path(__file__).parent / "playbooks"
+LIVED_DAYS = 60
+
+
+class NobodysPost:
+    """The transport of the simulated past: it takes every letter and sends none."""
+
+    def send(self, letter: Any) -> Outcome:
+        return Sent("simulated")
+
+
+def deliver_to_nobody(action: ExternalAction, payload: Any) -> DeliveryOutcome:
+    past = copy.copy(action)
+    past.transport = NobodysPost()  # type: ignore[attr-defined]
+    return past.deliver(payload)
+
+
+def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
+    """Yields a line for a person per week lived."""
+    zone = ZoneInfo(tenant.timezone)
+    shift = shift_to_today(EXPORT, now=now)
+    first = now.astimezone(zone).date() - timedelta(days=LIVED_DAYS)
+    before: list[Any] = []
+    team: Team | None = None
+    for day, calls in by_day(read_calls(EXPORT), zone=zone, shift=shift):
+        if day < first:
+            before += calls
+            continue
+        if team is None:
+            ingest_calls(
+                before, tenant=tenant, source="segment", now=instant(day, time(0), tenant.timezone), shift=shift
+            )
+            go_live(tenant, now=instant(day, time(5), tenant.timezone))
+            team = Team.of(tenant)
+            yield "playbooks are live"
+        _live_a_day(tenant, team, day, calls, shift=shift, now=now)
+        if day.weekday() == 6:
+            yield f"lived until {day:%-d %B}"
+
+
+def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift: timedelta, now: datetime) -> None:
+    """Night: evaluation. Nine: the day's actions. Afternoon: people. Evening: what they set off, and new calls."""
+    hours = {hour: min(instant(day, time(hour, 5), tenant.timezone), now) for hour in (6, 9, 15, 16, 23)}
+    if hours[6] < now:
+        evaluate_if_due(tenant, now=hours[6])
+    _work(hours[9])
+    if hours[15] < now:
+        with tenant_context(tenant.pk):
+            team.work(now=hours[15])
+        _work(hours[16])
+    ingest_calls(calls, tenant=tenant, source="segment", now=hours[23], shift=shift)
+
+
+def _work(moment: datetime) -> None:
+    for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER, WorkDue.Queue.APPLY):
+        pump(queue, clock=lambda: moment, deliver=deliver_to_nobody)
+
+
+def go_live(tenant: Tenant, *, now: datetime) -> None:
+    """Through the same door as everybody: published, counted, set live with the number that was shown."""
+    with tenant_context(tenant.pk):
+        admin = Membership.objects.in_tenant(tenant.pk).get(role="admin")
+        for file in sorted(PLAYBOOKS.glob("*.json")):
+            playbook = import_playbook(json.loads(file.read_text()), by=admin, now=now)
+            version = publish(playbook, by=admin, now=now)
+            count = count_matching(version, tenant=tenant, now=now)
+            set_live(playbook, by=admin, now=now, expected_count=count)
