@@ -1,0 +1,80 @@
+"""What work costs: processor time of the server's backend and of this process, and time on the wall.
+
+Variants run interleaved, round by round and in alternating order, so that a busy moment of the machine meets them all.
+"""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from django.db import connections
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Milliseconds. `server` is the backend's processor time, `client` that of this process."""
+
+    server: float
+    client: float
+    wall: float
+
+    @property
+    def processor(self) -> float:
+        return self.server + self.client
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.server + other.server, self.client + other.client, self.wall + other.wall)
+
+    def times(self, factor: float) -> "Cost":
+        return Cost(self.server * factor, self.client * factor, self.wall * factor)
+
+
+def cost_of(work: Callable[[], Any], *, database: str = "default") -> tuple[Cost, Any]:
+    """What the work cost, and what it returned."""
+    connections[database].ensure_connection()
+    backend = _Backend(connections[database].connection.info.backend_pid)
+    server, client, wall = backend.spent(), time.process_time(), time.perf_counter()
+    found = work()
+    wall, client = time.perf_counter() - wall, time.process_time() - client
+    return Cost((backend.spent() - server) * 1000, client * 1000, wall * 1000), found
+
+
+class _Backend:
+    """Linux counts a process's time on the processor to the nanosecond; elsewhere the wall clock has to do."""
+
+    def __init__(self, pid: int) -> None:
+        self.path = Path(f"/proc/{pid}/schedstat")
+
+    def spent(self) -> float:
+        try:
+            return int(self.path.read_text().split()[0]) / 1e9
+        except OSError:
+            return time.perf_counter()
+
+
+def interleaved(variants: Mapping[str, Callable[[], Cost]], *, rounds: int = ROUNDS) -> dict[str, Cost]:
+    """The median cost of each variant over all rounds."""
+    costs: dict[str, list[Cost]] = {name: [] for name in variants}
+    for number in range(rounds):
+        for name in list(variants)[:: 1 if number % 2 == 0 else -1]:
+            costs[name].append(variants[name]())
+    return {name: _median(found) for name, found in costs.items()}
+
+
+def _median(costs: list[Cost]) -> Cost:
+    return Cost(*(median(getattr(cost, part) for cost in costs) for part in ("server", "client", "wall")))
+
+
+def circumstances() -> str:
+    """What to know of the machine before believing a figure."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT current_setting('server_version'), current_setting('shared_buffers')")
+        version, buffers = cursor.fetchone()
+    load, processors = os.getloadavg()[0], os.cpu_count()
+    return f"PostgreSQL {version}, shared buffers {buffers}, {processors} processors, load {load:.1f}"
