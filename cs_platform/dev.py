@@ -137,7 +137,7 @@ def _ground(supervisor: Supervisor, stack: ExitStack, options: argparse.Namespac
 
 def _embedded_postgres(supervisor: Supervisor) -> dict[str, str]:
     postgres = Postgres(HOME, settings=DURABLE)
-    supervisor.add(Part("postgres", postgres.start, postgres.stop))
+    supervisor.add(Part("postgres", postgres.start, postgres.stop, serves_others=True))
     postgres.ensure_roles()
     postgres.ensure_database(DATABASE)
     return postgres.environment(DATABASE)
@@ -147,7 +147,7 @@ def _embedded_redis(supervisor: Supervisor) -> dict[str, str]:
     redis = Redis(HOME)
     if redis.is_from_machine:
         say(f"Redis is this machine's {redis.binary}, since no package for this Python carries one.")
-    supervisor.add(Part("redis", redis.start, redis.stop))
+    supervisor.add(Part("redis", redis.start, redis.stop, serves_others=True))
     return {"REDIS_URL": redis.url()}
 
 

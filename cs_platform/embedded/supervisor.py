@@ -25,6 +25,7 @@ class Part:
     name: str
     start: Callable[[], subprocess.Popen[bytes]]
     stop: Callable[[subprocess.Popen[bytes]], None] = end
+    serves_others: bool = False
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0
     pause: float = FIRST_PAUSE
@@ -64,7 +65,7 @@ class Part:
 
 
 class Supervisor:
-    """Parts start in the order they are given and end in the opposite one."""
+    """Parts start in the order they are given; those that serve others end after the others."""
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
@@ -78,8 +79,12 @@ class Supervisor:
             part.look()
 
     def end(self) -> None:
-        for part in reversed(self.parts):
-            part.end()
+        for serving in (False, True):
+            endings = [threading.Thread(target=part.end) for part in self.parts if part.serves_others is serving]
+            for ending in endings:
+                ending.start()
+            for ending in endings:
+                ending.join()
 
 
 def repeat_lines(process: subprocess.Popen[bytes], *, name: str) -> threading.Thread | None:

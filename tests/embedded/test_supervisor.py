@@ -57,7 +57,7 @@ def test_a_part_that_keeps_failing_is_given_longer_pauses(capsys: pytest.Capture
     assert "starting it again in 0.1 s" in out
 
 
-def test_parts_end_in_the_opposite_order() -> None:
+def test_servers_end_after_those_who_use_them() -> None:
     ended: list[str] = []
 
     def stop(name: str) -> Callable[[Process], None]:
@@ -65,7 +65,8 @@ def test_parts_end_in_the_opposite_order() -> None:
 
     supervisor = Supervisor()
     for name in ("postgres", "web"):
-        supervisor.add(Part(name, python("import time; time.sleep(60)"), stop(name)))
+        part = Part(name, python("import time; time.sleep(60)"), stop(name), serves_others=name == "postgres")
+        supervisor.add(part)
     supervisor.end()
     assert ended == ["web", "postgres"]
 
