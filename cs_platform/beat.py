@@ -5,6 +5,8 @@ import time
 from datetime import timedelta
 
 from celery.beat import Scheduler
+from django.db import Error as DatabaseTrouble
+from django.db import close_old_connections
 
 HEARTBEAT_SECONDS = 10
 
@@ -29,13 +31,11 @@ class Ticker(Scheduler):
 
 
 def _write_heartbeat() -> None:
-    from django.db import DatabaseError, close_old_connections
-
     from cs_platform.tenancy.clock import database_now
     from cs_platform.tenancy.models import Heartbeat
 
     close_old_connections()
     try:
         Heartbeat.beat(part="beat", now=database_now())
-    except DatabaseError as error:
+    except DatabaseTrouble as error:
         logger.warning("No heartbeat: %s", error)

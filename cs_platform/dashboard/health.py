@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error as DatabaseTrouble
 from django.http import HttpRequest, JsonResponse
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -52,7 +52,7 @@ def _timed(check: Callable[[], object]) -> Check:
     begun = time.monotonic()
     try:
         check()
-    except (DatabaseError, RedisError):
+    except (DatabaseTrouble, RedisError):
         return {"ok": False}
     return {"ok": True, "ms": round(1000 * (time.monotonic() - begun), 1)}
 

@@ -1,0 +1,65 @@
+"""Beat: the first ticks at once, none piled up, and a sign of life."""
+
+import pytest
+from django.db import DatabaseError
+
+from cs_platform import beat
+from cs_platform.beat import Ticker
+from cs_platform.celery import app
+from cs_platform.tenancy.models import Heartbeat
+
+
+@pytest.fixture(autouse=True)
+def one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test's transaction lives on the connection that beat would replace."""
+    monkeypatch.setattr(beat, "close_old_connections", lambda: None)
+    app.finalize()
+
+
+class Recorder(Ticker):
+    """Notes what would be sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        super().__init__(app)
+
+    producer = None
+
+    def apply_entry(self, entry: object, producer: object = None) -> None:
+        self.sent.append(entry.task)  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+def test_the_first_ticks_come_at_once_and_then_wait() -> None:
+    ticker = Recorder()
+    pauses = [ticker.tick() for _ in range(4)]
+    assert sorted(ticker.sent) == [
+        "playbooks.tasks.apply_due_runs",
+        "playbooks.tasks.deliver_due_runs",
+        "playbooks.tasks.evaluate_due_workspaces",
+    ]
+    assert pauses[:3] == [0, 0, 0]
+    assert 0 < pauses[3] <= 5
+
+
+def test_no_tick_outlives_its_interval() -> None:
+    entries = app.conf.beat_schedule.values()
+    assert len(entries) == 3
+    assert all(entry["options"]["expires"] == entry["schedule"] for entry in entries)
+
+
+@pytest.mark.django_db
+def test_beat_gives_a_sign_of_life() -> None:
+    Recorder().tick()
+    assert Heartbeat.objects.filter(part="beat").exists()
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_gone_does_not_stop_the_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: object) -> None:
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(Heartbeat, "beat", refuse)
+    ticker = Recorder()
+    ticker.tick()
+    assert len(ticker.sent) == 1
