@@ -18,7 +18,8 @@ from django.db import connection
 from accounts.models import Account, EndUser, TimelineEntry, TraitDefinition
 from accounts.models.account import Lifecycle
 from accounts.models.traits import SLOT_FAMILY, TraitType
-from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer, Membership
 
 TABLES = {TraitDefinition.Scope.ACCOUNT: "accounts_account", TraitDefinition.Scope.USER: "accounts_enduser"}
 # The writer of values that carry no tag.
@@ -221,11 +222,16 @@ _UNTAGGED, _TAGGED = "{doc} - {key}", "{doc} || jsonb_build_object({key}, {write
 _WRITER_WRITTEN = f"CASE WHEN {{writer}} = '{IMPORT}' THEN {_UNTAGGED} ELSE {_TAGGED} END"
 
 
-def write_assignments(definition: TraitDefinition, *, key: str, value: str, writer: str) -> str:
-    """The whole SET list for one trait of table `t`: document, writer's tag and mirror. All arguments are SQL."""
+def write_assignments(
+    definition: TraitDefinition, *, key: str, value: str, writer: str, mirror: str | None = None
+) -> str:
+    """The whole SET list for one trait of table `t`: document, writer's tag and mirror. All arguments are SQL.
+
+    `mirror` is another jsonb value for the mirror: a fed column may have held one before its trait was ever set.
+    """
     traits = _VALUE_WRITTEN.format(doc="t.traits", key=key, value=value)
     writers = _WRITER_WRITTEN.format(doc="t.trait_writers", key=key, writer=writer)
-    return f"traits = {traits}, trait_writers = {writers}{mirror_assignment(definition, value)}"
+    return f"traits = {traits}, trait_writers = {writers}{mirror_assignment(definition, mirror or value)}"
 
 
 # --- a person sets it -------------------------------------------------------------------------------------------------
@@ -241,7 +247,7 @@ class Change:
 
 
 def set_trait(
-    subject: Account | EndUser, definition: TraitDefinition, *, value: Any, by: Membership, now: datetime
+    subject: Account | EndUser, definition: TraitDefinition, *, value: Any, by: Doer, now: datetime
 ) -> Change:
     """A person sets (or with None clears) a custom trait: value, writer and mirror in one UPDATE.
 
@@ -250,7 +256,7 @@ def set_trait(
     if definition.source != TraitDefinition.Source.CUSTOM:
         raise NotEditable(definition)
     after = typed_value(definition, value)
-    _refuse_stranger(definition, after, subject.tenant_id)
+    _refuse_stranger(definition, after)
     change = Change(_write(subject, definition, after, by.actor, now), after)
     _remember(subject, definition.key, after, by.actor)
     if change:
@@ -258,10 +264,10 @@ def set_trait(
     return change
 
 
-def _refuse_stranger(definition: TraitDefinition, value: Any, tenant_id: int) -> None:
+def _refuse_stranger(definition: TraitDefinition, value: Any) -> None:
     if value is None or definition.type != TraitType.PERSON:
         return
-    if not Membership.objects.in_tenant(tenant_id).active().filter(pk=value).exists():
+    if not Membership.objects.in_tenant(current_tenant_id()).active().filter(pk=value).exists():
         raise TraitValueError(f"“{value}” is not an active member of this workspace.")
 
 
@@ -298,7 +304,7 @@ def _tell(subject: Account | EndUser, definition: TraitDefinition, change: Chang
         "at": now,
         "kind": "trait.changed",
         "actor": actor,
-        "text": _sentence(definition, change),
+        "text": change_in_words(definition, change),
         "subject": f"trait:{definition.key}",
         "detail": {"key": definition.key, "before": change.before, "after": change.after},
     }
@@ -306,6 +312,6 @@ def _tell(subject: Account | EndUser, definition: TraitDefinition, change: Chang
     TimelineEntry.objects.bulk_create([TimelineEntry(account_id=account_id, **entry) for account_id in accounts])
 
 
-def _sentence(definition: TraitDefinition, change: Change) -> str:
+def change_in_words(definition: TraitDefinition, change: Change) -> str:
     before, after = (shown(value, definition.type) for value in (change.before, change.after))
     return f"{definition.label} changed from {before} to {after}"

@@ -8,4 +8,5 @@ urlpatterns = [
     path("openapi.yaml", schema, name="api-schema"),
     path("docs/", Reference.as_view(), name="api-docs"),
     path("", include("accounts.api.urls")),
+    path("", include("ctas.api.urls")),
 ]

@@ -263,6 +263,18 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "TraitTypeEnum": "accounts.models.traits.TraitType",
+        "CtaTypeEnum": "ctas.models.Cta.Type",
+        "CtaStatusEnum": "ctas.models.Cta.Status",
+        "TaskStatusEnum": "ctas.models.Task.Status",
+        "PlaybookStatusEnum": "playbooks.models.Playbook.Status",
+        "EnrollmentStateEnum": "playbooks.models.Enrollment.State",
+        "RunStateEnum": "playbooks.models.ActionRun.State",
+        "EvaluationStateEnum": "playbooks.models.Evaluation.State",
+        "ConversationStateEnum": "accounts.models.Conversation.State",
+        "IndicatorStateEnum": "accounts.models.Indicator.State",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cs_platform.rest.openapi.complete"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -272,7 +284,8 @@ SPECTACULAR_SETTINGS = {
 RULE_FIELD_SOURCES: list[str] = []
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
-ACTOR_SOURCES = ["playbooks.actors.PlaybookActors"]  # names of those who act and are no team members
+# Names of those who act and are no team members.
+ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer"}
 

@@ -1,5 +1,7 @@
 """What accounts and users look like from outside. Every field is named here; none follows a model by itself."""
 
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -14,9 +16,11 @@ from accounts.models import (
     TraitDefinition,
     TraitProblem,
 )
+from accounts.models.account import Lifecycle
 from accounts.models.traits import TraitType
 from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
 
+MAX_BULK = 1_000
 TRAITS = {
     "type": "object",
     "additionalProperties": {},
@@ -195,16 +199,82 @@ class TraitProblemSerializer(serializers.ModelSerializer[TraitProblem]):
 
 
 class AccountFactsSerializer(StrictSerializer):
-    """The built-in facts may be given by name; each is stored in the trait that feeds it."""
+    """Built-in facts by name, and traits by key. What is left out stays; null clears."""
 
     name = serializers.CharField(max_length=500, required=False)
     plan = serializers.CharField(max_length=500, required=False, allow_null=True)
-    lifecycle = serializers.CharField(max_length=12, required=False)
+    lifecycle = serializers.ChoiceField(Lifecycle.choices, required=False)
     mrr_cents = serializers.IntegerField(required=False, allow_null=True)
-    renewal_on = serializers.CharField(max_length=10, required=False, allow_null=True)
-    trial_end_on = serializers.CharField(max_length=10, required=False, allow_null=True)
+    renewal_on = serializers.DateField(required=False, allow_null=True)
+    trial_end_on = serializers.DateField(required=False, allow_null=True)
     timezone = serializers.CharField(max_length=64, required=False, allow_null=True)
     csm = serializers.IntegerField(required=False, allow_null=True, help_text="A member's id.")
     ae = serializers.IntegerField(required=False, allow_null=True, help_text="A member's id.")
     health = serializers.FloatField(required=False, allow_null=True)
     traits = TraitsField(required=False)
+
+
+class NewAccountSerializer(AccountFactsSerializer):
+    external_id = serializers.CharField(max_length=255)
+
+
+class UserPlaceSerializer(StrictSerializer):
+    external_id = serializers.CharField(max_length=255, help_text="Of an account that exists.")
+    role = serializers.CharField(max_length=500, required=False, allow_null=True)
+
+
+class UserFactsSerializer(StrictSerializer):
+    """Built-in facts by name, traits by key, and the accounts to add the user to."""
+
+    name = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    email = serializers.CharField(max_length=500, required=False, allow_null=True)
+    traits = TraitsField(required=False)
+    accounts = UserPlaceSerializer(many=True, required=False, max_length=100)
+
+
+class NewUserSerializer(UserFactsSerializer):
+    external_id = serializers.CharField(max_length=255)
+
+
+class TraitEditsSerializer(StrictSerializer):
+    traits = TraitsField(help_text="Custom traits only; null clears one.")
+
+
+class BulkSerializer(StrictSerializer):
+    """Items are judged one by one, so they are not checked as a whole."""
+
+    items = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=MAX_BULK)
+
+
+class BulkAccountsSerializer(serializers.Serializer[Any]):
+    """For the description only."""
+
+    items = NewAccountSerializer(many=True, min_length=1, max_length=MAX_BULK)
+
+
+class BulkUsersSerializer(serializers.Serializer[Any]):
+    """For the description only."""
+
+    items = NewUserSerializer(many=True, min_length=1, max_length=MAX_BULK)
+
+
+class FaultSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField()
+    message = serializers.CharField()
+    code = serializers.CharField()
+
+
+class BulkResultSerializer(serializers.Serializer[Any]):
+    index = serializers.IntegerField()
+    external_id = serializers.CharField(allow_null=True)
+    outcome = serializers.ChoiceField(["created", "updated", "unchanged", "refused"])
+    id = serializers.IntegerField(allow_null=True)
+    errors = FaultSerializer(many=True)
+
+
+class BulkAnswerSerializer(serializers.Serializer[Any]):
+    created = serializers.IntegerField()
+    updated = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    results = BulkResultSerializer(many=True)

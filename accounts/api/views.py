@@ -1,11 +1,18 @@
 """Accounts, users and what is known about them."""
 
+from http import HTTPStatus
 from typing import ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from accounts.api import filters, serializers
+from accounts.api import filters, serializers, upserts
+from accounts.api.upserting import UpsertViewSet
+from accounts.definitions import CannotDefine, define_trait
 from accounts.models import (
     Account,
     Conversation,
@@ -16,14 +23,41 @@ from accounts.models import (
     TraitDefinition,
     TraitProblem,
 )
+from cs_platform.rest.problems import Fault, Invalid
+from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
 
 
-class AccountViewSet(Listed, Retrieved, ApiViewSet):
+@extend_schema_view(
+    list=documented("List accounts", answers=serializers.AccountSerializer, many=True),
+    retrieve=documented("Read an account", answers=serializers.AccountSerializer),
+    create=documented(
+        "Create an account",
+        request=serializers.NewAccountSerializer,
+        answers=serializers.AccountSerializer,
+        status=201,
+    ),
+    partial_update=documented(
+        "Edit custom traits of an account",
+        request=serializers.TraitEditsSerializer,
+        answers=serializers.AccountSerializer,
+    ),
+    by_external_id=documented("Read an account by its external id", answers=serializers.AccountSerializer),
+    bulk=documented(
+        "Create or update up to 1,000 accounts",
+        request=serializers.BulkAccountsSerializer,
+        answers=serializers.BulkAnswerSerializer,
+        needs_key=True,
+    ),
+)
+class AccountViewSet(Listed, Retrieved, UpsertViewSet):
     """Customers of the workspace."""
 
     model = Account
+    kind = upserts.ACCOUNTS
+    scope = TraitDefinition.Scope.ACCOUNT
+    facts_serializer = serializers.AccountFactsSerializer
     writes = Ability.EDIT_ACCOUNTS
     serializer_class = serializers.AccountSerializer
     filterset_class = filters.AccountFilters
@@ -38,11 +72,39 @@ class AccountViewSet(Listed, Retrieved, ApiViewSet):
     }
     default_ordering = "name"
 
+    @documented(
+        "Create or update an account by its external id",
+        request=serializers.AccountFactsSerializer,
+        answers=serializers.AccountSerializer,
+    )
+    def put_by_external_id(self, request: Request, external_id: str) -> Response:
+        return super().put_by_external_id(request, external_id)
 
-class UserViewSet(Listed, Retrieved, ApiViewSet):
+
+@extend_schema_view(
+    list=documented("List users", answers=serializers.UserSerializer, many=True),
+    retrieve=documented("Read a user", answers=serializers.UserSerializer),
+    create=documented(
+        "Create a user", request=serializers.NewUserSerializer, answers=serializers.UserSerializer, status=201
+    ),
+    partial_update=documented(
+        "Edit custom traits of a user", request=serializers.TraitEditsSerializer, answers=serializers.UserSerializer
+    ),
+    by_external_id=documented("Read a user by its external id", answers=serializers.UserSerializer),
+    bulk=documented(
+        "Create or update up to 1,000 users",
+        request=serializers.BulkUsersSerializer,
+        answers=serializers.BulkAnswerSerializer,
+        needs_key=True,
+    ),
+)
+class UserViewSet(Listed, Retrieved, UpsertViewSet):
     """People at the accounts."""
 
     model = EndUser
+    kind = upserts.USERS
+    scope = TraitDefinition.Scope.USER
+    facts_serializer = serializers.UserFactsSerializer
     writes = Ability.EDIT_ACCOUNTS
     serializer_class = serializers.UserSerializer
     filterset_class = filters.UserFilters
@@ -52,7 +114,19 @@ class UserViewSet(Listed, Retrieved, ApiViewSet):
     def rows(self) -> QuerySet[EndUser]:
         return EndUser.objects.prefetch_related("account_users")
 
+    @documented(
+        "Create or update a user by its external id",
+        request=serializers.UserFactsSerializer,
+        answers=serializers.UserSerializer,
+    )
+    def put_by_external_id(self, request: Request, external_id: str) -> Response:
+        return super().put_by_external_id(request, external_id)
 
+
+@extend_schema_view(
+    list=documented("List traits", answers=serializers.TraitSerializer, many=True),
+    retrieve=documented("Read a trait", answers=serializers.TraitSerializer),
+)
 class TraitViewSet(Listed, Retrieved, ApiViewSet):
     """Which traits accounts and users have, and of what type."""
 
@@ -63,7 +137,21 @@ class TraitViewSet(Listed, Retrieved, ApiViewSet):
     orderings: ClassVar = {"id": "id", "label": "label", "key": "key"}
     default_ordering = "id"
 
+    @documented(
+        "Define a custom trait",
+        request=serializers.NewTraitSerializer,
+        answers=serializers.TraitSerializer,
+        status=201,
+    )
+    def create(self, request: Request) -> Response:
+        try:
+            definition = define_trait(**self.valid(serializers.NewTraitSerializer))
+        except CannotDefine as refusal:
+            raise Invalid(faults=[Fault(f"/{refusal.field}", str(refusal))]) from None
+        return self.answer(definition, status=HTTPStatus.CREATED)
 
+
+@extend_schema_view(list=documented("List events", answers=serializers.EventTypeSerializer, many=True))
 class EventViewSet(Listed, ApiViewSet):
     """The events that users of the workspace's customers have done at least once; rules count them."""
 
@@ -73,6 +161,10 @@ class EventViewSet(Listed, ApiViewSet):
     default_ordering = "name"
 
 
+@extend_schema_view(
+    list=documented("List indicators", answers=serializers.IndicatorSerializer, many=True),
+    retrieve=documented("Read an indicator", answers=serializers.IndicatorSerializer),
+)
 class IndicatorViewSet(Listed, Retrieved, ApiViewSet):
     """Risks and opportunities."""
 
@@ -81,6 +173,38 @@ class IndicatorViewSet(Listed, Retrieved, ApiViewSet):
     serializer_class = serializers.IndicatorSerializer
     filterset_class = filters.IndicatorFilters
     orderings: ClassVar = {"id": "id", "raised_at": "raised_at"}
+
+    @documented(
+        "Raise an indicator",
+        request=serializers.NewIndicatorSerializer,
+        answers=serializers.IndicatorSerializer,
+        status=201,
+    )
+    def create(self, request: Request) -> Response:
+        checked = self.valid(serializers.NewIndicatorSerializer)
+        indicator = Indicator.raise_on(checked.pop("account"), **checked, by=self.caller, now=self.now)
+        return self.answer(indicator, status=HTTPStatus.CREATED)
+
+    @documented("Mark an indicator as addressed", answers=serializers.IndicatorSerializer)
+    @action(detail=True, methods=["post"])
+    def address(self, request: Request, pk: str) -> Response:
+        indicator = self.get_object()
+        acted = indicator.address(by=self.caller, now=self.now)
+        return self.outcome(indicator, acted=acted, state=Indicator.State.ADDRESSED)
+
+    @documented("End an indicator that no longer holds", answers=serializers.IndicatorSerializer)
+    @action(detail=True, methods=["post"])
+    def end(self, request: Request, pk: str) -> Response:
+        indicator = self.get_object()
+        acted = indicator.end(by=self.caller, now=self.now)
+        return self.outcome(indicator, acted=acted, state=Indicator.State.ENDED)
+
+    @documented("Make an indicator active again", answers=serializers.IndicatorSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str) -> Response:
+        indicator = self.get_object()
+        acted = indicator.reopen(by=self.caller, now=self.now)
+        return self.outcome(indicator, acted=acted, state=Indicator.State.ACTIVE)
 
 
 class ConversationViewSet(Listed, Retrieved, ApiViewSet):
@@ -92,7 +216,17 @@ class ConversationViewSet(Listed, Retrieved, ApiViewSet):
     filterset_class = filters.ConversationFilters
     orderings: ClassVar = {"id": "id", "send_at": "send_at", "created_at": "created_at"}
 
+    def partial_update(self, request: Request, pk: str) -> Response:
+        conversation = self.get_object()
+        wanted = {"subject": conversation.subject, "body": conversation.body}
+        wanted |= self.valid(serializers.ConversationEditSerializer)
+        acted = conversation.edit(**wanted, by=self.caller, now=self.now)
+        return self.outcome(conversation, acted=acted, state="")
 
+
+@extend_schema_view(
+    list=documented("Read an account's timeline", answers=serializers.TimelineEntrySerializer, many=True)
+)
 class TimelineViewSet(Listed, ApiViewSet):
     """Everything that happened on one account, newest first."""
 
@@ -107,6 +241,7 @@ class TimelineViewSet(Listed, ApiViewSet):
         return TimelineEntry.objects.filter(account=account)
 
 
+@extend_schema_view(list=documented("List ingest problems", answers=serializers.TraitProblemSerializer, many=True))
 class IngestProblemViewSet(Listed, ApiViewSet):
     """What data-in had to coerce or refuse, added up per trait and reason."""
 

@@ -55,7 +55,7 @@ def read(raw: Any, definition: TraitDefinition, *, terms: Terms) -> Reading:
         if not raw:
             return None, EMPTY
     value, note = _READERS[definition.type](raw, definition, terms)
-    _refuse_unfit_for_column(definition.column, value)
+    refuse_unfit_for_column(definition.column, value)
     return value, note
 
 
@@ -74,7 +74,7 @@ def storable(text: str) -> bool:
     return "\x00" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-def _refuse_unfit_for_column(column: str, value: Any) -> None:
+def refuse_unfit_for_column(column: str, value: Any) -> None:
     if column in ("name", "email", "plan") and isinstance(value, str) and len(value) > INDEXED_TEXT_LIMIT:
         raise Refused(f"longer than {INDEXED_TEXT_LIMIT} characters")
     if column == "timezone" and value not in available_timezones():

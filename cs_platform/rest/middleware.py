@@ -55,7 +55,7 @@ class ApiMiddleware:
         if found is None:
             return self.get_response(request)
         tenant, token_hash = found
-        with tenant_context(tenant.id):
+        with tenant_context(int(tenant.pk)):
             call.tenant, call.now = tenant, database_now()
             call.key = usable_key(token_hash, now=call.now)
             response = self.get_response(request)

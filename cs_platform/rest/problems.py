@@ -183,17 +183,17 @@ def _faults(error: exceptions.APIException) -> tuple[Fault, ...]:
     if isinstance(error, Problem):
         return error.faults
     if isinstance(error, exceptions.ValidationError):
-        return tuple(_flattened(error.detail, ()))
+        return tuple(flattened(error.detail))
     return ()
 
 
-def _flattened(detail: Any, path: tuple[str | int, ...]) -> Iterator[Fault]:
+def flattened(detail: Any, path: tuple[str | int, ...] = ()) -> Iterator[Fault]:
     """DRF nests errors as the body is nested; lists hold either messages or one entry per item."""
     if isinstance(detail, Mapping):
         for key, inner in detail.items():
-            yield from _flattened(inner, path if key == "non_field_errors" else (*path, key))
+            yield from flattened(inner, path if key == "non_field_errors" else (*path, key))
     elif isinstance(detail, list):
         for at, inner in enumerate(detail):
-            yield from _flattened(inner, path if isinstance(inner, str) else (*path, at))
+            yield from flattened(inner, path if isinstance(inner, str) else (*path, at))
     else:
         yield Fault(pointer(*path), str(detail), getattr(detail, "code", "invalid"))

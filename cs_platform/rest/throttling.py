@@ -100,7 +100,7 @@ class KeyThrottle(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         key: ApiKey = view.caller
-        self._allowance = self.buckets().take(tenant_id=key.tenant_id, key_id=key.id, cost=view.throttle_cost)
+        self._allowance = self.buckets().take(tenant_id=int(key.tenant_id), key_id=key.id, cost=view.throttle_cost)
         view.allowance = self._allowance
         return self._allowance is None or self._allowance.wait == 0
 

@@ -17,7 +17,7 @@ from cs_platform.rest.authentication import call_of
 from cs_platform.rest.filters import Filters
 from cs_platform.rest.json import MAX_BYTES, refuse_long_body
 from cs_platform.rest.models import IdempotencyKey
-from cs_platform.rest.problems import Invalid
+from cs_platform.rest.problems import Conflict, Invalid, PreconditionFailed
 from cs_platform.rest.throttling import Allowance, KeyThrottle
 from cs_platform.tenancy.models import ApiKey, Tenant
 from cs_platform.tenancy.roles import Ability
@@ -34,6 +34,7 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     writes: ClassVar[Ability | None] = None
     orderings: ClassVar[Mapping[str, str]] = {"id": "id"}
     default_ordering: ClassVar[str] = "-id"
+    state_field: ClassVar[str] = "state"
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     filter_backends = [Filters]
     throttle_classes = [KeyThrottle]
@@ -127,6 +128,15 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     def _must_match(self) -> bool:
         return self.request.method not in SAFE_METHODS and preconditions.asks_for_match(self.request)
 
+    def refuse_stale(self, **lookup: Any) -> None:
+        """If-Match where the row may not exist yet: then there is nothing it could match."""
+        if not self._must_match():
+            return
+        found = self.get_queryset().select_for_update(of=("self",), no_key=True).filter(**lookup).first()
+        if found is None:
+            raise PreconditionFailed
+        preconditions.refuse_mismatch(self.request, preconditions.etag_of(self.shown(found)))
+
     def shown(self, found: Any) -> Any:
         return self.get_serializer(found).data
 
@@ -137,6 +147,18 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
         if self.request.method in SAFE_METHODS and preconditions.is_unchanged(self.request, headers["ETag"]):
             return Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(self.sparse(shown), status=status, headers=headers)
+
+    def outcome(self, found: Any, *, acted: bool, state: str) -> Response:
+        """A verb that finds its work done already succeeds; one that came too late is a conflict."""
+        fresh = get_object_or_404(self.get_queryset(), pk=found.pk)
+        is_archived = getattr(fresh, "archived_at", None) is not None
+        if not acted and (is_archived or getattr(fresh, self.state_field) != state):
+            words = "archived" if is_archived else getattr(fresh, f"get_{self.state_field}_display")()
+            raise Conflict(f"Not possible now: it is {words}.")
+        return self.answer(fresh)
+
+    def fresh(self, found: Any) -> Response:
+        return self.answer(get_object_or_404(self.get_queryset(), pk=found.pk))
 
     def page(self, queryset: QuerySet[Any]) -> Response:
         rows = self.paginate_queryset(queryset)
@@ -160,6 +182,10 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
         serializer.is_valid(raise_exception=True)
         checked: dict[str, Any] = serializer.validated_data
         return checked
+
+    def valid_value(self, serializer_class: Any, name: str, value: Any) -> dict[str, Any]:
+        """One value that came in the address, checked like one of the body."""
+        return {name: serializer_class().fields[name].run_validation(value)}
 
 
 class Listed:

@@ -1,0 +1,32 @@
+"""Defining a custom trait: its key is free, and it gets the next slot of its family while there is one."""
+
+from collections.abc import Sequence
+
+from accounts.ingest.definitions import TRAITS_LIMIT
+from accounts.models import TraitDefinition
+from accounts.models.slots import slot_names
+from accounts.models.traits import SLOT_FAMILY, TraitType
+
+
+class CannotDefine(Exception):
+    """The text says why; `field` is the part to change."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def define_trait(*, scope: str, key: str, label: str, type: str, choices: Sequence[str] = ()) -> TraitDefinition:
+    """Two at the same moment cannot take one slot: a unique constraint refuses the later."""
+    known = TraitDefinition.objects.filter(scope=scope)
+    if known.filter(key=key).exists():
+        raise CannotDefine("key", f"There is a trait with the key {key} already.")
+    if TraitDefinition.objects.count() >= TRAITS_LIMIT:
+        raise CannotDefine("key", f"A workspace can have {TRAITS_LIMIT:,} traits. Remove one first.")
+    if choices and type != TraitType.CHOICE:
+        raise CannotDefine("choices", "Only a single choice has choices.")
+    taken = set(known.values_list("slot", flat=True))
+    slot = next((name for name in slot_names(SLOT_FAMILY[type]) if name not in taken), None)
+    return TraitDefinition.objects.create(
+        scope=scope, key=key, label=label, type=type, slot=slot, choices=list(dict.fromkeys(choices))
+    )
