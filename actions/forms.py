@@ -103,16 +103,12 @@ class ActionForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        for name, text, path in list(self._texts(cleaned)):
+        # Looked up before any problem is noted: a field with a problem leaves the cleaned data.
+        texts, roles = (list(self._of_kind(cleaned, kind)) for kind in (TemplateField, RoleField))
+        for name, text, path in texts:
             self._check_text(name, text, path)
-        self._check_members(list(self._roles(cleaned)))
+        self._check_members(roles)
         return cleaned
-
-    def _texts(self, cleaned: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-        return self._of_kind(cleaned, TemplateField)
-
-    def _roles(self, cleaned: Mapping[str, Any]) -> Iterable[tuple[str, str, str]]:
-        return self._of_kind(cleaned, RoleField)
 
     def _of_kind(self, cleaned: Mapping[str, Any], kind: type[forms.Field]) -> Iterable[tuple[str, str, str]]:
         """(field, value, path inside the field), those of tasks included."""

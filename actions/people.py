@@ -6,7 +6,6 @@ from typing import Any
 
 from actions.base import Batch
 from cs_platform.common.statements import fetch
-from cs_platform.tenancy.models import Membership
 
 CSM, AE, MEMBER = "csm", "ae", "member:"
 ROLE_WORDS = {CSM: "the account’s CSM", AE: "the account’s AE"}
@@ -87,12 +86,3 @@ def _named(tenant_id: int, roles: Iterable[str]) -> dict[str, Member]:
         {"tenant": tenant_id, "emails": list(emails)},
     )
     return {email.lower(): Member(pk, name, email) for pk, name, email in rows}
-
-
-def writer_words(writers: Iterable[str], *, tenant_id: int) -> dict[str, str]:
-    """Writers and actors as people read them: a name, "an import", "another playbook"."""
-    wanted = set(writers)
-    people = {int(writer.partition(":")[2]): writer for writer in wanted if writer.startswith("person:")}
-    names = Membership.objects.in_tenant(tenant_id).filter(pk__in=people).values_list("pk", "name") if people else ()
-    words = {writer: "an import" if writer in ("", "import") else "another playbook" for writer in wanted}
-    return words | dict.fromkeys(people.values(), "a former member") | {people[pk]: name for pk, name in names}

@@ -1,10 +1,21 @@
 """Stored steps whose kind of action no longer exists: they can be read for ever, and do nothing."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
-from actions.base import Batch, Config, DeliveryOutcome, ExternalAction, Held, Keep, Receipt, Refused, UndoDecision
+from actions.base import (
+    Audience,
+    Batch,
+    Config,
+    DeliveryOutcome,
+    ExternalAction,
+    Held,
+    Keep,
+    Receipt,
+    Refused,
+    UndoDecision,
+)
 from actions.forms import ActionForm
 
 
@@ -14,9 +25,9 @@ class RetiredAction(ExternalAction):
     label = "Retired action"
     icon = "archive"
     form = ActionForm
-    audiences = frozenset()
+    audiences: ClassVar[frozenset[Audience]] = frozenset()
     external = False
-    sample: Receipt = {}
+    sample: ClassVar[Receipt] = {}
 
     def __init__(self, key: str) -> None:
         self.key = key  # type: ignore[misc]

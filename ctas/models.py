@@ -6,13 +6,16 @@ from typing import Any
 from django.db import models
 from django.urls import reverse
 
-from accounts.models import Account, EndUser
+from accounts.models import Account, EndUser, TimelineEntry
 from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
-from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.models import Doer, Membership
 
 
 class Worked(models.Model):
-    """What automation made, and whether a person has worked on it since: undo asks both (TRUST: undo per action type)."""
+    """What automation made, and whether a person has worked on it since: undo asks both (TRUST: undo per action type).
+
+    A person's verbs are conditional updates, because a stop may be faster. Each says whether it changed anything.
+    """
 
     origin_run_id = models.UUIDField(null=True, blank=True)
     origin_ordinal = models.PositiveSmallIntegerField(default=0)
@@ -23,8 +26,33 @@ class Worked(models.Model):
     class Meta:
         abstract = True
 
-    def touch(self, *, by: Membership, now: datetime) -> None:
-        self.touched_at, self.touched_by = now, by
+    def _work(self, only_if: dict[str, Any], changes: dict[str, Any], *, by: Doer, now: datetime) -> bool:
+        """Change the row if it still is what the verb needs it to be, and remember that somebody worked on it."""
+        changes = changes | {"touched_at": now, "touched_by": by.member}
+        rows: Any = type(self)._default_manager
+        if not rows.filter(pk=self.pk, **only_if).update(**changes):
+            return False
+        for name, value in changes.items():
+            setattr(self, name, value)
+        return True
+
+    def _differing(self, changes: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in changes.items() if getattr(self, name) != value}
+
+
+EDITABLE = frozenset({"name", "type", "reason", "priority", "owner", "due_on", "comment"})
+TASK_EDITABLE = frozenset({"title", "description", "owner", "due_on"})
+CLOSED = ("won", "lost", "cancelled")
+
+
+def _allowed(changes: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
+    if unknown := changes.keys() - names:
+        raise TypeError(f"{', '.join(sorted(unknown))} cannot be edited.")
+    return changes
+
+
+def _listed(changes: dict[str, Any]) -> str:
+    return ", ".join(name.removesuffix("_on").replace("_", " ") for name in sorted(changes))
 
 
 class CtaQuerySet(models.QuerySet["Cta"]):
@@ -84,7 +112,9 @@ class Cta(Worked, TenantModel):
             models.Index(fields=["tenant", "account", "status", "type", "reason"], name="ctas_cta_of_account"),
             # Read by the cockpit: one person's open work by due date.
             models.Index(
-                fields=["tenant", "owner", "due_on", "id"], condition=models.Q(status="open"), name="ctas_cta_open_of_owner"
+                fields=["tenant", "owner", "due_on", "id"],
+                condition=models.Q(status="open"),
+                name="ctas_cta_open_of_owner",
             ),
         ]
 
@@ -93,6 +123,64 @@ class Cta(Worked, TenantModel):
 
     def get_absolute_url(self) -> str:
         return reverse("ctas:detail", args=[self.tenant.slug, self.pk])
+
+    def edit(self, *, by: Doer, now: datetime, **changes: Any) -> bool:
+        """Change what a person may: name, type, reason, priority, owner, due_on, comment."""
+        changes = self._differing(_allowed(changes, EDITABLE))
+        if not changes or not self._work({"archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("edited", f"CTA changed ({_listed(changes)}): {self.name}", by=by, now=now)
+        return True
+
+    def close(self, *, status: str, by: Doer, now: datetime) -> bool:
+        """Won, lost or cancelled. Open tasks stay as they are: whoever closes decides about them."""
+        if Cta.Status(status) == Cta.Status.OPEN:
+            raise ValueError("Close a CTA as won, lost or cancelled.")
+        changes = {"status": status, "closed_at": now, "closed_by": by.actor}
+        if not self._work({"status": Cta.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("closed", f"CTA {self.get_status_display().lower()}: {self.name}", by=by, now=now)
+        return True
+
+    def reopen(self, *, by: Doer, now: datetime) -> bool:
+        changes = {"status": Cta.Status.OPEN, "closed_at": None, "closed_by": ""}
+        if not self._work({"status__in": CLOSED, "archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("reopened", f"CTA reopened: {self.name}", by=by, now=now)
+        return True
+
+    def archive(self, *, by: Doer, now: datetime) -> bool:
+        """Leaves every list with its tasks, and can be restored."""
+        if not self._work({"archived_at": None}, {"archived_at": now}, by=by, now=now):
+            return False
+        self._tell("archived", f"CTA archived: {self.name}", by=by, now=now)
+        return True
+
+    def restore(self, *, by: Doer, now: datetime) -> bool:
+        if not self._work({"archived_at__isnull": False}, {"archived_at": None}, by=by, now=now):
+            return False
+        self._tell("restored", f"CTA restored: {self.name}", by=by, now=now)
+        return True
+
+    def add_task(self, *, title: str, by: Doer, now: datetime, **fields: Any) -> "Task":
+        """By hand, after those that are there."""
+        last = self.tasks.aggregate(last=models.Max("position"))["last"]
+        position = 0 if last is None else last + 1
+        made = _allowed(fields, TASK_EDITABLE) | {"created_at": now, "created_by": by.actor}
+        task = Task.objects.create(cta=self, title=title, position=position, **made)
+        task._tell("added", f"Task added: {title}", by=by, now=now)
+        return task
+
+    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime) -> None:
+        TimelineEntry.objects.create(
+            account_id=self.account_id,
+            end_user_id=self.end_user_id,
+            at=now,
+            kind=f"cta.{verb}",
+            actor=by.actor,
+            text=text,
+            subject=f"cta:{self.pk}",
+        )
 
 
 class TaskQuerySet(models.QuerySet["Task"]):
@@ -136,3 +224,57 @@ class Task(Worked, TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+    def edit(self, *, by: Doer, now: datetime, **changes: Any) -> bool:
+        """Change what a person may: title, description, owner, due_on."""
+        changes = self._differing(_allowed(changes, TASK_EDITABLE))
+        if not changes or not self._work({"archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("edited", f"Task changed ({_listed(changes)}): {self.title}", by=by, now=now)
+        return True
+
+    def complete(self, *, by: Doer, now: datetime) -> bool:
+        changes = {"status": Task.Status.DONE, "completed_at": now, "completed_by": by.member}
+        if not self._work({"status": Task.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("completed", f"Task completed: {self.title}", by=by, now=now)
+        return True
+
+    def cancel(self, *, reason: str = "", by: Doer, now: datetime) -> bool:
+        changes = {"status": Task.Status.CANCELLED, "reason": reason}
+        if not self._work({"status": Task.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
+            return False
+        self._tell("cancelled", f"Task cancelled: {self.title}", by=by, now=now)
+        return True
+
+    def reopen(self, *, by: Doer, now: datetime) -> bool:
+        """Takes completing or cancelling back."""
+        ended = {"status__in": [Task.Status.DONE, Task.Status.CANCELLED], "archived_at": None}
+        changes = {"status": Task.Status.OPEN, "completed_at": None, "completed_by": None, "reason": ""}
+        if not self._work(ended, changes, by=by, now=now):
+            return False
+        self._tell("reopened", f"Task reopened: {self.title}", by=by, now=now)
+        return True
+
+    def archive(self, *, by: Doer, now: datetime) -> bool:
+        if not self._work({"archived_at": None}, {"archived_at": now}, by=by, now=now):
+            return False
+        self._tell("archived", f"Task archived: {self.title}", by=by, now=now)
+        return True
+
+    def restore(self, *, by: Doer, now: datetime) -> bool:
+        if not self._work({"archived_at__isnull": False}, {"archived_at": None}, by=by, now=now):
+            return False
+        self._tell("restored", f"Task restored: {self.title}", by=by, now=now)
+        return True
+
+    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime) -> None:
+        TimelineEntry.objects.create(
+            account_id=self.cta.account_id,
+            end_user_id=self.cta.end_user_id,
+            at=now,
+            kind=f"task.{verb}",
+            actor=by.actor,
+            text=text,
+            subject=f"task:{self.pk}",
+        )

@@ -8,16 +8,7 @@ from django.db import models
 from accounts.models.account import Account, EndUser
 from accounts.models.timeline import TimelineEntry
 from cs_platform.tenancy.base import TenantForeignKey, TenantModel
-from cs_platform.tenancy.models import Membership
-
-
-class NotPending(Exception):
-    """The conversation has left, is leaving, or was cancelled: there is no draft to change."""
-
-    def __init__(self, conversation: "Conversation") -> None:
-        super().__init__(
-            f"“{conversation.subject}” is no longer pending: it is {conversation.get_state_display().lower()}."
-        )
+from cs_platform.tenancy.models import Doer, Membership
 
 
 class Conversation(TenantModel):
@@ -70,48 +61,35 @@ class Conversation(TenantModel):
     def __str__(self) -> str:
         return self.subject
 
-    def edit(self, *, subject: str, body: str, sender: Membership | None = None, by: Membership, now: datetime) -> None:
-        """Another sender too, where one is given. Raises NotPending."""
+    def edit(self, *, subject: str, body: str, sender: Membership | None = None, by: Doer, now: datetime) -> bool:
+        """Another sender too, where one is given. False when it is no longer pending."""
         sender = sender or self.sender
         if (subject, body, sender) == (self.subject, self.body, self.sender):
-            return
-        self._change_draft(subject=subject, body=body, sender=sender, edited_at=now, edited_by=by)
-        self._tell("conversation.edited", f"Draft edited: {subject}", by=by, now=now)
+            return self.state == self.State.PENDING
+        changes = {"subject": subject, "body": body, "sender": sender, "edited_at": now, "edited_by": by.member}
+        return self._change_draft(changes, "conversation.edited", f"Draft edited: {subject}", by=by, now=now)
 
-    def send_now(self, *, by: Membership, now: datetime) -> None:
-        """Ends the review delay; the sender's next look takes it along. Raises NotPending."""
-        if self.send_at <= now and self.state == self.State.PENDING:
-            return
-        self._change_draft(send_at=now)
-        self._tell("conversation.released", f"Draft released to be sent: {self.subject}", by=by, now=now)
+    def send_now(self, *, by: Doer, now: datetime) -> bool:
+        """Ends the review delay; the sender's next look takes it along. False when it is no longer pending."""
+        text = f"Draft released to be sent: {self.subject}"
+        return self._change_draft({"send_at": now}, "conversation.released", text, by=by, now=now)
 
-    def cancel(self, *, by: Membership, now: datetime) -> None:
-        """Harmless twice. Raises NotPending when it has left."""
-        if self.state == self.State.CANCELLED:
-            return
-        self._change_draft(state=self.State.CANCELLED, cancelled_by=by.actor)
-        self._tell("conversation.cancelled", f"Draft cancelled: {self.subject}", by=by, now=now)
+    def cancel(self, *, by: Doer, now: datetime) -> bool:
+        """It will not leave; what it says stays readable. False when it is no longer pending."""
+        changes = {"state": self.State.CANCELLED, "cancelled_by": by.actor}
+        return self._change_draft(changes, "conversation.cancelled", f"Draft cancelled: {self.subject}", by=by, now=now)
 
-    def restore(self, *, by: Membership, now: datetime) -> None:
-        """Takes a person's cancelling back, as long as the time to send has not come. Raises NotPending."""
-        if self.state == self.State.PENDING:
-            return
-        in_time = {"state": self.State.CANCELLED, "cancelled_by__startswith": "person:", "send_at__gt": now}
-        self._change(in_time, state=self.State.PENDING, cancelled_by="")
-        self._tell("conversation.restored", f"Draft restored: {self.subject}", by=by, now=now)
-
-    def _change_draft(self, **values: Any) -> None:
-        self._change({"state": self.State.PENDING}, **values)
-
-    def _change(self, only_if: dict[str, Any], **values: Any) -> None:
+    def _change_draft(self, changes: dict[str, Any], kind: str, text: str, *, by: Doer, now: datetime) -> bool:
         """Conditional, because the sender may be faster."""
-        if not Conversation.objects.filter(pk=self.pk, **only_if).update(**values):
+        if not Conversation.objects.filter(pk=self.pk, state=self.State.PENDING).update(**changes):
             self.refresh_from_db(fields=["state"])
-            raise NotPending(self)
-        for name, value in values.items():
+            return False
+        for name, value in changes.items():
             setattr(self, name, value)
+        self._tell(kind, text, by=by, now=now)
+        return True
 
-    def _tell(self, kind: str, text: str, *, by: Membership, now: datetime) -> None:
+    def _tell(self, kind: str, text: str, *, by: Doer, now: datetime) -> None:
         TimelineEntry.objects.create(
             account_id=self.account_id,
             end_user_id=self.end_user_id,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 
+from accounts.actors import Actor, load_actors
 from actions.base import (
     Action,
     Applied,
@@ -22,8 +23,9 @@ from actions.base import (
     Undo,
     UndoDecision,
 )
+from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TaskListField, TemplateField
-from actions.people import CSM, Member, Targets, load_targets, role_words, writer_words
+from actions.people import CSM, Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
@@ -86,21 +88,22 @@ class CreateCta(Action):
         )
 
     def tell(self, config: Config, receipt: Receipt) -> str:
-        added = _count(len(receipt["tasks"]), "task") if receipt["tasks"] else ""
-        if receipt["joined"]:
-            return f"CTA was already open: {receipt['name']}{added and f'; added {added}'}"
-        return f"CTA opened: {receipt['name']}{added and f' with {added}'}"
+        name = receipt.get("name") or config["name"]
+        added = _count(len(receipt["tasks"]), "task") if receipt.get("tasks") else ""
+        if receipt.get("joined"):
+            return f"CTA was already open: {name}{added and f'; added {added}'}"
+        return f"CTA opened: {name}{added and f' with {added}'}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         return _Opening(batch).outcomes()
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
         found = _facts(batch, lock=lock)
-        words = writer_words({facts.closed_by for facts in found.values()}, tenant_id=batch.tenant_id)
-        return {run.id: _decision(run, found.get(run.id), words) for run in batch.runs}
+        actors = load_actors({facts.closed_by for facts in found.values() if facts.closed_by})
+        return {run.id: _decision(run, found.get(run.id), actors) for run in batch.runs}
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
-        runs = [run for run in batch.runs if run.receipt and not _is_gone(decisions[run.id])]
+        runs = [run for run in batch.runs if _leaves_something(decisions[run.id])]
         if not runs:
             return
         params = {
@@ -115,8 +118,9 @@ class CreateCta(Action):
         fetch(_END_CTAS, params)
 
 
-def _is_gone(decision: UndoDecision) -> bool:
-    return isinstance(decision, Keep) and decision.code == "target_gone"
+def _leaves_something(decision: UndoDecision) -> bool:
+    """Even where the CTA stays, our untouched tasks go."""
+    return not isinstance(decision, Keep) or decision.code not in ("target_gone", DONE_BY_HAND.code)
 
 
 def _count(number: int, noun: str) -> str:
@@ -381,7 +385,7 @@ GROUP BY r.n, c.id, a.id
 
 
 def _facts(batch: Batch, *, lock: bool) -> dict[UUID, _Facts]:
-    runs = [run for run in batch.runs if run.receipt]
+    runs = [run for run in batch.runs if run.receipt and "cta_id" in run.receipt]
     receipts = [run.receipt for run in runs if run.receipt]
     params = {
         "tenant": batch.tenant_id,
@@ -395,8 +399,10 @@ def _facts(batch: Batch, *, lock: bool) -> dict[UUID, _Facts]:
     return {runs[n - 1].id: _Facts(*found) for n, *found in fetch(_FACTS, params)}
 
 
-def _decision(run: Run, facts: _Facts | None, words: Mapping[str, str]) -> UndoDecision:
-    receipt = run.receipt or {"name": "", "joined": False, "tasks": []}
+def _decision(run: Run, facts: _Facts | None, actors: Mapping[str, Actor]) -> UndoDecision:
+    receipt = run.receipt
+    if not receipt or "cta_id" not in receipt:
+        return DONE_BY_HAND
     name = f"“{receipt['name']}”"
     if facts is None or facts.is_archived or facts.account_archived:
         return Keep("target_gone", f"{name} was removed since, or its account was")
@@ -404,7 +410,7 @@ def _decision(run: Run, facts: _Facts | None, words: Mapping[str, str]) -> UndoD
         return _decide_joined(name, receipt, facts)
     if facts.status != Cta.Status.OPEN:
         outcome = Cta.Status(facts.status).label.lower()
-        return Keep("closed", f"{name} was {outcome} by {words[facts.closed_by]}{_also(facts)}")
+        return Keep("closed", f"{name} was {outcome} by {actors[facts.closed_by].name}{_also(facts)}")
     return _decide_opened(name, facts)
 
 

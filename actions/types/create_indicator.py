@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django import forms
 
+from accounts.actors import Actor, load_actors
 from accounts.models import Indicator
 from actions.base import (
     Action,
@@ -22,8 +23,9 @@ from actions.base import (
     Undo,
     UndoDecision,
 )
+from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TemplateField
-from actions.people import Member, Targets, load_targets, role_words, writer_words
+from actions.people import Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
@@ -53,8 +55,8 @@ class CreateIndicator(Action):
         return "An active indicator ends, unless somebody else raised it too. One marked as addressed stays so."
 
     def tell(self, config: Config, receipt: Receipt) -> str:
-        verb = "was already active" if receipt["joined"] else "raised"
-        return f"{Indicator.Kind(receipt['kind']).label} {verb}: {receipt['title']}"
+        verb = "was already active" if receipt.get("joined") else "raised"
+        return f"{Indicator.Kind(config['kind']).label} {verb}: {receipt.get('title') or config['title']}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         targets = load_targets(batch, roles=[batch.config["assignee"]])
@@ -65,8 +67,8 @@ class CreateIndicator(Action):
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
         found = _claims(batch, lock=lock)
-        words = writer_words({claim.settled_by for claim in found.values()}, tenant_id=batch.tenant_id)
-        return {run.id: _decision(run, found.get(run.id), words) for run in batch.runs}
+        actors = load_actors({claim.settled_by for claim in found.values() if claim.settled_by})
+        return {run.id: _decision(run, found.get(run.id), actors) for run in batch.runs}
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
         runs = [run for run in batch.runs if isinstance(decisions[run.id], Undo)]
@@ -186,7 +188,7 @@ ORDER BY id FOR NO KEY UPDATE
 
 
 def _claims(batch: Batch, *, lock: bool) -> dict[UUID, _Claim]:
-    runs = [run for run in batch.runs if run.receipt]
+    runs = [run for run in batch.runs if run.receipt and "indicator_id" in run.receipt]
     params = {
         "tenant": batch.tenant_id,
         "indicators": [run.receipt["indicator_id"] for run in runs if run.receipt],
@@ -197,17 +199,19 @@ def _claims(batch: Batch, *, lock: bool) -> dict[UUID, _Claim]:
     return {runs[n - 1].id: _Claim(*row) for n, *row in fetch(_CLAIMS, params)}
 
 
-def _decision(run: Run, claim: _Claim | None, words: Mapping[str, str]) -> UndoDecision:
-    title = f"“{run.receipt['title']}”" if run.receipt else "The indicator"
+def _decision(run: Run, claim: _Claim | None, actors: Mapping[str, Actor]) -> UndoDecision:
+    if not run.receipt or "indicator_id" not in run.receipt:
+        return DONE_BY_HAND
+    title = f"“{run.receipt['title']}”"
     if claim is None or claim.account_archived:
         return Keep("target_gone", f"{title} stays in the history of an account that is gone")
-    who = words.get(claim.settled_by, "somebody")
+    who = actors[claim.settled_by].name if claim.settled_by else "somebody"
     if claim.state == Indicator.State.ADDRESSED:
         return Keep("addressed", f"{title} was marked as addressed by {who} on {_day(claim)}")
-    if claim.state == Indicator.State.ENDED or not claim.is_open:
-        return Keep(
-            "ended", f"{title} was ended by {who} on {_day(claim)}" if claim.settled_at else f"{title} had ended"
-        )
+    if claim.state == Indicator.State.ENDED:
+        return Keep("ended", f"{title} was ended by {who} on {_day(claim)}")
+    if not claim.is_open:
+        return Keep("reopened", f"{title} was settled and reopened by people since")
     if claim.others:
         return Undo(f"{title} stays active for others who raised it; this playbook no longer holds it")
     return Undo(f"{title} ends")

@@ -1,6 +1,5 @@
 """Write to a person at the account by email: drafted for review, looked at once more before it leaves, kept as sent."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 
+from accounts.actors import Actor, load_actors
 from accounts.models import Conversation
 from actions.base import (
     Applied,
@@ -31,12 +31,12 @@ from actions.base import (
     UndoDecision,
 )
 from actions.forms import ActionForm, RoleField, TemplateField
-from actions.people import CSM, Member, load_targets, role_words, writer_words
+from actions.people import CSM, Member, load_targets, role_words
 from actions.variables import SENDER, USER, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
 from cs_platform.connectors.base import NotNow, Outcome, Rejected, Sent, Unknown
-from cs_platform.connectors.smtp import Letter, SmtpTransport, message_id_of
+from cs_platform.connectors.smtp import Letter, SmtpTransport, is_address, message_id_of
 
 State = Conversation.State
 
@@ -73,6 +73,8 @@ class StartConversation(ExternalAction):
         return "A message that still waits is cancelled. One that was sent cannot be unsent."
 
     def tell(self, config: Config, receipt: Receipt) -> str:
+        if "conversation_id" not in receipt:
+            return f"Sent by hand: {config['subject']}"
         verb = "Email sent" if "message_id" in receipt else "Email drafted"
         return f"{verb} to {receipt['to_name'] or receipt['to_email']}: {receipt['subject']}"
 
@@ -84,8 +86,8 @@ class StartConversation(ExternalAction):
 
     def load(self, batch: Batch) -> Mapping[UUID, Any]:
         found = _pending(batch)
-        words = writer_words({pending.cancelled_by for pending in found.values()}, tenant_id=batch.tenant_id)
-        loaded = {run.id: _payload(batch, run, found.get(run.id), words) for run in batch.runs}
+        actors = load_actors({pending.cancelled_by for pending in found.values() if pending.cancelled_by})
+        loaded = {run.id: _payload(batch, run, found.get(run.id), actors) for run in batch.runs}
         _mark(batch, State.SENDING, [run_id for run_id, payload in loaded.items() if isinstance(payload, _Payload)])
         _withdraw(batch, [run_id for run_id, payload in loaded.items() if isinstance(payload, Skipped)])
         return loaded
@@ -156,8 +158,6 @@ CROSS JOIN LATERAL (
     LIMIT 1
 ) u
 """
-# Good enough to hand to a mail server, and nothing that could end a header.
-_ADDRESS = re.compile(r"[^\s@<>(),;:\\\"\[\]]+@[^\s@<>(),;:\\\"\[\]]+")
 
 
 def _recipients(batch: Batch) -> dict[UUID, _Recipient]:
@@ -168,7 +168,7 @@ def _recipients(batch: Batch) -> dict[UUID, _Recipient]:
         "users": [run.end_user_id for run in batch.runs],
     }
     rows = fetch(_OWN_USER if own else _PRIMARY_CONTACT, params)
-    return {batch.runs[n - 1].id: _Recipient(*found) for n, *found in rows if _ADDRESS.fullmatch(found[2])}
+    return {batch.runs[n - 1].id: _Recipient(*found) for n, *found in rows if is_address(found[2])}
 
 
 def _drafts(batch: Batch) -> dict[UUID, "_Draft | Skipped | Held"]:
@@ -316,11 +316,13 @@ def _pending(batch: Batch) -> dict[UUID, _Pending]:
     return {run_id: _Pending(*found) for run_id, *found in rows}
 
 
-def _payload(batch: Batch, run: Run, found: _Pending | None, words: Mapping[str, str]) -> "_Payload | Skipped | Held":
+def _payload(
+    batch: Batch, run: Run, found: _Pending | None, actors: Mapping[str, Actor]
+) -> "_Payload | Skipped | Held":
     if found is None or found.is_gone:
         return Skipped("The account or the user is archived.")
     if found.state == State.CANCELLED:
-        return Skipped(f"The draft was cancelled by {words[found.cancelled_by]}.")
+        return Skipped(f"The draft was cancelled by {actors[found.cancelled_by].name}.")
     if found.state not in (State.PENDING, State.SENDING):
         return Skipped(f"The draft is already {State(found.state).label.lower()}.")
     if found.refuses:

@@ -11,6 +11,7 @@ from uuid import UUID
 from django import forms
 from django.core.exceptions import ValidationError
 
+from accounts.actors import Actor, load_actors
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.rules.fields import FieldType
@@ -30,8 +31,8 @@ from actions.base import (
     Undo,
     UndoDecision,
 )
+from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm
-from actions.people import writer_words
 from actions.variables import ACCOUNT, USER, load_values, workspace_variables
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
@@ -120,7 +121,7 @@ class UpdateTraitForm(ActionForm):
         try:
             typed = typed_value(definition, value)
         except TraitValueError as error:
-            self.add_error(name, ValidationError(str(error), code=f"[{key!r}]" if key else None))
+            self.add_error(name, ValidationError(str(error), code=f"[{key}]" if key else None))
             return None
         if definition.type == TraitType.PERSON and typed is not None and not _is_member(typed):
             self.add_error(name, f"“{typed}” is not an active team member.")
@@ -157,6 +158,8 @@ class UpdateTrait(Action):
         return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
 
     def tell(self, config: Config, receipt: Receipt) -> str:
+        if "key" not in receipt:
+            return f"“{config['trait']}” was updated by hand"
         return f"“{receipt['label']}” changed from {receipt['before_text']} to {receipt['after_text']}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
@@ -164,19 +167,18 @@ class UpdateTrait(Action):
         if definition is None:
             reason = f"The trait “{batch.config['trait']}” no longer exists. Create it again, or skip this step."
             return dict.fromkeys(batch.run_ids, Held("trait_gone", reason))
-        outcomes = _new_values(batch, definition)
-        writes = [(run, outcomes[run.id]) for run in batch.runs if not isinstance(outcomes[run.id], Skipped)]
-        receipts = _write(batch, definition, writes)
-        return {run_id: receipts.get(run_id, outcome) for run_id, outcome in outcomes.items()}
+        wanted = _wanted(batch, definition)
+        receipts = _write(batch, definition, [want for want in wanted.values() if isinstance(want, _Wanted)])
+        return {run_id: receipts.get(run_id) or want for run_id, want in wanted.items()}  # type: ignore[misc]
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
-        decisions: dict[UUID, UndoDecision] = {}
+        decisions: dict[UUID, UndoDecision] = dict.fromkeys(batch.run_ids, DONE_BY_HAND)
         for (scope, key), runs in _by_trait(batch.runs).items():
             definition = _definition({"scope": scope, "trait": key})
             current = _current(batch, scope, key, runs, lock=lock)
-            words = writer_words({value.writer for value in current.values()}, tenant_id=batch.tenant_id)
+            actors = load_actors({value.writer for value in current.values()})
             for target_id, chain in _by_target(runs).items():
-                decisions |= _decide_chain(batch, chain, current.get(target_id), definition, words)
+                decisions |= _decide_chain(batch, chain, current.get(target_id), definition, actors)
         return decisions
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
@@ -184,8 +186,8 @@ class UpdateTrait(Action):
         for (scope, key), runs in _by_trait(undone).items():
             definition = _definition({"scope": scope, "trait": key})
             if definition is not None:
-                restored = {target: _origin(batch, chain) for target, chain in _by_target(runs).items()}
-                _update(batch, definition, restored)
+                chains = _by_target(runs)
+                _update(batch, definition, {target: _origin(batch, chain) for target, chain in chains.items()})
 
 
 def _days_words(days: int) -> str:
@@ -197,20 +199,37 @@ def _days_words(days: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
+    """What a trait holds, who wrote it, and what its mirror holds: a fed column may know more than the trait did."""
+
     value: Any
     writer: str
+    mirror: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    run: Run
+    target_id: int
+    value: Any
+
+
+def _wanted(batch: Batch, definition: TraitDefinition) -> dict[UUID, _Wanted | Skipped]:
+    """What each run writes where, or why it rightly writes nothing."""
+    values = _mapped(batch) if batch.config["mode"] == MAP else dict.fromkeys(batch.run_ids, _constant(batch))
+    targets = {run.id: _target_id(definition.scope, run) for run in batch.runs}
+    present = _lock_present(batch, definition.scope, targets.values())
+
+    def want(run: Run) -> _Wanted | Skipped:
+        target_id, value = targets[run.id], values[run.id]
+        if target_id is None or target_id not in present:
+            return Skipped(f"The {definition.scope} is archived.")
+        return value if isinstance(value, Skipped) else _Wanted(run, target_id, value)
+
+    return {run.id: want(run) for run in batch.runs}
 
 
 def _target_id(scope: str, run: Run) -> int | None:
     return run.account_id if scope == TraitDefinition.Scope.ACCOUNT else run.end_user_id
-
-
-def _new_values(batch: Batch, definition: TraitDefinition) -> dict[UUID, Any]:
-    """What each run writes, or why it rightly writes nothing."""
-    values = _mapped(batch) if batch.config["mode"] == MAP else dict.fromkeys(batch.run_ids, _constant(batch))
-    present = _lock_present(batch, definition.scope)
-    gone = Skipped(f"The {definition.scope} is archived.")
-    return {run.id: values[run.id] if _target_id(definition.scope, run) in present else gone for run in batch.runs}
 
 
 def _constant(batch: Batch) -> Any:
@@ -244,45 +263,44 @@ def _unmapped(source: str, name: str) -> Skipped:
     return Skipped(f"{source} is {f'“{name}”' if name else 'not set'}, and the mapping says nothing about that.")
 
 
-def _lock_present(batch: Batch, scope: str) -> set[int]:
+def _lock_present(batch: Batch, scope: str, targets: Iterable[int | None]) -> set[int]:
     """In the order of ids, so that two batches on the same rows never wait for each other in a ring."""
-    ids = {target for run in batch.runs if (target := _target_id(scope, run)) is not None}
     rows = fetch(
         f"SELECT id FROM {TABLES[TraitDefinition.Scope(scope)]} WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s) "
         "AND archived_at IS NULL ORDER BY id FOR NO KEY UPDATE",
-        {"tenant": batch.tenant_id, "ids": list(ids)},
+        {"tenant": batch.tenant_id, "ids": list({target for target in targets if target is not None})},
     )
     return {pk for (pk,) in rows}
 
 
-def _write(batch: Batch, definition: TraitDefinition, writes: Sequence[tuple[Run, Any]]) -> dict[UUID, Applied]:
+def _write(batch: Batch, definition: TraitDefinition, wanted: Sequence[_Wanted]) -> dict[UUID, Applied]:
     """One UPDATE per target. Several runs on one target chain: each one's *before* is the *after* of the one before."""
-    last = {_target_id(definition.scope, run): _Value(value, run.writer) for run, value in writes}
-    current = _update(batch, definition, last)
-    texts = _texts(definition, [*(value for _run, value in writes), *(held.value for held in current.values())])
+    current = _update(batch, definition, {want.target_id: _written(want) for want in wanted})
+    texts = _texts(definition, [*(want.value for want in wanted), *(held.value for held in current.values())])
     applied: dict[UUID, Applied] = {}
-    for run, value in writes:
-        target_id = _target_id(definition.scope, run)
-        before = current[target_id]
-        applied[run.id] = Applied(_receipt(definition, target_id, before, value, texts))
-        current[target_id] = _Value(value, run.writer)
+    for want in wanted:
+        applied[want.run.id] = Applied(_receipt(definition, want, current[want.target_id], texts))
+        current[want.target_id] = _written(want)
     return applied
 
 
-def _receipt(
-    definition: TraitDefinition, target_id: int | None, before: _Value, after: Any, texts: Mapping[str, str]
-) -> Receipt:
+def _written(want: _Wanted) -> _Value:
+    return _Value(want.value, want.run.writer, want.value)
+
+
+def _receipt(definition: TraitDefinition, want: _Wanted, before: _Value, texts: Mapping[str, str]) -> Receipt:
     return {
         "scope": definition.scope,
         "key": definition.key,
         "type": definition.type,
         "label": definition.label,
-        "target_id": target_id,
+        "target_id": want.target_id,
         "before": before.value,
         "before_text": texts[_json(before.value)],
         "before_writer": before.writer,
-        "after": after,
-        "after_text": texts[_json(after)],
+        "before_mirror": before.mirror,
+        "after": want.value,
+        "after_text": texts[_json(want.value)],
     }
 
 
@@ -292,7 +310,7 @@ def _texts(definition: TraitDefinition, values: Iterable[Any]) -> dict[str, str]
     if definition.type != TraitType.PERSON:
         return {key: shown(value, definition.type) for key, value in distinct.items()}
     ids = [value for value in distinct.values() if value is not None]
-    names = dict(Membership.objects.in_tenant(definition.tenant_id).filter(pk__in=ids).values_list("pk", "name"))
+    names = dict(Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=ids).values_list("pk", "name"))
     return {key: names.get(value, shown(value)) for key, value in distinct.items()}
 
 
@@ -300,32 +318,46 @@ def _json(value: Any) -> str:
     return json.dumps(value)
 
 
-def _update(batch: Batch, definition: TraitDefinition, values: Mapping[int | None, _Value]) -> dict[int | None, _Value]:
+def _update(batch: Batch, definition: TraitDefinition, values: Mapping[int, _Value]) -> dict[int, _Value]:
     """Write value, writer and mirror of each target; returns what was there."""
     if not values:
         return {}
-    assignments = write_assignments(definition, key="%(key)s::text", value="n.value", writer="n.writer")
+    assignments = write_assignments(
+        definition, key="%(key)s::text", value="n.value", writer="n.writer", mirror="n.mirror"
+    )
+    mirror = f"to_jsonb(old.{definition.column})" if definition.column else "old.traits -> %(key)s::text"
     rows = fetch(
         f"""
         UPDATE {TABLES[TraitDefinition.Scope(definition.scope)]} t SET {assignments}, updated_at = %(now)s
-        FROM unnest(%(ids)s::bigint[], %(values)s::jsonb[], %(writers)s::text[]) AS n(id, value, writer)
+        FROM unnest(%(ids)s::bigint[], %(values)s::jsonb[], %(writers)s::text[], %(mirrors)s::jsonb[])
+            AS n(id, value, writer, mirror)
         WHERE t.tenant_id = %(tenant)s AND t.id = n.id
-        RETURNING t.id, (old.traits -> %(key)s::text)::text, old.trait_writers ->> %(key)s::text
+        RETURNING t.id, (old.traits -> %(key)s::text)::text, old.trait_writers ->> %(key)s::text, ({mirror})::text
         """,
         {
             "tenant": batch.tenant_id,
             "now": batch.now,
             "key": definition.key,
             "ids": list(values),
-            "values": [None if held.value is None else _json(held.value) for held in values.values()],
+            "values": [_jsonb(held.value) for held in values.values()],
             "writers": [held.writer for held in values.values()],
+            "mirrors": [_jsonb(held.mirror) for held in values.values()],
         },
     )
-    return {pk: _held(value, writer) for pk, value, writer in rows}
+    return {pk: _held(*found) for pk, *found in rows}
 
 
-def _held(value: str | None, writer: str | None) -> _Value:
-    return _Value(None if value is None else json.loads(value), writer or IMPORT)
+def _held(value: str | None, writer: str | None, mirror: str | None) -> _Value:
+    return _Value(_loaded(value), writer or IMPORT, _loaded(mirror))
+
+
+def _jsonb(value: Any) -> str | None:
+    """Absent is NULL, never the JSON null."""
+    return None if value is None else _json(value)
+
+
+def _loaded(value: str | None) -> Any:
+    return None if value is None else json.loads(value)
 
 
 # --- undo -------------------------------------------------------------------------------------------------------------
@@ -334,7 +366,7 @@ def _held(value: str | None, writer: str | None) -> _Value:
 def _by_trait(runs: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
     found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     for run in runs:
-        if run.receipt:
+        if run.receipt and "key" in run.receipt:
             found[run.receipt["scope"], run.receipt["key"]].append(run)
     return found
 
@@ -349,13 +381,13 @@ def _by_target(runs: Iterable[Run]) -> dict[int, list[Run]]:
 
 def _current(batch: Batch, scope: str, key: str, runs: Sequence[Run], *, lock: bool) -> dict[int, _Value]:
     rows = fetch(
-        "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text "
+        "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text, NULL "
         f"FROM {TABLES[TraitDefinition.Scope(scope)]} "
         "WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s) AND archived_at IS NULL "
         f"ORDER BY id {'FOR NO KEY UPDATE' if lock else ''}",
         {"tenant": batch.tenant_id, "key": key, "ids": list(_by_target(runs))},
     )
-    return {pk: _held(value, writer) for pk, value, writer in rows}
+    return {pk: _held(*found) for pk, *found in rows}
 
 
 def _decide_chain(
@@ -363,7 +395,7 @@ def _decide_chain(
     chain: Sequence[Run],
     current: _Value | None,
     definition: TraitDefinition | None,
-    words: Mapping[str, str],
+    actors: Mapping[str, Actor],
 ) -> dict[UUID, UndoDecision]:
     """The runs of this batch that wrote one trait of one target, in whatever order they come."""
     if current is None or definition is None or definition.type != _receipt_of(chain[0])["type"]:
@@ -374,7 +406,7 @@ def _decide_chain(
     return {
         run.id: _taken_back(batch, run)
         if run.id in undone
-        else _changed(run, definition, current, words, inherit=_inheritance(batch, run, chain))
+        else _changed(run, definition, current, actors, inherit=_inheritance(batch, run, chain))
         for run in chain
     }
 
@@ -398,9 +430,9 @@ def _origin(batch: Batch, chain: Sequence[Run]) -> _Value:
 
 def _before(batch: Batch, run: Run) -> _Value:
     if batch.config["on_stop"] == CLEAR:
-        return _Value(None, IMPORT)
+        return _Value(None, IMPORT, None)
     receipt = _receipt_of(run)
-    return _Value(receipt["before"], receipt["before_writer"])
+    return _Value(receipt["before"], receipt["before_writer"], receipt["before_mirror"])
 
 
 def _inheritance(batch: Batch, run: Run, chain: Sequence[Run]) -> Receipt:
@@ -410,7 +442,12 @@ def _inheritance(batch: Batch, run: Run, chain: Sequence[Run]) -> Receipt:
         run = below
     origin = _before(batch, run)
     text = "not set" if batch.config["on_stop"] == CLEAR else _receipt_of(run)["before_text"]
-    return {"before": origin.value, "before_text": text, "before_writer": origin.writer}
+    return {
+        "before": origin.value,
+        "before_text": text,
+        "before_writer": origin.writer,
+        "before_mirror": origin.mirror,
+    }
 
 
 def _receipt_of(run: Run) -> Receipt:
@@ -436,8 +473,8 @@ def _taken_back(batch: Batch, run: Run) -> Undo:
 
 
 def _changed(
-    run: Run, definition: TraitDefinition, current: _Value, words: Mapping[str, str], *, inherit: Receipt
+    run: Run, definition: TraitDefinition, current: _Value, actors: Mapping[str, Actor], *, inherit: Receipt
 ) -> Keep:
     text = _texts(definition, [current.value])[_json(current.value)]
-    who = words[current.writer]
+    who = actors[current.writer].name
     return Keep("changed_by", f"“{definition.label}” stays {text}: it was changed by {who} since", inherit=inherit)

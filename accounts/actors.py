@@ -1,0 +1,57 @@
+"""Who did something, in words. Actors are stored as "person:7" or "playbook:12"; upper layers name their own."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import ApiKey, Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    name: str
+    icon: str = ""
+    at: datetime | None = None  # when it acted, where the actor itself knows: a playbook's run does
+
+
+class ActorSource(Protocol):
+    def actors(self, wanted: Collection[str]) -> Mapping[str, Actor]:
+        """Those it knows among the wanted, in a fixed number of queries."""
+
+
+def load_actors(wanted: Collection[str]) -> dict[str, Actor]:
+    """Everybody wanted gets a name; one that no source knows any more is “somebody”."""
+    found: dict[str, Actor] = dict.fromkeys(wanted, Actor("somebody", "user"))
+    for source in (Persons(), *(import_string(path)() for path in settings.ACTOR_SOURCES)):
+        found |= source.actors(wanted)
+    return found
+
+
+class Persons:
+    """Team members, API keys, and the imports nobody signs for."""
+
+    def actors(self, wanted: Collection[str]) -> Mapping[str, Actor]:
+        people, keys = ids_after("person:", wanted), ids_after("key:", wanted)
+        members = Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=people) if people else ()
+        known = ApiKey.objects.filter(pk__in=keys).only("tenant_id", "name") if keys else ()
+        named = {member.actor: Actor(member.name, "user") for member in members}
+        return (
+            named | {f"key:{key.pk}": Actor(f"the API key {key.name}", "key-round") for key in known} | _SYSTEM_ACTORS
+        )
+
+
+def ids_after(prefix: str, wanted: Collection[str]) -> set[int]:
+    """The ids of actors of one kind: 7 of "person:7"."""
+    parts = (actor.removeprefix(prefix) for actor in wanted if actor.startswith(prefix))
+    return {int(part) for part in parts if part.isdecimal()}
+
+
+_SYSTEM_ACTORS = {
+    "import": Actor("an import", "download"),
+    "engine": Actor("the engine", "workflow"),
+}
