@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
@@ -77,8 +78,13 @@ def storable(text: str) -> bool:
 def refuse_unfit_for_column(column: str, value: Any) -> None:
     if column in ("name", "email", "plan") and isinstance(value, str) and len(value) > INDEXED_TEXT_LIMIT:
         raise Refused(f"longer than {INDEXED_TEXT_LIMIT} characters")
-    if column == "timezone" and value not in available_timezones():
+    if column == "timezone" and value is not None and value not in _time_zones():
         raise Refused("not a time zone such as Europe/Berlin")
+
+
+@cache
+def _time_zones() -> set[str]:
+    return available_timezones()
 
 
 def _one(raw: Any) -> Any:

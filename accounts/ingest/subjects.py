@@ -41,21 +41,21 @@ USERS = Subjects(USER, {"name": "''"}, also=(UNSUBSCRIBED_AT,))
 
 
 def ensure(subjects: Subjects, news: Mapping[str, News], *, tenant_id: int, now: datetime) -> dict[str, int]:
-    """external id -> id of all that the batch mentions; locked in the order of ids, like every batch of the engine."""
-    found = _locked(subjects, list(news), tenant_id)
+    """external id -> id of all that the batch mentions; who is missing is made."""
+    found = _found(subjects, list(news), tenant_id)
     missing = {external_id: one for external_id, one in news.items() if external_id not in found}
     if missing:
         _make(subjects, missing, tenant_id, now)
-        found |= _locked(subjects, list(missing), tenant_id)
+        found |= _found(subjects, list(missing), tenant_id)
     return found
 
 
-def _locked(subjects: Subjects, external_ids: list[str], tenant_id: int) -> dict[str, int]:
+def _found(subjects: Subjects, external_ids: list[str], tenant_id: int) -> dict[str, int]:
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT external_id, id FROM {subjects.table} WHERE tenant_id = %s AND external_id = ANY(%s) "
-            "ORDER BY id FOR NO KEY UPDATE",
-            [tenant_id, external_ids],
+            f"SELECT t.external_id, t.id FROM unnest(%s::text[]) AS w(external_id) "
+            f"JOIN {subjects.table} t ON t.tenant_id = %s AND t.external_id = w.external_id",
+            [external_ids, tenant_id],
         )
         return dict(cursor.fetchall())
 
@@ -85,7 +85,8 @@ def write(
         changed = sorted({key for document in documents for key in document["changed"]})
         mirrored = [definitions.known[subjects.scope, key] for key in changed]
         _write_documents(subjects, documents, mirrored, definitions.tenant.pk, now)
-    _write_seen(subjects, [_seen(ids[external_id], one) for external_id, one in news.items()], definitions)
+    seen = sorted((ids[external_id], one) for external_id, one in news.items())
+    _write_seen(subjects, [_seen(id, one) for id, one in seen], definitions)
 
 
 def _seen(id: int, news: News) -> dict[str, Any]:
@@ -116,12 +117,14 @@ def _row(id: int, document: Document, changed: set[str]) -> dict[str, Any]:
 
 
 def _documents(subjects: Subjects, ids: list[int], tenant_id: int) -> list[tuple[int, Document, datetime | None]]:
-    unsubscribed_at = UNSUBSCRIBED_AT if UNSUBSCRIBED_AT in subjects.also else "NULL::timestamptz"
+    """Locked in the order of ids, like every batch of the engine."""
+    unsubscribed_at = "t.unsubscribed_at" if UNSUBSCRIBED_AT in subjects.also else "NULL::timestamptz"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, traits::text, trait_writers::text, trait_moments::text, {unsubscribed_at} "
-            f"FROM {subjects.table} WHERE tenant_id = %s AND id = ANY(%s)",
-            [tenant_id, ids],
+            f"SELECT t.id, t.traits::text, t.trait_writers::text, t.trait_moments::text, {unsubscribed_at} "
+            f"FROM unnest(%s::bigint[]) AS w(id) JOIN {subjects.table} t ON t.tenant_id = %s AND t.id = w.id "
+            "ORDER BY t.id FOR NO KEY UPDATE OF t",
+            [ids, tenant_id],
         )
         return [(id, Document(*map(orjson.loads, texts)), since) for id, *texts, since in cursor.fetchall()]
 

@@ -65,10 +65,11 @@ def _own_roles(user_ids: Iterable[int], key: str, tenant_id: int) -> dict[int, T
         cursor.execute(
             f"""
             SELECT u.id, u.traits ->> k.key, to_timestamp({_MOMENT} / 1000.0)
-            FROM accounts_enduser u, (SELECT %s::text AS key) k
-            WHERE u.tenant_id = %s AND u.id = ANY(%s) AND {_MOMENT} IS NOT NULL
+            FROM (SELECT %s::text AS key) k, unnest(%s::bigint[]) AS w(id)
+            JOIN accounts_enduser u ON u.tenant_id = %s AND u.id = w.id
+            WHERE {_MOMENT} IS NOT NULL
             """,
-            [key, tenant_id, list(user_ids)],
+            [key, list(user_ids), tenant_id],
         )
         return {id: TieNews(role=role, role_at=at) for id, role, at in cursor.fetchall()}
 
@@ -85,24 +86,23 @@ def _row(tie: TieNews) -> dict[str, Any]:
 def accounts_of(user_ids: Iterable[int], *, tenant_id: int) -> dict[int, list[int]]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT end_user_id, array_agg(account_id) FROM accounts_accountuser "
-            "WHERE tenant_id = %s AND end_user_id = ANY(%s) GROUP BY end_user_id",
-            [tenant_id, list(user_ids)],
+            "SELECT w.id, array_agg(t.account_id) FROM unnest(%s::bigint[]) AS w(id) "
+            "JOIN accounts_accountuser t ON t.tenant_id = %s AND t.end_user_id = w.id GROUP BY w.id",
+            [list(user_ids), tenant_id],
         )
         return dict(cursor.fetchall())
 
 
 def count_users(account_ids: Iterable[int], *, tenant_id: int, now: datetime) -> None:
-    """Materialised: a fresh table has no statistics, and the planner would count anew for every account."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH c AS MATERIALIZED (
-                SELECT account_id, count(*) AS users FROM accounts_accountuser
-                WHERE tenant_id = %s AND account_id = ANY(%s) GROUP BY account_id
+                SELECT w.id, count(*) AS users FROM unnest(%s::bigint[]) AS w(id)
+                JOIN accounts_accountuser t ON t.tenant_id = %s AND t.account_id = w.id GROUP BY w.id
             )
             UPDATE accounts_account t SET user_count = c.users, updated_at = %s
-            FROM c WHERE t.tenant_id = %s AND t.id = c.account_id AND t.user_count IS DISTINCT FROM c.users
+            FROM c WHERE t.tenant_id = %s AND t.id = c.id AND t.user_count IS DISTINCT FROM c.users
             """,
-            [tenant_id, list(account_ids), now, tenant_id],
+            [list(account_ids), tenant_id, now, tenant_id],
         )
