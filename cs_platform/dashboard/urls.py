@@ -1,11 +1,13 @@
 from django.urls import path
 
-from . import health, views
+from . import health, mail_sink, views
 
 app_name = "dashboard"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("healthz", health.healthz, name="healthz"),
+    path("mail-sink/", mail_sink.messages, name="mail-sink"),
+    path("mail-sink/<str:name>/", mail_sink.message, name="mail-sink-message"),
     path("workspaces/", views.workspaces, name="workspaces"),
     path("w/<slug:slug>/", views.home, name="home"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
