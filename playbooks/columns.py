@@ -19,14 +19,17 @@ MOST_COLUMNS = 12  # from the start; all others can be chosen
 ACTIVE = "('active', 'paused', 'stopping')"
 
 # The enrollment that speaks for an account: the one under way, else the latest.
-_LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"  # noqa: S608
+_LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"
 _LEAD_OF_EACH = f"""
- LEFT JOIN (SELECT DISTINCT ON (e.account_id) e.account_id, e.progress, e.activated_on FROM playbooks_enrollment e
- WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} ORDER BY e.account_id, {_LEAD}) p ON p.account_id = a.id
-"""  # noqa: S608
+LEFT JOIN (
+    SELECT DISTINCT ON (e.account_id) e.account_id, e.progress, e.activated_on FROM playbooks_enrollment e
+    WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} ORDER BY e.account_id, {_LEAD}
+) p ON p.account_id = a.id
+"""
 _CELLS = f"""
 WITH lead AS (
-    SELECT DISTINCT ON (e.account_id, e.playbook_id) e.id, e.account_id, e.playbook_id, e.state, e.progress, e.activated_on
+    SELECT DISTINCT ON (e.account_id, e.playbook_id)
+        e.id, e.account_id, e.playbook_id, e.state, e.progress, e.activated_on
     FROM playbooks_enrollment e
     WHERE e.tenant_id = %s AND e.account_id = ANY(%s) AND e.playbook_id = ANY(%s)
     ORDER BY e.account_id, e.playbook_id, {_LEAD}
@@ -35,10 +38,8 @@ SELECT lead.*, (
     SELECT array_agg(r.state ORDER BY r.due_at NULLS LAST, r.position, r.fan_key)
     FROM playbooks_actionrun r WHERE r.tenant_id = %s AND r.enrollment_id = lead.id
 ) FROM lead
-"""  # noqa: S608
-_SOME = """
-EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.account_id = a.id{which})
 """
+_SOME = "EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.account_id = a.id{which})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,18 @@ _MARKS: dict[str, str] = {
     State.UNDONE: "undone",
     State.UNDOING: "undone",
     State.CANCELLED: "",
+    State.HELD: "next",
 }
 UNDER_WAY = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.STOPPING)
 
 
 def marks(states: Iterable[str]) -> tuple[str, ...]:
-    """What is neither settled nor cancelled is to come; the first of those is next."""
-    found: list[str] = []
+    """What is not listed above is to come: the first of those is next. A held one waits too, for a person."""
+    found, reached = [], False
     for state in states:
         mark = _MARKS.get(state)
-        found.append(("" if "next" in found else "next") if mark is None else mark)
+        found.append(mark if mark is not None else "" if reached else "next")
+        reached = reached or mark is None
     return tuple(found)
 
 

@@ -27,7 +27,7 @@ def render_beside(
     *,
     fragments: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """A page with the drawer its address asks for. The page's own context is not made when only the drawer is wanted."""
+    """A page with the drawer its address asks for. Its own context is not made when only the drawer is wanted."""
     drawer = _opened(request)
     if drawer is None:
         return render_page(request, template, context(), fragments=fragments)

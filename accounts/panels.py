@@ -1,0 +1,23 @@
+"""Cards of the account page. Upper layers add theirs through settings.ACCOUNT_PANELS."""
+
+from collections.abc import Sequence
+from typing import ClassVar, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from accounts.models import Account
+from cs_platform.web.drawers import Fragment
+from cs_platform.web.pages import WorkspaceRequest
+
+
+class Panel(Protocol):
+    key: ClassVar[str]  # the id of its place on the page, and its anchor in the address
+    label: ClassVar[str]  # of its tab
+
+    def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
+        """Its template, given `panel`: whatever the context holds, in a fixed number of queries."""
+
+
+def panels() -> Sequence[Panel]:
+    return [import_string(path)() for path in settings.ACCOUNT_PANELS]

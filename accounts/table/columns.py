@@ -1,0 +1,86 @@
+"""What the accounts table is made of. Upper layers add columns and filters through settings.TABLE_COLUMN_SOURCES.
+
+Everything here is SQL over `a` (accounts_account), the alias that compiled rules use too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from accounts.models import Account
+from accounts.rules.sql import Sql
+
+NOTHING = Sql("")
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """One way to order the table. Rows without a value come last, in both directions."""
+
+    key: str
+    value: Sql
+    type: type  # what a cursor's value is read back as
+    ascending: str = "Smallest first"
+    descending: str = "Largest first"
+    starts_descending: bool = False
+    nullable: bool = True
+    join: Sql = NOTHING  # a LEFT JOIN that gives each account at most one row
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    key: str
+    label: str
+    predicate: Sql
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A filter with a few choices. With `multiple` an account may match any of those chosen.
+
+    `default` is in force when the address says nothing of the facet; any other word, such as ANY, switches it off.
+    """
+
+    key: str
+    label: str
+    icon: str
+    choices: tuple[Choice, ...]
+    multiple: bool = False
+    default: tuple[str, ...] = ()
+    listed: bool = True  # offered under "Add filter"; else only in its column's menu
+
+
+ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    key: str
+    label: str
+    template: str  # of the cell: it sees `account`, `value` and `column`
+    icon: str = ""
+    classes: str = ""
+    sorts: tuple[Sort, ...] = ()
+    facet: Facet | None = None
+    loads: tuple[str, ...] = ()  # fields of Account that the cell reads
+    usual: bool = True  # shown when nobody has chosen columns
+
+
+Cells = Mapping[tuple[int, str], Any]  # (account id, column key) → the cell's `value`
+
+
+class ColumnSource(Protocol):
+    def columns(self) -> Sequence[Column]: ...
+
+    def facets(self) -> Sequence[Facet]: ...
+
+    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+        """The values of its own columns for one page, in a fixed number of queries.
+
+        `here` is the address of the page, ready for one more `name=value`: a cell may open a drawer beside it.
+        """
+
+
+def sort_of(columns: Iterable[Column], key: str) -> Sort | None:
+    return next((sort for column in columns for sort in column.sorts if sort.key == key), None)

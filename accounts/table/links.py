@@ -1,0 +1,131 @@
+"""What can be clicked around the table: heads, filters in force, ready-made views. All of it is addresses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from accounts.table.columns import ANY, Column, Facet, Sort
+from accounts.table.state import TableState, keys
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    label: str
+    icon: str
+    address: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """With one sort and no filter the head itself is the link; else it opens a menu."""
+
+    column: Column
+    aria_sort: str
+    toggle: str
+    sorts: tuple[Item, ...]
+    choices: tuple[Item, ...]
+
+    @property
+    def has_menu(self) -> bool:
+        return len(self.column.sorts) > 1 or bool(self.choices)
+
+
+def heads(state: TableState) -> list[Head]:
+    return [_head(state, column) for column in state.columns]
+
+
+def _head(state: TableState, column: Column) -> Head:
+    first = column.sorts[0] if column.sorts else None
+    return Head(
+        column=column,
+        aria_sort=_aria_sort(state, column),
+        toggle=state.sorted_by(first, descending=_next_direction(state, first)) if first else "",
+        sorts=tuple(item for sort in column.sorts for item in _directions(state, sort)),
+        choices=_choices(state, column.facet) if column.facet else (),
+    )
+
+
+def _aria_sort(state: TableState, column: Column) -> str:
+    if state.sort not in column.sorts:
+        return ""
+    return "descending" if state.descending else "ascending"
+
+
+def _next_direction(state: TableState, sort: Sort) -> bool:
+    return not state.descending if state.sort == sort else sort.starts_descending
+
+
+def _directions(state: TableState, sort: Sort) -> list[Item]:
+    words = ((False, sort.ascending, "arrow-up"), (True, sort.descending, "arrow-down"))
+    return [
+        Item(
+            label,
+            icon,
+            state.sorted_by(sort, descending=descending),
+            (state.sort, state.descending) == (sort, descending),
+        )
+        for descending, label, icon in words
+    ]
+
+
+def _choices(state: TableState, facet: Facet) -> tuple[Item, ...]:
+    chosen = keys(state.chosen.get(facet.key, ()))
+    return tuple(
+        Item(
+            choice.label,
+            "list-filter",
+            state.address(**{facet.key: None if choice.key in chosen else choice.key}),
+            choice.key in chosen,
+        )
+        for choice in facet.choices
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    facet: Facet
+    value: str
+    remove: str
+
+
+def chips(state: TableState) -> list[Chip]:
+    return [
+        Chip(
+            facet=state.facets[key],
+            value=", ".join(choice.label for choice in choices),
+            remove=state.address(**{key: ANY if state.facets[key].default else None}),
+        )
+        for key, choices in state.chosen.items()
+    ]
+
+
+# Saved views come on top of these; a preset is nothing but filters and an order.
+PRESETS: tuple[tuple[str, Mapping[str, str]], ...] = (
+    ("All accounts", {}),
+    ("My book", {"csm": "me"}),
+    ("Renewing in 90 days", {"renews": "90", "sort": "renewal_on"}),
+    ("Trials", {"status": "trialing", "sort": "-created_at"}),
+    ("Churned", {"status": "churned"}),
+)
+
+
+def presets(state: TableState) -> list[Item]:
+    return [
+        Item(label, "", state.address(**_only(state, params)), _in_force(state) == _filters(state, params))
+        for label, params in PRESETS
+    ]
+
+
+def _in_force(state: TableState) -> dict[str, tuple[str, ...]]:
+    return {key: keys(choices) for key, choices in state.chosen.items()} | (
+        {"q": (state.search,)} if state.search else {}
+    )
+
+
+def _only(state: TableState, params: Mapping[str, str]) -> dict[str, str | None]:
+    return {**dict.fromkeys((*state.facets, "q", "sort")), **params}
+
+
+def _filters(state: TableState, params: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    usual = {key: facet.default for key, facet in state.facets.items() if facet.default}
+    return usual | {key: (value,) for key, value in params.items() if key in state.facets}

@@ -1,0 +1,89 @@
+"""A column for each trait of accounts; the ones edited here are shown from the start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+from accounts.models import Account, TraitDefinition
+from accounts.models.traits import TraitType
+from accounts.rules.sql import Sql
+from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
+from accounts.table.columns import Cells, Column, Facet, Sort
+from accounts.trait_values import presented
+from cs_platform.tenancy.models import Membership
+
+SHOWN_FROM_THE_START = 2
+_NUMBERS = (TraitType.NUMBER, TraitType.CURRENCY)
+_SORTS: dict[str, tuple[type, str, str]] = {
+    TraitType.TEXT: (str, FIRST, LAST),
+    TraitType.CHOICE: (str, FIRST, LAST),
+    TraitType.URL: (str, FIRST, LAST),
+    TraitType.NUMBER: (float, LEAST, MOST),
+    TraitType.CURRENCY: (int, LEAST, MOST),
+    TraitType.DATE: (date, EARLIEST, LATEST),
+    TraitType.MOMENT: (datetime, EARLIEST, LATEST),
+    TraitType.BOOLEAN: (bool, "No first", "Yes first"),
+}
+
+
+@dataclass
+class TraitColumns:
+    """Traits that feed a built-in column are that column. One without a slot is shown, but cannot be sorted by."""
+
+    tenant_id: int
+    _by_column: dict[str, TraitDefinition] = field(default_factory=dict)
+
+    @cached_property
+    def _definitions(self) -> list[TraitDefinition]:
+        found = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, column="")
+        return list(found.order_by("source", "label", "pk"))
+
+    def columns(self) -> Sequence[Column]:
+        custom = [one for one in self._definitions if one.source == TraitDefinition.Source.CUSTOM]
+        usual = {one.pk for one in custom[:SHOWN_FROM_THE_START]}
+        return [self._column(definition, usual=definition.pk in usual) for definition in self._definitions]
+
+    def facets(self) -> Sequence[Facet]:
+        return ()
+
+    def _column(self, definition: TraitDefinition, *, usual: bool) -> Column:
+        key = f"trait:{definition.key}"
+        self._by_column[key] = definition
+        return Column(
+            key,
+            definition.label,
+            "accounts/cells/trait.html",
+            icon="tag",
+            classes="right" if definition.type in _NUMBERS else "",
+            sorts=_sorts(key, definition),
+            loads=(definition.slot or "traits",),
+            usual=usual,
+        )
+
+    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+        shown = [(column.key, self._by_column[column.key]) for column in columns]
+        people = self._people([definition for _key, definition in shown], accounts)
+        return {
+            (account.pk, key): presented(definition, _value(account, definition), people=people)
+            for key, definition in shown
+            for account in accounts
+        }
+
+    def _people(self, definitions: Sequence[TraitDefinition], accounts: Sequence[Account]) -> dict[int, str]:
+        persons = [one for one in definitions if one.type == TraitType.PERSON]
+        ids = {_value(account, one) for one in persons for account in accounts} - {None}
+        found = Membership.objects.in_tenant(self.tenant_id).filter(pk__in=ids) if ids else ()
+        return {member.pk: member.name for member in found}
+
+
+def _sorts(key: str, definition: TraitDefinition) -> tuple[Sort, ...]:
+    if not definition.slot or definition.type not in _SORTS:
+        return ()
+    kind, ascending, descending = _SORTS[definition.type]
+    return (Sort(key, Sql(f"a.{definition.slot}"), kind, ascending, descending),)
+
+
+def _value(account: Account, definition: TraitDefinition) -> Any:
+    return getattr(account, definition.slot) if definition.slot else account.traits.get(definition.key)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from accounts.views import account, indicators, table, traits
+
+app_name = "accounts"
+urlpatterns = [
+    path("", table.account_table, name="list"),
+    path("<int:pk>/", account.account_page, name="detail"),
+    path("<int:pk>/traits/", traits.edit_traits, name="traits"),
+    path("indicators/<int:pk>/address/", indicators.address_indicator, name="address"),
+]

@@ -1,0 +1,34 @@
+"""The open CTAs of an account, on its page."""
+
+from typing import ClassVar
+
+from django.db.models import Count, F, Q
+
+from accounts.actors import load_actors
+from accounts.models import Account
+from cs_platform.web.drawers import Fragment, page_address
+from cs_platform.web.pages import WorkspaceRequest
+from ctas.models import Cta, Task
+
+SHOWN = 50
+
+
+class CtasPanel:
+    key: ClassVar[str] = "ctas"
+    label: ClassVar[str] = "CTAs"
+
+    def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
+        present, done = Q(tasks__archived_at=None), Q(tasks__status=Task.Status.DONE)
+        counted = Cta.objects.open().annotate(
+            tasks_all=Count("tasks", filter=present), tasks_done=Count("tasks", filter=present & done)
+        )
+        mine = counted.filter(account=account).select_related("owner")
+        ctas = list(mine.order_by(F("due_on").asc(nulls_last=True), "pk")[: SHOWN + 1])
+        actors = load_actors({cta.created_by for cta in ctas})
+        here = page_address(request)
+        context = {
+            "ctas": [(cta, actors[cta.created_by]) for cta in ctas[:SHOWN]],
+            "more": len(ctas) > SHOWN,
+            "here": here + ("&" if "?" in here else "?"),
+        }
+        return Fragment("ctas/_panel.html", context)

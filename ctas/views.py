@@ -1,0 +1,91 @@
+"""The drawer of one CTA, and what a person does in it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.actors import load_actors
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.drawers import Fragment, page_address
+from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id, toast, trigger
+from ctas.models import Cta, Task
+
+CHANGED = "account:changed"  # the account's page and this drawer reload what they show
+BEATEN = "Somebody changed it before you"
+
+
+def cta_or_404(pk: int) -> Cta:
+    return get_object_or_404(Cta.objects.present().select_related("account", "owner", "end_user"), pk=pk)
+
+
+@require_safe
+@requires(Ability.READ)
+def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """As a page of its own it is the account's, with the drawer open."""
+    if target_id(request) is None:
+        return HttpResponseRedirect(_address(request, cta_or_404(pk)))
+    fragment = drawer(request, pk)
+    return render_page(request, fragment.template, fragment.context)
+
+
+def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
+    cta = cta_or_404(pk)
+    actors = load_actors({cta.created_by, cta.closed_by})
+    context = {
+        "cta": cta,
+        "tasks": _tasks(cta),
+        "created_by": actors[cta.created_by],
+        "closed_by": actors[cta.closed_by],
+        "here": page_address(request, cta=pk),
+        "close": page_address(request),
+    }
+    return Fragment("ctas/_drawer.html", context)
+
+
+def _tasks(cta: Cta) -> list[Task]:
+    return list(cta.tasks.filter(archived_at=None).select_related("owner").order_by("position", "pk"))
+
+
+def _address(request: WorkspaceRequest, cta: Cta) -> str:
+    return f"{reverse('accounts:detail', args=[request.tenant.slug, cta.account_id])}?cta={cta.pk}"
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def close(request: WorkspaceRequest, slug: str, pk: int, status: str) -> HttpResponse:
+    cta = cta_or_404(pk)
+    acted = cta.close(status=status, by=request.membership, now=request.now)
+    undo = reverse("ctas:reopen", args=[slug, pk])
+    if not acted:
+        return _changed(request, cta, BEATEN)
+    return _changed(request, cta, f"{cta.get_status_display()}: {cta.name}", undo=undo)
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def reopen(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    cta = cta_or_404(pk)
+    acted = cta.reopen(by=request.membership, now=request.now)
+    return _changed(request, cta, f"Reopened: {cta.name}" if acted else BEATEN)
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def tick(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """Ticking a task never navigates."""
+    task = get_object_or_404(Task.objects.present().select_related("cta"), pk=pk, cta__archived_at=None)
+    act: Any = {"complete": task.complete, "reopen": task.reopen}[verb]
+    acted = act(by=request.membership, now=request.now)
+    done = "Task done" if verb == "complete" else "Task open again"
+    return _changed(request, task.cta, done if acted else BEATEN)
+
+
+def _changed(request: WorkspaceRequest, cta: Cta, text: str, *, undo: str | None = None) -> HttpResponse:
+    if request.headers.get("HX-Request") == "true":
+        return trigger(toast(HttpResponse(status=204), text, undo=undo), CHANGED, {})
+    messages.success(request, text)
+    return HttpResponseRedirect(_address(request, cta))

@@ -1,0 +1,83 @@
+"""Forms of stopping, applying and reviewing."""
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.db.models import QuerySet
+
+from accounts.models import Account, EndUser
+from playbooks.models import Playbook
+
+NOTE_LIMIT = 1_000
+USERS_OFFERED = 200
+MESSAGE_LIMIT = 20_000
+
+
+class RunIds(forms.Field):
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> set[UUID]:
+        try:
+            return {UUID(one) for one in value or ()}
+        except ValueError:
+            raise forms.ValidationError("That is no action of this playbook. Open the dialog again.") from None
+
+
+class StopForm(forms.Form):
+    """Each item that would be undone comes with a tick. One whose tick is gone is kept; one nobody saw is undone."""
+
+    note = forms.CharField(
+        required=False,
+        max_length=NOTE_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Visible to your whole team. It only runs here again if the whole playbook is reapplied.",
+    )
+    shown = RunIds(required=False)
+    undo = RunIds(required=False)
+
+    def kept(self) -> set[UUID]:
+        return self.cleaned_data["shown"] - self.cleaned_data["undo"]
+
+
+class ApplyForm(forms.Form):
+    playbook: "forms.ModelChoiceField[Playbook]" = forms.ModelChoiceField(
+        queryset=None, empty_label=None, widget=forms.RadioSelect
+    )
+    end_user = forms.CharField(required=False, label="User", help_text="By email; for playbooks about one user.")
+
+    def __init__(self, data: Any = None, *, account: Account) -> None:
+        super().__init__(data)
+        self.account = account
+        live = Playbook.objects.filter(status=Playbook.Status.LIVE).exclude(audience=Playbook.Audience.CTAS)
+        self.fields["playbook"].queryset = live.select_related("version").order_by("name", "pk")  # type: ignore[attr-defined]
+
+    def offered_emails(self) -> list[str]:
+        emails = self._users().exclude(email=None).order_by("email").values_list("email", flat=True)
+        return [email for email in emails[:USERS_OFFERED] if email]
+
+    def clean(self) -> dict[str, Any]:
+        playbook = self.cleaned_data.get("playbook")
+        about_users = playbook and playbook.audience == Playbook.Audience.USERS
+        self.cleaned_data["end_user"] = self._user() if about_users else None
+        return self.cleaned_data
+
+    def _user(self) -> EndUser | None:
+        email = (self.cleaned_data.get("end_user") or "").strip()
+        found = self._users().filter(email__iexact=email).order_by("pk").first() if email else None
+        if found is None:
+            self.add_error("end_user", "Enter the email of a user of this account.")
+        return found
+
+    def _users(self) -> QuerySet[EndUser]:
+        return EndUser.objects.filter(account_users__account=self.account, archived_at__isnull=True)
+
+
+class ReviewForm(forms.Form):
+    subject = forms.CharField(max_length=300)
+    body = forms.CharField(
+        label="Message",
+        max_length=MESSAGE_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 9}),
+        help_text="Variables are filled in already. Edits change this message only.",
+    )

@@ -1,0 +1,269 @@
+"""The history of one enrollment: its schedule by day, what came of every action in words, its description filled in."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from accounts.actors import Actor, load_actors
+from actions.base import Batch, Run
+from actions.registry import action_for
+from actions.variables import load_texts
+from cs_platform.common.message_templates import Output, TemplateError
+from playbooks.failures import OPEN as NEEDS_A_PERSON
+from playbooks.models import ActionRun, Enrollment, Step
+from playbooks.progress import UNDER_WAY, marks, track_state
+from playbooks.undo import STOPPABLE
+
+State = ActionRun.State
+WAITING = (State.SCHEDULED, State.RUNNING, State.HELD)
+NOTHING = "–"  # what a variable without a value reads as
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One action: what it did (or will do), and in smaller letters the kind of action and what came of it."""
+
+    run: ActionRun
+    icon: str
+    says: str
+    kind: str
+    outcome: str
+    tone: str
+
+    @property
+    def needs_a_person(self) -> bool:
+        return self.run.state in NEEDS_A_PERSON
+
+    @property
+    def can_retry(self) -> bool:
+        return self.needs_a_person
+
+    @property
+    def can_skip(self) -> bool:
+        return self.run.state in (State.DEAD, State.HELD)
+
+    @property
+    def can_mark_done(self) -> bool:
+        return self.run.state in (State.DEAD, State.UNCERTAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    number: int | None  # None: anchored to a date that is not set
+    on: date | None
+    state: str  # done, next or pending
+    lines: Sequence[Line]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the description; a filled-in value stands out."""
+
+    text: str
+    is_value: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    enrollment: Enrollment
+    days: Sequence[Day]
+    marks: Sequence[str]
+    description: Sequence[Piece]
+    applied_by: Actor
+    stopped_by: Actor | None
+    today_is_day: int
+    last_day: int
+
+    @property
+    def track_state(self) -> str:
+        return track_state(self.enrollment.state)
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.enrollment.state in UNDER_WAY
+
+    @property
+    def spans_years(self) -> bool:
+        """Then some dates are shown with their year, and need the room."""
+        return len({day.on.year for day in self.days if day.on}) > 1
+
+    @property
+    def can_be_stopped(self) -> bool:
+        return self.enrollment.state in STOPPABLE
+
+
+def load_history(enrollment: Enrollment, *, now: datetime) -> History:
+    """The enrollment comes with its playbook, version, account and end user."""
+    runs = scheduled_runs([enrollment.pk])
+    days = _days(enrollment, runs)
+    actors = load_actors({enrollment.applied_by, enrollment.stopped_by})
+    today = now.astimezone(ZoneInfo(enrollment.timezone)).date()
+    return History(
+        enrollment=enrollment,
+        days=days,
+        marks=marks(run.state for run in runs),
+        description=described(enrollment, now=now),
+        applied_by=actors[enrollment.applied_by],
+        stopped_by=actors[enrollment.stopped_by] if enrollment.stopped_by else None,
+        today_is_day=(today - enrollment.activated_on).days + 1,
+        last_day=max((day.number for day in days if day.number), default=1),
+    )
+
+
+def scheduled_runs(enrollment_ids: Sequence[int]) -> list[ActionRun]:
+    """In the order of their days; one query for any number of enrollments."""
+    runs = ActionRun.objects.filter(enrollment_id__in=enrollment_ids).select_related("step")
+    far = datetime.max.replace(tzinfo=ZoneInfo("UTC"))
+    return sorted(runs, key=lambda run: (run.enrollment_id, run.due_at or far, run.position, run.fan_key))
+
+
+# Days and lines -------------------------------------------------------------------------------------------------------
+
+
+def _days(enrollment: Enrollment, runs: Iterable[ActionRun]) -> list[Day]:
+    """Day n is n - 1 days after the date applied, also where a step hangs on another date."""
+    days: list[Day] = []
+    for on, group in groupby(runs, key=lambda run: run.due_on):
+        members = list(group)
+        number = (on - enrollment.activated_on).days + 1 if on else None
+        reached = any(day.state == "next" for day in days)
+        days.append(Day(number, on, _day_state(members, reached), [line(run) for run in members]))
+    return days
+
+
+def _day_state(runs: Iterable[ActionRun], reached: bool) -> str:
+    states = {run.state for run in runs}
+    if not states & set(WAITING):
+        return "pending" if states == {State.CANCELLED} else "done"
+    return "pending" if reached else "next"
+
+
+def line(run: ActionRun) -> Line:
+    action = action_for(run.step.action)
+    return Line(run, action.icon, _says(run), action.label, _outcome(run), _tone(run))
+
+
+def _says(run: ActionRun) -> str:
+    """In the past tense once it happened, from the receipt; before that, what is planned."""
+    step, receipt = run.step, run.receipt or {}
+    action = action_for(step.action)
+    happened = run.state in (State.APPLIED, State.KEPT, State.UNDONE, State.UNDOING, State.UNDO_DEAD)
+    if not happened or "marked_done" in receipt:
+        return action.describe(step.config)
+    return action.tell(step.config, receipt)
+
+
+def _outcome(run: ActionRun) -> str:
+    undo = (run.receipt or {}).get("undo", {})
+    match run.state:
+        case State.APPLIED:
+            return "marked as done by hand" if "marked_done" in (run.receipt or {}) else ""
+        case State.SCHEDULED if run.prepared_at:
+            return "waits for review"
+        case State.SCHEDULED:
+            return f"tries again: {run.reason}" if run.attempt and run.reason else ""
+        case State.RUNNING | State.UNDOING:
+            return "under way"
+        case State.UNDONE:
+            return _joined("undone", undo.get("says", ""))
+        case State.KEPT:
+            return _joined("kept", undo.get("says") or run.reason)
+        case State.CANCELLED:
+            return "did not run"
+    return _joined(run.get_state_display().lower(), run.reason)
+
+
+def _joined(word: str, sentence: str) -> str:
+    return f"{word}: {sentence}" if sentence else word
+
+
+def _tone(run: ActionRun) -> str:
+    if run.state in (State.DEAD, State.UNCERTAIN, State.UNDO_DEAD):
+        return "bad"
+    return "warn" if run.state == State.HELD else ""
+
+
+# Description ----------------------------------------------------------------------------------------------------------
+
+
+def described(enrollment: Enrollment, *, now: datetime) -> list[Piece]:
+    """The playbook's note with this account's values. A text that cannot be read any more is shown as written."""
+    source = enrollment.version.definition.get("description", "")
+    if not source:
+        return []
+    try:
+        texts = load_texts(_batch(enrollment, now), {"description": source})
+    except TemplateError:
+        return [Piece(source, False)]
+    values = next(iter(texts.values.values()), {})
+    return [
+        Piece(piece.text(values) or NOTHING, True) if isinstance(piece, Output) else Piece(piece, False)
+        for piece in texts.templates["description"].pieces
+    ]
+
+
+def _batch(enrollment: Enrollment, now: datetime) -> Batch:
+    run = Run(
+        id=UUID(int=0),
+        enrollment_id=enrollment.pk,
+        account_id=enrollment.account_id,
+        end_user_id=enrollment.end_user_id,
+        cta_id=enrollment.cta_id,
+        timezone=enrollment.timezone,
+        due_on=None,
+    )
+    return Batch(
+        tenant_id=enrollment.tenant.pk,
+        config={},
+        now=now,
+        today=now.astimezone(ZoneInfo(enrollment.timezone)).date(),
+        actor=enrollment.playbook.actor,
+        playbook_name=enrollment.playbook.name,
+        runs=[run],
+    )
+
+
+# One line per enrollment, for lists -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    enrollment: Enrollment
+    marks: Sequence[str]
+    next_step: Step | None
+    next_on: date | None
+    held: int  # actions that wait for a person
+    stopped_by: Actor | None
+
+    @property
+    def track_state(self) -> str:
+        return track_state(self.enrollment.state)
+
+    @property
+    def next_label(self) -> str:
+        label = action_for(self.next_step.action).label if self.next_step else ""
+        return label[:1].lower() + label[1:]
+
+
+def summaries(enrollments: Sequence[Enrollment]) -> list[Summary]:
+    """Two queries for any number of them."""
+    runs: dict[int, list[ActionRun]] = {enrollment.pk: [] for enrollment in enrollments}
+    for run in scheduled_runs(list(runs)):
+        runs[run.enrollment_id].append(run)
+    actors = load_actors({enrollment.stopped_by for enrollment in enrollments if enrollment.stopped_by})
+    return [_summary(enrollment, runs[enrollment.pk], actors) for enrollment in enrollments]
+
+
+def _summary(enrollment: Enrollment, runs: Sequence[ActionRun], actors: dict[str, Actor]) -> Summary:
+    waiting = next((run for run in runs if run.state in (State.SCHEDULED, State.RUNNING)), None)
+    return Summary(
+        enrollment=enrollment,
+        marks=marks(run.state for run in runs),
+        next_step=waiting.step if waiting else None,
+        next_on=waiting.due_on if waiting else None,
+        held=sum(run.state in NEEDS_A_PERSON for run in runs),
+        stopped_by=actors.get(enrollment.stopped_by),
+    )

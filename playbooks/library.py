@@ -1,0 +1,148 @@
+"""The list of playbooks: what each is for, its schedule at a glance, and how many accounts are where in it."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from django.db.models import Count, Max, Q
+
+from accounts.fields import workspace_fields
+from accounts.rules.describe import describe_audience
+from accounts.rules.fields import FieldSet
+from accounts.rules.grammar import RuleErrors
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Membership
+from playbooks.definition import audience_of
+from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
+from playbooks.progress import UNDER_WAY
+
+UNCATEGORISED = "Other"
+TARGET_WORDS = {"tracked": "All tracked", "subscribed": "Subscribed", "trialing": "Trialing"}
+GONE = "Its rules ask about a field that is gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    active: int = 0
+    finished: int = 0
+    stopped: int = 0
+    last_applied_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Where the actions lie between the first day and the last, in per cent."""
+
+    actions: int
+    days: int
+    places: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    playbook: Playbook
+    sentence: str
+    target: str
+    schedule: Schedule
+    counts: Counts
+
+
+def library(playbooks: Iterable[Playbook]) -> list[tuple[str, list[Row]]]:
+    """By category. The playbooks come with their version; a fixed number of queries, whatever their number."""
+    found = sorted(playbooks, key=_place_in_list)
+    schedules = _schedules([one.version_id for one in found if one.version_id])
+    counts, words = count_enrollments([one.pk for one in found]), Words.load()
+    rows = [
+        Row(
+            playbook=one,
+            sentence=words.audience(one.version),
+            target=words.target(one.version),
+            schedule=schedules.get(one.version_id or 0, Schedule(0, 0, ())),
+            counts=counts.get(one.pk, Counts()),
+        )
+        for one in found
+    ]
+    return [
+        (name, list(group)) for name, group in groupby(rows, key=lambda row: row.playbook.category or UNCATEGORISED)
+    ]
+
+
+def _place_in_list(playbook: Playbook) -> tuple[bool, str, str, str, int]:
+    category = playbook.category
+    return (not category, category.lower(), category, playbook.name.lower(), playbook.pk)
+
+
+def count_enrollments(playbook_ids: Sequence[int]) -> dict[int, Counts]:
+    completed, stopped = Enrollment.State.COMPLETED, Enrollment.State.STOPPED
+    rows = Enrollment.objects.filter(playbook_id__in=playbook_ids).values("playbook_id").order_by()
+    counted = rows.annotate(
+        active=Count("pk", filter=Q(state__in=UNDER_WAY)),
+        finished=Count("pk", filter=Q(state=completed)),
+        stopped=Count("pk", filter=Q(state=stopped)),
+        last_applied_at=Max("activated_at"),
+    )
+    return {row.pop("playbook_id"): Counts(**row) for row in counted}
+
+
+def _schedules(version_ids: Sequence[int]) -> dict[int, Schedule]:
+    offsets: dict[int, list[int]] = defaultdict(list)
+    steps = Step.objects.filter(version_id__in=version_ids).order_by("version_id", "offset_days", "position")
+    for version_id, offset in steps.values_list("version_id", "offset_days"):
+        offsets[version_id].append(offset)
+    return {version_id: _schedule(days) for version_id, days in offsets.items()}
+
+
+def _schedule(offsets: Sequence[int]) -> Schedule:
+    first, last = min(0, *offsets), max(0, *offsets)
+    length = max(last - first, 1)
+    return Schedule(len(offsets), last - first + 1, [round(100 * (offset - first) / length) for offset in offsets])
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Words:
+    """Rules as sentences, with the workspace's fields and people loaded once."""
+
+    fields: FieldSet
+    people: Mapping[int, str]
+
+    @classmethod
+    def load(cls) -> "Words":
+        members = Membership.objects.in_tenant(current_tenant_id()).values_list("pk", "name")
+        return cls(workspace_fields(), dict(members))
+
+    def audience(self, version: PlaybookVersion | None) -> str:
+        if version is None:
+            return "Not published yet"
+        try:
+            return describe_audience(audience_of(version.definition, self.fields), people=self.people)
+        except RuleErrors:
+            return GONE
+
+    def target(self, version: PlaybookVersion | None) -> str:
+        return TARGET_WORDS[version.definition["target"]] if version else ""
+
+
+# The last look --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LastLook:
+    run: EvaluationRun
+    enrolled: int
+    held: int
+
+
+def last_look() -> LastLook | None:
+    run = EvaluationRun.objects.exclude(finished_at=None).order_by("-started_at", "-pk").first()
+    return came_of(run) if run else None
+
+
+def came_of(run: EvaluationRun) -> LastLook:
+    rows = list(run.evaluations.values_list("enrolled", "state"))
+    held = sum(state == Evaluation.State.HELD for _enrolled, state in rows)
+    return LastLook(run, sum(enrolled for enrolled, _state in rows), held)

@@ -1,0 +1,127 @@
+"""A playbook in words: who gets it, when again, what happens on which day, and what stopping does to each action."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from accounts.rules import grammar
+from accounts.rules.describe import counted, describe
+from accounts.rules.fields import Subject
+from accounts.rules.grammar import RuleErrors
+from actions.registry import action_for
+from cs_platform.common import message_templates
+from cs_platform.common.message_templates import Output, TemplateError
+from playbooks.history import Piece
+from playbooks.library import GONE, Words
+from playbooks.models import PlaybookVersion, Step
+
+AGAIN = {
+    "once_ever": "Once ever for each",
+    "every_match": "Every time the rules match again",
+    "once_per_value": "Once for each value of {field}",
+    "at_most": "At most {limits}",
+}
+ON_UNMATCH = {"finish": "The schedule is finished", "stop": "The playbook stops and undoes what it did"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    step: Step
+    icon: str
+    says: str
+    on_stop: str
+    condition: str
+    external: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedDay:
+    label: str
+    after: str
+    lines: Sequence[PlannedLine]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    sentence: str
+    again: str
+    on_unmatch: str
+    weekends: str
+    brake: str
+    days: Sequence[PlannedDay]
+    description: Sequence[Piece]
+
+
+def overview(version: PlaybookVersion) -> Overview:
+    words, definition = Words.load(), version.definition
+    limit = definition.get("brake_limit")
+    return Overview(
+        sentence=words.audience(version),
+        again=_again(definition["reenrollment"], words),
+        on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
+        weekends="Moved to the next working day" if definition.get("skip_weekends") else "Actions run on weekends too",
+        brake=f"Above {limit:,} at once" if limit else "Above 25 and a tenth of tracked accounts at once",
+        days=_days(version, words),
+        description=_description(definition.get("description", "")),
+    )
+
+
+def _description(source: str) -> list[Piece]:
+    """As it was written: variables by their names."""
+    try:
+        pieces = message_templates.parse(source).pieces
+    except TemplateError:
+        return [Piece(source, False)]
+    return [Piece(one.name, True) if isinstance(one, Output) else Piece(one, False) for one in pieces]
+
+
+def _again(again: Mapping[str, Any], words: Words) -> str:
+    found = words.fields.find(Subject.ACCOUNT, again.get("field", ""))
+    limits = [
+        *([counted(again["times"], "time")] if again.get("times") else []),
+        *([f"once in {counted(again['days'], 'day')}"] if again.get("days") else []),
+    ]
+    field = f"“{found.label}”" if found else "its date"
+    return AGAIN[again["policy"]].format(field=field, limits=", ".join(limits))
+
+
+def _days(version: PlaybookVersion, words: Words) -> list[PlannedDay]:
+    steps = sorted(version.steps.all(), key=lambda step: (step.anchor, step.offset_days, step.position))
+    grouped = groupby(steps, key=lambda step: (step.anchor, step.offset_days))
+    return [
+        PlannedDay(*_when(anchor, offset, words), [_line(step, words) for step in group])
+        for (anchor, offset), group in grouped
+    ]
+
+
+def _when(anchor: str, offset: int, words: Words) -> tuple[str, str]:
+    if not anchor:
+        return f"Day {offset + 1}", f"{counted(offset, 'day')} later" if offset else "at once"
+    found = words.fields.find(Subject.ACCOUNT, anchor)
+    name = found.label.lower() if found else "a date that is gone"
+    if not offset:
+        return "On the day", name
+    return counted(abs(offset), "day"), f"{'before' if offset < 0 else 'after'} {name}"
+
+
+def _line(step: Step, words: Words) -> PlannedLine:
+    action = action_for(step.action)
+    return PlannedLine(
+        step=step,
+        icon=action.icon,
+        says=action.describe(step.config),
+        on_stop="It stays; this step is marked so." if step.keep_on_stop else action.describe_stop(step.config),
+        condition=_condition(step, words),
+        external=action.external,
+    )
+
+
+def _condition(step: Step, words: Words) -> str:
+    if not step.condition:
+        return ""
+    try:
+        rule = grammar.parse(step.condition, fields=words.fields, subject=Subject.ACCOUNT)
+    except RuleErrors:
+        return GONE
+    return describe(rule, people=words.people)

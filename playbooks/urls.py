@@ -1,0 +1,20 @@
+from django.urls import path, re_path
+
+from playbooks.views import applying, history, library, playbook, reviews, stopping
+
+app_name = "playbooks"
+urlpatterns = [
+    path("", library.playbook_library, name="list"),
+    path("evaluate/", library.evaluate, name="evaluate"),
+    path("<int:pk>/", playbook.detail, name="detail"),
+    path("<int:pk>/enrollments/", playbook.detail, {"tab": "enrollments"}, name="enrollments"),
+    path("<int:pk>/evaluations/", playbook.detail, {"tab": "evaluations"}, name="evaluations"),
+    path("<int:pk>/versions/", playbook.detail, {"tab": "versions"}, name="versions"),
+    re_path(r"^(?P<pk>\d{1,18})/(?P<verb>pause|resume)/$", library.switch, name="switch"),
+    re_path(r"^checks/(?P<pk>\d{1,18})/(?P<verb>release|drop)/$", playbook.settle_check, name="settle_check"),
+    path("apply/<int:pk>/", applying.apply, name="apply"),
+    path("conversations/<int:pk>/", reviews.review, name="review"),
+    path("enrollments/<int:pk>/", history.history, name="history"),
+    path("enrollments/<int:pk>/stop/", stopping.stop, name="stop"),
+    re_path(r"^actions/(?P<run_id>[0-9a-f-]{36})/(?P<verb>retry|skip|done)/$", history.settle_run, name="settle"),
+]

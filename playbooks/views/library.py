@@ -1,0 +1,69 @@
+"""The list of playbooks."""
+
+from collections.abc import Callable
+
+from django.db.models import Count
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from playbooks import versions
+from playbooks.evaluation import evaluate_now
+from playbooks.library import came_of, last_look, library
+from playbooks.models import Playbook
+from playbooks.views.loading import playbook_changed, playbook_or_404
+
+FRAGMENTS = {"playbooks": "playbooks/_library.html"}
+TABS = {
+    "published": (Playbook.Status.LIVE, Playbook.Status.PAUSED),
+    "drafts": (Playbook.Status.DRAFT,),
+    "archived": (Playbook.Status.ARCHIVED,),
+}
+SEARCH_LIMIT = 100
+# What is done, how it is said, and what takes it back.
+SWITCHES: dict[str, tuple[Callable[[Playbook], int], str, str]] = {
+    "pause": (versions.pause, "paused: what runs waits, nothing new is applied", "resume"),
+    "resume": (versions.resume, "is live", "pause"),
+}
+
+
+@require_safe
+@requires(Ability.READ)
+def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    tab = request.GET.get("tab", "")
+    tab = tab if tab in TABS else "published"
+    search = request.GET.get("q", "").replace("\x00", "").strip()[:SEARCH_LIMIT]
+    counts = dict(Playbook.objects.values_list("status").annotate(Count("pk")).order_by())
+    shown = Playbook.objects.filter(status__in=TABS[tab], name__icontains=search)
+    context = {
+        "tab": tab,
+        "tabs": [(name, sum(counts.get(status, 0) for status in statuses)) for name, statuses in TABS.items()],
+        "total": sum(counts.values()),
+        "search": search,
+        "categories": library(shown.select_related("version")),
+        "look": last_look(),
+    }
+    return render_page(request, "playbooks/library.html", context, fragments=FRAGMENTS)
+
+
+@require_POST
+@requires(Ability.PUBLISH_PLAYBOOKS)
+def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """Pause and resume are each other's undo."""
+    playbook = playbook_or_404(pk)
+    act, text, inverse = SWITCHES[verb]
+    act(playbook)
+    undo = reverse("playbooks:switch", args=[slug, pk, inverse])
+    address = reverse("playbooks:detail", args=[slug, pk])
+    return playbook_changed(request, f"{playbook.name} {text}", address=address, undo=undo)
+
+
+@require_POST
+@requires(Ability.RELEASE_EVALUATIONS)
+def evaluate(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    run = evaluate_now(request.tenant, by=request.membership, now=request.now)
+    came = came_of(run)
+    text = f"Rules checked: {came.enrolled:,} applied, {came.held:,} held"
+    return playbook_changed(request, text, address=reverse("playbooks:list", args=[slug]))

@@ -1,0 +1,95 @@
+"""One playbook: what it does, who is in it, how its rules were checked, its versions."""
+
+from typing import Any
+
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from accounts.actors import load_actors
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.drawers import page_address, render_beside
+from cs_platform.web.pages import WorkspaceRequest, requires
+from playbooks import evaluation
+from playbooks.enrolled import FILTERS, Place, load_enrolled
+from playbooks.library import Counts, count_enrollments
+from playbooks.models import Evaluation, Playbook
+from playbooks.overview import overview
+from playbooks.views.loading import playbook_changed, playbook_or_404
+
+FRAGMENTS = {"playbook": "playbooks/_playbook.html"}
+EVALUATIONS_SHOWN = 50
+
+
+@require_safe
+@requires(Ability.READ)
+def detail(request: WorkspaceRequest, slug: str, pk: int, tab: str = "overview") -> HttpResponse:
+    playbook = playbook_or_404(pk)
+    return render_beside(request, "playbooks/playbook.html", lambda: _page(request, playbook, tab), fragments=FRAGMENTS)
+
+
+def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, Any]:
+    here = page_address(request)
+    return {
+        "playbook": playbook,
+        "tab": tab,
+        "counts": count_enrollments([playbook.pk]).get(playbook.pk, Counts()),
+        "here": here,
+        "beside": here + ("&" if "?" in here else "?"),
+        **TABS[tab](request, playbook),
+    }
+
+
+def _overview(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    version = playbook.version or playbook.versions.order_by("-number").first()
+    return {"version": version, "overview": overview(version) if version else None}
+
+
+def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    which = request.GET.get("show", "all")
+    if which not in FILTERS:
+        raise Http404("There is no such filter.")
+    page = load_enrolled(playbook, which=which, after=Place.read(request.GET.get("after", "")))
+    return {"which": which, "filters": FILTERS, "page": page}
+
+
+def _evaluations(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    """Newest first; `before` is the id of the last one shown."""
+    found = Evaluation.objects.filter(playbook=playbook).select_related("run__requested_by").order_by("-pk")
+    before = request.GET.get("before", "")
+    if before.isascii() and before.isdecimal() and len(before) < 19:
+        found = found.filter(pk__lt=int(before))
+    rows = list(found[: EVALUATIONS_SHOWN + 1])
+    shown = rows[:EVALUATIONS_SHOWN]
+    actors = load_actors({one.settled_by for one in shown if one.settled_by})
+    return {
+        "evaluations": [(one, actors.get(one.settled_by)) for one in shown],
+        "older": shown[-1].pk if len(rows) > EVALUATIONS_SHOWN else None,
+    }
+
+
+def _versions(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    return {"versions": playbook.versions.select_related("published_by").order_by("-number")[:EVALUATIONS_SHOWN]}
+
+
+TABS = {"overview": _overview, "enrollments": _enrollments, "evaluations": _evaluations, "versions": _versions}
+
+
+@require_POST
+@requires(Ability.RELEASE_EVALUATIONS)
+def settle_check(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """A held evaluation is let through or dropped, once."""
+    held = get_object_or_404(Evaluation.objects.select_related("tenant", "playbook"), pk=pk)
+    text = _settle(held, verb, request)
+    address = reverse("playbooks:evaluations", args=[slug, held.playbook_id])
+    return playbook_changed(request, text, address=address)
+
+
+def _settle(held: Evaluation, verb: str, request: WorkspaceRequest) -> str:
+    by, now = request.membership.actor, request.now
+    if verb == "drop":
+        dropped = evaluation.drop(held, by=by, now=now)
+        return "Dropped: nothing was applied" if dropped else "Somebody settled it before you"
+    released = evaluation.release(held, by=by, now=now)
+    return f"Let through: {released.enrolled:,} applied" if released else "Somebody settled it before you"

@@ -1,0 +1,68 @@
+"""Review before it is sent: edit a pending conversation, send it now, or do not send it."""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.models import Conversation
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from playbooks import reviews
+from playbooks.forms import ReviewForm
+from playbooks.models import ActionRun
+from playbooks.views.loading import changed
+
+FRAGMENTS = {"dialog": "playbooks/_review_dialog.html"}
+LATE = "It is no longer pending: it was sent or cancelled before you"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.READ)
+def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    conversation = get_object_or_404(Conversation.objects.select_related("account", "sender"), pk=pk)
+    if request.method == "POST":
+        return _decide(request, slug, conversation)
+    return _dialog(request, conversation, ReviewForm(initial=_text(conversation)))
+
+
+def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) -> HttpResponse:
+    if not request.membership.can(Ability.WORK_CTAS):
+        raise PermissionDenied("Your role can read conversations, not send them.")
+    form = ReviewForm(request.POST)
+    verb = request.POST.get("verb", "save")
+    if verb != "cancel" and not form.is_valid():
+        return _dialog(request, conversation, form, status=422)
+    acted, text = _act(request, conversation, verb, form)
+    address = reverse("accounts:detail", args=[slug, conversation.account_id])
+    return changed(request, text if acted else LATE, address=f"{address}#conversations")
+
+
+def _act(request: WorkspaceRequest, conversation: Conversation, verb: str, form: ReviewForm) -> tuple[bool, str]:
+    by, now = request.membership, request.now
+    if verb == "cancel":
+        return reviews.cancel(conversation, by=by, now=now), "It will not be sent"
+    saved = conversation.edit(subject=form.cleaned_data["subject"], body=form.cleaned_data["body"], by=by, now=now)
+    if verb == "now" and saved:
+        return reviews.send_now(conversation, by=by, now=now), "It is on its way"
+    return saved, "Saved; it is sent as planned"
+
+
+def _text(conversation: Conversation) -> dict[str, str]:
+    return {"subject": conversation.subject, "body": conversation.body}
+
+
+def _dialog(
+    request: WorkspaceRequest, conversation: Conversation, form: ReviewForm, *, status: int = 200
+) -> HttpResponse:
+    context: dict[str, Any] = {"conversation": conversation, "form": form, "run": _run(conversation)}
+    return render_page(request, "playbooks/review.html", context, fragments=FRAGMENTS, status=status)
+
+
+def _run(conversation: Conversation) -> ActionRun | None:
+    """What it was drafted for."""
+    runs = ActionRun.objects.select_related("enrollment__playbook", "step")
+    return runs.filter(pk=conversation.origin_run_id).first() if conversation.origin_run_id else None

@@ -1,0 +1,50 @@
+"""Stop playbook: what will happen, item by item, then doing it."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from playbooks.forms import StopForm
+from playbooks.models import Enrollment
+from playbooks.undo import STOPPABLE, StopPreview, preview_stop, request_stop
+from playbooks.views.loading import changed, enrollment_or_404, history_address
+
+FRAGMENTS = {"dialog": "playbooks/_stop_dialog.html"}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.RUN_PLAYBOOKS)
+def stop(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    enrollment = enrollment_or_404(pk)
+    form = StopForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        return _stop(request, enrollment, form)
+    context = _preview(request, enrollment) | {"form": form}
+    status = 422 if form.is_bound else 200
+    return render_page(request, "playbooks/stop.html", context, fragments=FRAGMENTS, status=status)
+
+
+def _stop(request: WorkspaceRequest, enrollment: Enrollment, form: StopForm) -> HttpResponse:
+    acted = request_stop(
+        enrollment, by=request.membership, note=form.cleaned_data["note"], keep=form.kept(), now=request.now
+    )
+    name = enrollment.playbook.name
+    text = f"{name} stopped" if acted else f"{name} was stopped before you"
+    return changed(request, text, address=history_address(request, enrollment))
+
+
+def _preview(request: WorkspaceRequest, enrollment: Enrollment) -> dict[str, Any]:
+    stoppable = enrollment.state in STOPPABLE
+    preview = preview_stop(enrollment, now=request.now) if stoppable else StopPreview([], [], [])
+    return {
+        "enrollment": enrollment,
+        "undone": preview.undone,
+        "cancelled": sorted(preview.cancelled, key=lambda line: line.day),
+        "kept": sorted(preview.kept, key=lambda line: line.day),
+        "stoppable": stoppable,
+        "ran": len(preview.undone) + len(preview.kept),
+        "back": history_address(request, enrollment),
+    }
