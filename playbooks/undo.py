@@ -6,7 +6,7 @@ asks the very same decisions and writes nothing.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -28,10 +28,10 @@ UNSENT = (ActionRun.State.SCHEDULED, ActionRun.State.HELD)
 
 @dataclass(frozen=True, slots=True)
 class StopLine:
-    """One item of the list a person reads before and after a stop."""
+    """One item of the list a person reads before and after a stop. No day: its date was never set."""
 
     run_id: UUID
-    day: int
+    day: int | None
     icon: str
     says: str
     detail: str = ""
@@ -67,7 +67,7 @@ def outcome_of_stop(enrollment: Enrollment) -> StopPreview:
     for run in enrollment.runs.order_by("-settled_at", "-position"):
         kind = _LISTED.get(run.state)
         if kind:
-            lists[kind].append(_line(run, steps[run.step_id]))
+            lists[kind].append(_line(run, steps[run.step_id], begun_on=enrollment.activated_on))
     return StopPreview(**lists)
 
 
@@ -81,11 +81,12 @@ _LISTED = {
 }
 
 
-def _line(run: ActionRun, step: Step) -> StopLine:
+def _line(run: ActionRun, step: Step, *, begun_on: date) -> StopLine:
     action = action_for(step.action)
     told = (run.receipt or {}).get("undo", {})
     says = told.get("says") or action.describe(step.config)
-    return StopLine(run.pk, step.offset_days + 1, action.icon, says, told.get("detail") or _open_question(run))
+    day = (run.due_on - begun_on).days + 1 if run.due_on else None
+    return StopLine(run.pk, day, action.icon, says, told.get("detail") or _open_question(run))
 
 
 def _open_question(run: ActionRun) -> str:
