@@ -3,6 +3,7 @@
 import logging
 import time
 from datetime import timedelta
+from typing import Any
 
 from celery.beat import Scheduler
 from django.db import Error as DatabaseTrouble
@@ -23,7 +24,7 @@ class Ticker(Scheduler):
         for entry in self.schedule.values():
             entry.last_run_at -= timedelta(days=1)
 
-    def tick(self, *args: object, **options: object) -> float:
+    def tick(self, *args: Any, **options: Any) -> float:
         if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + HEARTBEAT_SECONDS
             _write_heartbeat()

@@ -27,7 +27,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
     healthy = all(check["ok"] for check in checks.values())
     body = {"status": "ok" if healthy else "down", "checks": checks}
     response = JsonResponse(body, status=200 if healthy else 503, headers={"Cache-Control": "no-store"})
-    response._has_been_logged = True  # whoever asks learns it; Django would log every 503 as an error besides
+    # Whoever asks learns it; Django would log every 503 as an error besides.
+    response._has_been_logged = True  # type: ignore[attr-defined]
     return response
 
 

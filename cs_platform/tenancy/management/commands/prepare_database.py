@@ -1,6 +1,6 @@
 """Migrate as the owner role, then give the application role what it needs and nothing more. Harmless twice."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.apps import apps
 from django.core.management import BaseCommand, CommandError, call_command
@@ -13,7 +13,7 @@ ONE_AT_A_TIME = 7_366_001  # an advisory lock: two containers may start at the s
 
 class Command(BaseCommand):
     help = "Migrate the database as its owner and grant the application role its rights."
-    requires_system_checks: ClassVar[list[str]] = []  # a database can be prepared whatever the URLs are like
+    requires_system_checks = []  # a database can be prepared whatever the URLs are like
 
     def handle(self, *args: Any, **options: Any) -> None:
         app, owner = connections["default"].settings_dict, connections["owner"].settings_dict
