@@ -21,7 +21,7 @@ CUSTOM_TRAITS = (
 def build_workspace(*, now: datetime) -> Tenant:
     """Under another address until `open_workspace`, so that a load that was interrupted is never taken for whole."""
     _clear_away(now)
-    tenant = Tenant.objects.create(slug=UNFINISHED, name=WORKSPACE_NAME, timezone=ZONE, created_at=now)
+    tenant = Tenant.objects.create(slug=UNFINISHED, name=WORKSPACE_NAME, timezone=ZONE, health_scale=10, created_at=now)
     for login in (*LOGINS, *COLLEAGUES):
         _join(tenant, login, now)
     with tenant_context(tenant.pk):

@@ -36,6 +36,8 @@ class Tenant(models.Model):
     timezone = models.CharField(max_length=64, default="UTC")
     evaluation_hour = models.PositiveSmallIntegerField(default=6)
     action_hour = models.PositiveSmallIntegerField(default=9)
+    # The best health score there is, in the terms of whoever sends it: 100, or 10 where a vendor's score ends there.
+    health_scale = models.PositiveSmallIntegerField(default=100)
     # Which trait feeds which built-in column, by column name (DECISIONS: mrr_cents, plan, lifecycle, renewal_on …).
     column_traits = models.JSONField(default=dict)
     created_at = models.DateTimeField()
