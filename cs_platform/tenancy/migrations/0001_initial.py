@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('timezone', models.CharField(default='UTC', max_length=64)),
                 ('evaluation_hour', models.PositiveSmallIntegerField(default=6)),
                 ('action_hour', models.PositiveSmallIntegerField(default=9)),
+                ('health_scale', models.PositiveSmallIntegerField(default=100)),
                 ('column_traits', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField()),
             ],
