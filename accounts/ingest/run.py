@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import OperationalError, connection
+from django.conf import settings
+from django.db import OperationalError, connection, reset_queries
 from psycopg2.errors import DeadlockDetected, LockNotAvailable
 
 from accounts.ingest import events, problems, subjects, ties
@@ -51,6 +52,8 @@ def ingest_calls(
     report = IngestReport()
     for batch in _batches(read_call(call, now=now) for call in calls):
         report.add(_taken_in(batch, tenant=tenant, source=source, now=now, shift=shift))
+        if settings.DEBUG:
+            reset_queries()  # Django would keep every statement, rows and all
     return report
 
 
