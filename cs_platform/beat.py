@@ -22,7 +22,7 @@ class Ticker(Scheduler):
     def setup_schedule(self) -> None:
         super().setup_schedule()
         for entry in self.schedule.values():
-            entry.last_run_at -= timedelta(days=1)
+            entry.last_run_at = self.app.now() - timedelta(days=1)
 
     def tick(self, *args: Any, **options: Any) -> float:
         if time.monotonic() >= self._next_heartbeat:

@@ -240,7 +240,8 @@ def _down(answer: urllib.error.HTTPError) -> str:
 
 def _announce(port: int, seconds: float) -> None:
     lines = [f"Ready after {seconds:.0f} s: http://localhost:{port}/", f"Sign in with the password {PASSWORD} as"]
-    lines += [f"    {login.email:26} {login.name}, {login.role.label}" for login in LOGINS]
+    widest = max(len(login.email) for login in LOGINS)
+    lines += [f"    {login.email:{widest}}  {login.name}, {login.role.label}" for login in LOGINS]
     lines += [
         f"Mail the platform sends is kept at http://localhost:{port}/mail-sink/ and goes nowhere.",
         "Ctrl-C ends it.",

@@ -97,10 +97,7 @@ class Postgres:
     def _spawn(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
         options = [f"--{name.replace('_', '-')}={value}" for name, value in self.settings.items()]
         command = [self.binaries / "postgres", "-D", self.data, "-k", self.sockets, *options]
-        return spawn(command, output=log, orphan_signal=signal.SIGINT, **self._as_account())
-
-    def _as_account(self) -> dict[str, int]:
-        return {"user": self.account.pw_uid, "group": self.account.pw_gid} if self.account else {}
+        return spawn(command, output=log, orphan_signal=signal.SIGINT, account=self.account)
 
     def _await(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -143,18 +140,11 @@ class Postgres:
                 f"{self.data} was made by PostgreSQL {found}; this is {VERSION}: remove it to start anew."
             )
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        command = [str(part) for part in (self.binaries / program, *arguments)]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd="/",
-            extra_groups=[] if self.account else None,
-            **self._as_account(),
-        )
-        if done.returncode:
-            raise CannotStart(f"{program} failed: {_last_line(done.stderr or done.stdout)}")
+    def _run(self, program: str, *arguments: object) -> None:
+        process = spawn([self.binaries / program, *arguments], output=subprocess.PIPE, account=self.account)
+        said, _ = process.communicate()
+        if process.returncode:
+            raise CannotStart(f"{program} failed: {_last_line(said.decode(errors='replace'))}")
 
     def _move_within_reach(self) -> None:
         """Root may stand where no other user may enter; the server and its files then live in /var/tmp."""

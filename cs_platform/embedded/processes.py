@@ -3,11 +3,11 @@
 import contextlib
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import IO
 
 PR_SET_PDEATHSIG = 1
@@ -18,24 +18,24 @@ class CannotStart(Exception):
 
 
 def spawn(
-    command: Sequence[str | Path],
+    command: Sequence[object],
     *,
     env: Mapping[str, str] | None = None,
     output: IO[bytes] | int | None = None,
-    user: int | None = None,
-    group: int | None = None,
+    account: pwd.struct_passwd | None = None,
     orphan_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Start a child in its own session: Ctrl-C reaches only us, and we decide the order in which parts end."""
     return subprocess.Popen(
         [str(part) for part in command],
         env=env,
+        cwd="/" if account else None,  # ours may be closed to that account
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT if output is not None else None,
-        user=user,
-        group=group,
-        extra_groups=[] if user is not None else None,
+        user=account.pw_uid if account else None,
+        group=account.pw_gid if account else None,
+        extra_groups=[] if account else None,
         start_new_session=True,
         preexec_fn=_signal_when_parent_dies(orphan_signal),
     )
