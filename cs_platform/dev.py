@@ -165,11 +165,10 @@ def _prepare(environment: dict[str, str]) -> None:
         say("migrating the database ...")
         _manage(environment, "prepare_database", "--verbosity=0")
         _ask(owner, _STAMP_SCHEMA.format(schema_fingerprint()))
-    if any(ROOT.glob("*/*/management/commands/demo.py")) and not _ask(
-        app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"
-    ):
+    if not _ask(app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"):
         say("loading the demo workspace ...")
         _manage(environment, "demo")
+    _ask(app, "DELETE FROM tenancy_heartbeat")  # signs of life from before say nothing about this start
 
 
 # The comment belongs to the database, so it cannot outlive it, nor be true of another.
