@@ -51,6 +51,10 @@ class TaskListField(forms.Field):
     widget = forms.Textarea
     LIMIT: ClassVar[int] = 30
 
+    def item_form(self) -> type[forms.Form]:
+        """For whoever describes it."""
+        return TaskForm
+
     def clean(self, value: Any) -> list[dict[str, Any]]:
         if value in (None, ""):
             return []

@@ -9,4 +9,5 @@ urlpatterns = [
     path("docs/", Reference.as_view(), name="api-docs"),
     path("", include("accounts.api.urls")),
     path("", include("ctas.api.urls")),
+    path("", include("playbooks.api.urls")),
 ]

@@ -5,11 +5,12 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Conversation
-from cs_platform.tenancy.models import Membership, WorkDue
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer, WorkDue
 from playbooks.models import ActionRun
 
 
-def send_now(conversation: Conversation, *, by: Membership, now: datetime) -> bool:
+def send_now(conversation: Conversation, *, by: Doer, now: datetime) -> bool:
     """End the review delay. False when it is no longer pending."""
     with transaction.atomic():
         if not conversation.send_now(by=by, now=now):
@@ -18,7 +19,7 @@ def send_now(conversation: Conversation, *, by: Membership, now: datetime) -> bo
     return True
 
 
-def cancel(conversation: Conversation, *, by: Membership, now: datetime) -> bool:
+def cancel(conversation: Conversation, *, by: Doer, now: datetime) -> bool:
     """It will not be sent; its action counts as skipped as soon as the engine looks, which is now."""
     with transaction.atomic():
         if not conversation.cancel(by=by, now=now):
@@ -30,4 +31,4 @@ def cancel(conversation: Conversation, *, by: Membership, now: datetime) -> bool
 def _wake(conversation: Conversation, now: datetime) -> None:
     run = ActionRun.objects.filter(pk=conversation.origin_run_id, state=ActionRun.State.SCHEDULED)
     if conversation.origin_run_id and run.update(try_at=now):
-        WorkDue.announce(tenant_id=conversation.tenant_id, queue=WorkDue.Queue.DELIVER, due_at=now)
+        WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=now)

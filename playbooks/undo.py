@@ -13,8 +13,8 @@ from django.db import connection, transaction
 
 from actions.base import Keep, Undo, UndoDecision
 from actions.registry import action_for
-from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Membership, Tenant, WorkDue
+from cs_platform.tenancy.context import current_tenant_id, tenant_context
+from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks import ledger
 from playbooks.batches import Claimed, Work, load, peek
 from playbooks.leases import Claim, LeaseLost, claim_undo, reclaim_expired, steps_to_undo
@@ -53,7 +53,7 @@ def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
     Nothing short of that would be true of actions that build on each other.
     """
     with transaction.atomic():
-        request_stops([enrollment.pk], tenant_id=enrollment.tenant_id, by="preview", note="", now=now)
+        request_stops([enrollment.pk], tenant_id=current_tenant_id(), by="preview", note="", now=now)
         _undo_all(enrollment.tenant, now, [enrollment.pk])
         preview = outcome_of_stop(enrollment)
         transaction.set_rollback(True)
@@ -71,7 +71,7 @@ def outcome_of_stop(enrollment: Enrollment) -> StopPreview:
     return StopPreview(**lists)
 
 
-_LISTED = {
+_LISTED: dict[str, str] = {
     ActionRun.State.UNDONE: "undone",
     ActionRun.State.CANCELLED: "cancelled",
     ActionRun.State.KEPT: "kept",
@@ -102,10 +102,10 @@ def _open_question(run: ActionRun) -> str:
 
 
 def request_stop(
-    enrollment: Enrollment, *, by: Membership, note: str = "", keep: Collection[UUID] = (), now: datetime
+    enrollment: Enrollment, *, by: Doer, note: str = "", keep: Collection[UUID] = (), now: datetime
 ) -> bool:
     """Stop one enrollment and carry it out at once as far as possible. False: it was stopped (or stopping) before."""
-    tenant_id = enrollment.tenant_id
+    tenant_id = current_tenant_id()
     with transaction.atomic():
         if not request_stops([enrollment.pk], tenant_id=tenant_id, by=by.actor, note=note, now=now):
             return False
@@ -184,7 +184,7 @@ def _keep(enrollment_id: int, keep: Collection[UUID], *, tenant_id: int, by: str
 # Carrying out ---------------------------------------------------------------------------------------------------------
 
 
-def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: Sequence[int] | None = None) -> int:
+def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: list[int] | None = None) -> int:
     """Undo batch by batch until nothing is left to undo now; resumable anywhere. Returns how many runs were settled."""
     settled = _undo_all(tenant, now, enrollment_ids)
     with tenant_context(tenant.pk):
@@ -192,21 +192,21 @@ def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: Sequence[int]
     return settled
 
 
-def _undo_all(tenant: Tenant, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
+def _undo_all(tenant: Tenant, now: datetime, enrollment_ids: list[int] | None) -> int:
     settled = 0
     while done := _undo_round(tenant, now, enrollment_ids):
         settled += done
     return settled
 
 
-def _undo_round(tenant: Tenant, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
+def _undo_round(tenant: Tenant, now: datetime, enrollment_ids: list[int] | None) -> int:
     with tenant_context(tenant.pk):
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
     return sum(_undo_step(tenant, step_id, now, enrollment_ids) for step_id in steps)
 
 
-def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: Sequence[int] | None) -> int:
+def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None) -> int:
     with tenant_context(tenant.pk):
         claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=enrollment_ids)
     if claim is None:

@@ -229,7 +229,7 @@ class UserFactsSerializer(StrictSerializer):
     name = serializers.CharField(max_length=500, required=False, allow_blank=True)
     email = serializers.CharField(max_length=500, required=False, allow_null=True)
     traits = TraitsField(required=False)
-    accounts = UserPlaceSerializer(many=True, required=False, max_length=100)
+    accounts = serializers.ListField(child=UserPlaceSerializer(), required=False, max_length=100)
 
 
 class NewUserSerializer(UserFactsSerializer):
@@ -249,13 +249,13 @@ class BulkSerializer(StrictSerializer):
 class BulkAccountsSerializer(serializers.Serializer[Any]):
     """For the description only."""
 
-    items = NewAccountSerializer(many=True, min_length=1, max_length=MAX_BULK)
+    items = serializers.ListField(child=NewAccountSerializer(), min_length=1, max_length=MAX_BULK)
 
 
 class BulkUsersSerializer(serializers.Serializer[Any]):
     """For the description only."""
 
-    items = NewUserSerializer(many=True, min_length=1, max_length=MAX_BULK)
+    items = serializers.ListField(child=NewUserSerializer(), min_length=1, max_length=MAX_BULK)
 
 
 class FaultSerializer(serializers.Serializer[Any]):
@@ -269,7 +269,7 @@ class BulkResultSerializer(serializers.Serializer[Any]):
     external_id = serializers.CharField(allow_null=True)
     outcome = serializers.ChoiceField(["created", "updated", "unchanged", "refused"])
     id = serializers.IntegerField(allow_null=True)
-    errors = FaultSerializer(many=True)
+    errors = FaultSerializer(many=True)  # type: ignore[assignment]  # Serializer has an attribute of that name
 
 
 class BulkAnswerSerializer(serializers.Serializer[Any]):

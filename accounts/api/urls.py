@@ -9,7 +9,6 @@ router.register("users", views.UserViewSet, "api-user")
 router.register("traits", views.TraitViewSet, "api-trait")
 router.register("events", views.EventViewSet, "api-event")
 router.register("indicators", views.IndicatorViewSet, "api-indicator")
-router.register("conversations", views.ConversationViewSet, "api-conversation")
 router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
 
 urlpatterns = router.urls

@@ -208,7 +208,7 @@ class IndicatorViewSet(Listed, Retrieved, ApiViewSet):
 
 
 class ConversationViewSet(Listed, Retrieved, ApiViewSet):
-    """What was written to customers, and drafts that wait."""
+    """What was written to customers, and drafts that wait. Served by the layer that also decides about their runs."""
 
     model = Conversation
     writes = Ability.EDIT_ACCOUNTS
@@ -216,6 +216,11 @@ class ConversationViewSet(Listed, Retrieved, ApiViewSet):
     filterset_class = filters.ConversationFilters
     orderings: ClassVar = {"id": "id", "send_at": "send_at", "created_at": "created_at"}
 
+    @documented(
+        "Edit a pending conversation",
+        request=serializers.ConversationEditSerializer,
+        answers=serializers.ConversationSerializer,
+    )
     def partial_update(self, request: Request, pk: str) -> Response:
         conversation = self.get_object()
         wanted = {"subject": conversation.subject, "body": conversation.body}

@@ -122,7 +122,10 @@ def _read(work: _Upsert, item: Item) -> Result:
     if item.external_id in work.news:
         result.faults.append(ItemFault(("external_id",), "This id appears earlier in the same request."))
         return result
-    given = [(("traits", key), work.definitions.known.get((work.kind.scope, key)), v) for key, v in item.traits.items()]
+    given: list[tuple[Path, TraitDefinition | None, Any]] = [
+        (("traits", key), work.definitions.known.get((work.kind.scope, key)), value)
+        for key, value in item.traits.items()
+    ]
     given += [((name,), work.definitions.feeding(work.kind.scope, name), value) for name, value in item.facts.items()]
     values = [(definition, _typed(work, path, definition, value, result)) for path, definition, value in given]
     for at, tie in enumerate(item.ties):
@@ -235,7 +238,7 @@ def _tell(work: _Upsert, definition: TraitDefinition, changes: Mapping[int, Chan
 def _write_ties(work: _Upsert, users: Mapping[str, int]) -> set[int]:
     """Returns the users who gained an account."""
     placed = {
-        (users[external_id], work.accounts[tie.account]): TieNews(role=tie.role, role_at=tie.role and work.now)
+        (users[external_id], work.accounts[tie.account]): TieNews(role=tie.role, role_at=work.now if tie.role else None)
         for external_id, listed in work.ties.items()
         for tie in listed
     }

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -13,7 +12,6 @@ from cs_platform.rest.authentication import Call, remember_use, tenant_of, usabl
 from cs_platform.rest.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, plain_problem
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import ApiKey
 
 logger = logging.getLogger(__name__)
 
@@ -55,21 +53,17 @@ class ApiMiddleware:
         if found is None:
             return self.get_response(request)
         tenant, token_hash = found
-        with tenant_context(int(tenant.pk)):
+        with tenant_context(tenant.pk):
             call.tenant, call.now = tenant, database_now()
             call.key = usable_key(token_hash, now=call.now)
             response = self.get_response(request)
             if response.status_code >= HTTPStatus.BAD_REQUEST:
                 transaction.set_rollback(True)
-        _remember_use(call.key, now=call.now)
+        if call.key is not None and use_is_due(call.key, now=call.now):
+            # In a transaction of its own: a refused request counts too, and a long one must not hold the key's row.
+            with tenant_context(tenant.pk):
+                remember_use(call.key, now=call.now)
         return response
-
-
-def _remember_use(key: ApiKey | None, *, now: datetime) -> None:
-    """In a transaction of its own: a refused request counts as use too, and a long one must not hold the key's row."""
-    if key is not None and use_is_due(key, now=now):
-        with tenant_context(key.tenant_id):
-            remember_use(key, now=now)
 
 
 def _in_one_shape(request: HttpRequest, response: HttpResponse) -> HttpResponse:

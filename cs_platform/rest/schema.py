@@ -18,10 +18,9 @@ def documented(
     many: bool = False,
 ) -> Callable[[View], View]:
     """`answers` is the serializer of success; nothing for 204."""
-    response = answers(many=many) if many else answers
-    described = OpenApiResponse(response, description="Done.") if answers is None else response
-    more = {"extensions": {"x-needs-idempotency-key": True}} if needs_key else {}
+    described = OpenApiResponse(description="Done.") if answers is None else answers(many=many) if many else answers
+    extensions: dict[str, Any] = {"x-needs-idempotency-key": True} if needs_key else {}
     decorate: Callable[[View], View] = extend_schema(
-        summary=summary, request=request, responses={status: described}, **more
+        summary=summary, request=request, responses={status: described}, extensions=extensions
     )
     return decorate

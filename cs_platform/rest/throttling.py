@@ -12,8 +12,6 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
-from cs_platform.tenancy.models import ApiKey
-
 logger = logging.getLogger(__name__)
 
 KEY_RATE, KEY_BURST = 10, 50
@@ -99,8 +97,7 @@ class KeyThrottle(BaseThrottle):
     _allowance: Allowance | None = None
 
     def allow_request(self, request: Request, view: Any) -> bool:
-        key: ApiKey = view.caller
-        self._allowance = self.buckets().take(tenant_id=int(key.tenant_id), key_id=key.id, cost=view.throttle_cost)
+        self._allowance = self.buckets().take(tenant_id=view.tenant.pk, key_id=view.caller.pk, cost=view.throttle_cost)
         view.allowance = self._allowance
         return self._allowance is None or self._allowance.wait == 0
 

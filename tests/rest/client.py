@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
+from redis import Redis
 
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import ApiKey, Tenant
@@ -13,6 +15,13 @@ from cs_platform.tenancy.roles import SCOPES
 from tests.world import MONDAY
 
 BASE = "/api/v1"
+
+
+def refill_buckets() -> None:
+    """The limits of all keys as if nobody had asked yet."""
+    redis = Redis.from_url(settings.REDIS_URL)
+    for bucket in redis.scan_iter("rate:*"):
+        redis.delete(bucket)
 
 
 @dataclass(slots=True)

@@ -1,23 +1,17 @@
 """Two workspaces and real keys: the API is asked as an integration asks it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
-from django.conf import settings
-from redis import Redis
 
-from cs_platform.rest.throttling import KeyThrottle
-from tests.rest.client import Api
+from tests.rest.client import Api, refill_buckets
 from tests.world import Workspace, workspace
 
 
 @pytest.fixture(autouse=True)
-def _full_buckets() -> Iterator[None]:
+def _full_buckets() -> None:
     """Every test begins with its limits untouched: ids repeat from one rolled-back test to the next."""
-    KeyThrottle._buckets.clear()
-    Redis.from_url(settings.REDIS_URL).flushdb()
-    yield
-    KeyThrottle._buckets.clear()
+    refill_buckets()
 
 
 @pytest.fixture

@@ -1,0 +1,62 @@
+from datetime import datetime
+from typing import Any
+
+import django_filters as filters
+from django.db.models import QuerySet
+from django.db.models.functions import Greatest
+
+from cs_platform.rest.filters import NumberInFilter, TextInFilter
+from playbooks.models import ActionRun, Enrollment, Evaluation, Playbook
+
+
+class PlaybookFilters(filters.FilterSet):
+    key = TextInFilter(label="One or several keys, separated by commas.")
+    status = filters.MultipleChoiceFilter(choices=Playbook.Status.choices)
+    audience = filters.ChoiceFilter(choices=Playbook.Audience.choices)
+    category = filters.CharFilter()
+
+    class Meta:
+        model = Playbook
+        fields: list[str] = []
+
+
+class EnrollmentFilters(filters.FilterSet):
+    playbook = NumberInFilter(field_name="playbook_id", label="Ids of playbooks.")
+    account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
+    user = NumberInFilter(field_name="end_user_id", label="Ids of users.")
+    cta = NumberInFilter(field_name="cta_id", label="Ids of CTAs.")
+    state = filters.MultipleChoiceFilter(choices=Enrollment.State.choices)
+    activated_since = filters.IsoDateTimeFilter(field_name="activated_at", lookup_expr="gte")
+    updated_since = filters.IsoDateTimeFilter(method="changed_since", label="Applied, finished or stopped since.")
+
+    class Meta:
+        model = Enrollment
+        fields: list[str] = []
+
+    def changed_since(self, queryset: QuerySet[Any], name: str, value: datetime) -> QuerySet[Any]:
+        last = Greatest("activated_at", "completed_at", "stop_requested_at", "stopped_at")
+        return queryset.alias(changed_at=last).filter(changed_at__gte=value)
+
+
+class RunFilters(filters.FilterSet):
+    state = filters.MultipleChoiceFilter(choices=ActionRun.State.choices)
+    enrollment = NumberInFilter(field_name="enrollment_id", label="Ids of enrollments.")
+    playbook = NumberInFilter(field_name="enrollment__playbook_id", label="Ids of playbooks.")
+    account = NumberInFilter(field_name="enrollment__account_id", label="Ids of accounts.")
+    due_from = filters.DateFilter(field_name="due_on", lookup_expr="gte")
+    due_to = filters.DateFilter(field_name="due_on", lookup_expr="lte")
+    updated_since = filters.IsoDateTimeFilter(field_name="settled_at", lookup_expr="gte", label="Settled since.")
+
+    class Meta:
+        model = ActionRun
+        fields: list[str] = []
+
+
+class EvaluationFilters(filters.FilterSet):
+    playbook = NumberInFilter(field_name="playbook_id", label="Ids of playbooks.")
+    run = NumberInFilter(field_name="run_id", label="Ids of evaluation runs.")
+    state = filters.MultipleChoiceFilter(choices=Evaluation.State.choices)
+
+    class Meta:
+        model = Evaluation
+        fields: list[str] = []

@@ -1,0 +1,246 @@
+"""What playbooks, enrollments and their runs look like from outside."""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.models import Account, EndUser
+from cs_platform.rest.fields import IdField, StrictSerializer
+from playbooks.history import line
+from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.undo import StopLine
+from playbooks.versions import exported
+
+NOTE_LIMIT = 1_000
+
+
+class PlaybookSerializer(serializers.ModelSerializer[Playbook]):
+    version = serializers.IntegerField(source="version_number", read_only=True, allow_null=True)
+    has_draft = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = Playbook
+        fields = (
+            "id",
+            "key",
+            "name",
+            "category",
+            "audience",
+            "status",
+            "version",
+            "has_draft",
+            "live_at",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class WholePlaybookSerializer(PlaybookSerializer):
+    definition = serializers.SerializerMethodField(help_text="Published, in the form that import reads.")
+    draft = serializers.SerializerMethodField(help_text="Drafted and not yet published.")
+
+    class Meta(PlaybookSerializer.Meta):
+        fields = (*PlaybookSerializer.Meta.fields, "definition", "draft")  # type: ignore[assignment]
+        read_only_fields = fields
+
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+    def get_definition(self, playbook: Playbook) -> dict[str, Any] | None:
+        return exported(playbook, playbook.version) if playbook.version else None
+
+    @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+    def get_draft(self, playbook: Playbook) -> dict[str, Any] | None:
+        draft = playbook.versions.filter(published_at__isnull=True).first()
+        return exported(playbook, draft) if draft else None
+
+
+class VersionSerializer(serializers.ModelSerializer[PlaybookVersion]):
+    class Meta:
+        model = PlaybookVersion
+        fields = ("id", "number", "created_at", "published_at", "published_by")
+        read_only_fields = fields
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class DefinitionSerializer(serializers.Serializer[Any]):
+    """A playbook as export writes it; docs/playbooks.md describes every part."""
+
+
+class LiveSerializer(StrictSerializer):
+    expected_count = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=0,
+        help_text="How many you expect it to apply to at first; far more are held for a person.",
+    )
+
+
+class RunSerializer(serializers.ModelSerializer[ActionRun]):
+    step = serializers.CharField(source="step.key", read_only=True)
+    action = serializers.CharField(source="step.action", read_only=True)
+    account = serializers.IntegerField(source="enrollment.account_id", read_only=True)
+    playbook = serializers.IntegerField(source="enrollment.playbook_id", read_only=True)
+    says = serializers.SerializerMethodField(help_text="What it did, or will do, as a sentence.")
+
+    class Meta:
+        model = ActionRun
+        fields = (
+            "id",
+            "enrollment",
+            "playbook",
+            "account",
+            "step",
+            "action",
+            "state",
+            "says",
+            "due_on",
+            "due_at",
+            "try_at",
+            "attempt",
+            "settled_at",
+            "reason_code",
+            "reason",
+            "receipt",
+        )
+        read_only_fields = fields
+
+    def get_says(self, run: ActionRun) -> str:
+        return line(run).says
+
+
+class LedgerSerializer(serializers.ModelSerializer[LedgerEntry]):
+    run = serializers.UUIDField(source="run_id", read_only=True, allow_null=True)
+
+    class Meta:
+        model = LedgerEntry
+        fields = ("id", "at", "run", "from_state", "to_state", "actor", "reason")
+        read_only_fields = fields
+
+
+class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
+    version = serializers.IntegerField(source="version_number", read_only=True)
+    user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+
+    class Meta:
+        model = Enrollment
+        fields = (
+            "id",
+            "playbook",
+            "version",
+            "account",
+            "user",
+            "cta",
+            "state",
+            "timezone",
+            "activated_at",
+            "activated_on",
+            "occasion",
+            "applied_by",
+            "steps_total",
+            "steps_done",
+            "progress",
+            "completed_at",
+            "stop_requested_at",
+            "stopped_at",
+            "stopped_by",
+            "stop_note",
+        )
+        read_only_fields = fields
+
+
+class WholeEnrollmentSerializer(EnrollmentSerializer):
+    runs = RunSerializer(many=True, read_only=True)
+    history = LedgerSerializer(source="ledger", many=True, read_only=True, help_text="The latest 500, newest first.")
+
+    class Meta(EnrollmentSerializer.Meta):
+        fields = (*EnrollmentSerializer.Meta.fields, "runs", "history")  # type: ignore[assignment]
+        read_only_fields = fields
+
+
+class ApplySerializer(StrictSerializer):
+    playbook = IdField(lambda: Playbook.objects.select_related("version", "tenant"), help_text="A live one.")
+    account = IdField(lambda: Account.objects.present())
+    user = IdField(
+        lambda: EndUser.objects.filter(archived_at__isnull=True),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For playbooks about users: one of the account's.",
+    )
+
+
+class StopSerializer(StrictSerializer):
+    note = serializers.CharField(max_length=NOTE_LIMIT, allow_blank=True, default="", help_text="For the whole team.")
+    keep = serializers.ListField(
+        child=serializers.UUIDField(), max_length=500, default=list, help_text="Runs that shall stay as they are."
+    )
+
+
+class StopLineSerializer(serializers.Serializer[StopLine]):
+    run = serializers.UUIDField(source="run_id")
+    day = serializers.IntegerField()
+    says = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class StopPreviewSerializer(serializers.Serializer[Any]):
+    undone = StopLineSerializer(many=True)
+    cancelled = StopLineSerializer(many=True)
+    kept = StopLineSerializer(many=True)
+
+
+class StoppedSerializer(serializers.Serializer[Any]):
+    enrollment = EnrollmentSerializer()
+    outcome = StopPreviewSerializer()
+
+
+class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
+    version = serializers.IntegerField(source="version_number", read_only=True)
+    started_at = serializers.DateTimeField(source="run.started_at", read_only=True)
+    trigger = serializers.ChoiceField(EvaluationRun.Trigger.choices, source="run.trigger", read_only=True)
+
+    class Meta:
+        model = Evaluation
+        fields = (
+            "id",
+            "run",
+            "playbook",
+            "version",
+            "trigger",
+            "started_at",
+            "state",
+            "matched",
+            "enrolled",
+            "released",
+            "would_enroll",
+            "would_release",
+            "limit",
+            "reason",
+            "settled_at",
+            "settled_by",
+        )
+        read_only_fields = fields
+
+
+class EvaluationRunSerializer(serializers.ModelSerializer[EvaluationRun]):
+    class Meta:
+        model = EvaluationRun
+        fields = ("id", "trigger", "local_date", "started_at", "finished_at", "duration_ms", "looked_at")
+        read_only_fields = fields
+
+
+@extend_schema_field(OpenApiTypes.OBJECT)
+class SchemaField(serializers.JSONField):
+    """A JSON Schema."""
+
+
+class ActionSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    label = serializers.CharField()
+    audiences = serializers.ListField(child=serializers.CharField())
+    external = serializers.BooleanField()
+    reversible = serializers.BooleanField()
+    config = SchemaField(help_text="JSON Schema of the step's `config`.")
+    sample = SchemaField(help_text="A valid config.")

@@ -1,0 +1,331 @@
+"""Playbooks, their enrollments, runs and evaluations. Each verb is one call into the engine."""
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import serializers as account_serializers
+from accounts.api.views import ConversationViewSet as DraftViewSet
+from accounts.models import AccountUser, Conversation
+from actions.registry import ACTIONS
+from cs_platform.rest.forms import form_schema
+from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
+from cs_platform.rest.schema import documented
+from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
+from cs_platform.tenancy.roles import Ability
+from playbooks import evaluation, failures, reviews, versions
+from playbooks.api import filters, serializers
+from playbooks.definition import DefinitionErrors
+from playbooks.enrollment import AlreadyActive, apply_by_hand
+from playbooks.models import ActionRun, Enrollment, Evaluation, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.undo import STOPPABLE, outcome_of_stop, preview_stop, request_stop
+
+HISTORY_SHOWN = 500
+
+
+@extend_schema_view(
+    list=documented("List playbooks", answers=serializers.PlaybookSerializer, many=True),
+    retrieve=documented("Read a playbook with its definition", answers=serializers.WholePlaybookSerializer),
+)
+class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
+    """Rules with a schedule of actions."""
+
+    model = Playbook
+    writes = Ability.PUBLISH_PLAYBOOKS
+    state_field = "status"
+    filterset_class = filters.PlaybookFilters
+    orderings: ClassVar = {"id": "id", "name": "name", "created_at": "created_at", "live_at": "live_at"}
+
+    def get_serializer_class(self) -> Any:
+        return serializers.PlaybookSerializer if self.action == "list" else serializers.WholePlaybookSerializer
+
+    def rows(self) -> QuerySet[Playbook]:
+        drafts = PlaybookVersion.objects.filter(playbook=OuterRef("pk"), published_at__isnull=True)
+        rows = Playbook.objects.annotate(version_number=F("version__number"), has_draft=Exists(drafts))
+        return rows if self.action == "list" else rows.select_related("version")
+
+    @documented(
+        "Import a playbook as a draft",
+        request=serializers.DefinitionSerializer,
+        answers=serializers.WholePlaybookSerializer,
+    )
+    @action(detail=False, methods=["post"], url_path="import", ability_of_action=Ability.DRAFT_PLAYBOOKS)
+    def import_definition(self, request: Request) -> Response:
+        try:
+            playbook = versions.import_playbook(request.data, by=self.caller.member, now=self.now)
+        except DefinitionErrors as errors:
+            raise _wrong_definition(errors) from None
+        except versions.NotPossible as refusal:
+            raise Conflict(str(refusal)) from None
+        return self.fresh(playbook)
+
+    @documented("Publish the draft for future enrollments", answers=serializers.WholePlaybookSerializer)
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, pk: str) -> Response:
+        playbook = self.get_object()
+        return self._published(playbook, lambda: versions.publish(playbook, by=self.caller.member, now=self.now))
+
+    @documented(
+        "Publish the draft and let evaluations enroll",
+        request=serializers.LiveSerializer,
+        answers=serializers.WholePlaybookSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="set-live")
+    def set_live(self, request: Request, pk: str) -> Response:
+        playbook, expected = self.get_object(), self.valid(serializers.LiveSerializer)["expected_count"]
+        return self._published(
+            playbook,
+            lambda: versions.set_live(playbook, by=self.caller.member, now=self.now, expected_count=expected),
+        )
+
+    def _published(self, playbook: Playbook, publish: Any) -> Response:
+        try:
+            publish()
+        except DefinitionErrors as errors:
+            raise _wrong_definition(errors) from None
+        except versions.NotPossible as refusal:
+            raise Conflict(str(refusal)) from None
+        return self.fresh(playbook)
+
+    @documented("Pause a playbook: running enrollments wait", answers=serializers.WholePlaybookSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        playbook = self.get_object()
+        versions.pause(playbook)
+        return self.outcome(playbook, acted=False, state=Playbook.Status.PAUSED)
+
+    @documented("Resume a paused playbook", answers=serializers.WholePlaybookSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        playbook = self.get_object()
+        versions.resume(playbook)
+        return self.outcome(playbook, acted=False, state=Playbook.Status.LIVE)
+
+
+def _wrong_definition(errors: DefinitionErrors) -> Invalid:
+    faults = [Fault(pointer_of_path(problem.path), problem.message) for problem in errors.problems]
+    return Invalid("The playbook has problems to mend.", code="invalid_playbook", faults=faults)
+
+
+@extend_schema_view(list=documented("List a playbook's versions", answers=serializers.VersionSerializer, many=True))
+class VersionViewSet(Listed, ApiViewSet):
+    """What a playbook has been; enrollments stay on the version they began with."""
+
+    model = PlaybookVersion
+    serializer_class = serializers.VersionSerializer
+    orderings: ClassVar = {"number": "number"}
+    default_ordering = "-number"
+
+    def rows(self) -> QuerySet[PlaybookVersion]:
+        playbook = get_object_or_404(Playbook.objects.all(), pk=self.kwargs["playbook_id"])
+        return PlaybookVersion.objects.filter(playbook=playbook).defer("definition")
+
+
+@extend_schema_view(
+    list=documented("List enrollments", answers=serializers.EnrollmentSerializer, many=True),
+    retrieve=documented("Read an enrollment with its runs", answers=serializers.WholeEnrollmentSerializer),
+)
+class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
+    """Applications of playbooks to accounts and users."""
+
+    model = Enrollment
+    writes = Ability.RUN_PLAYBOOKS
+    filterset_class = filters.EnrollmentFilters
+    orderings: ClassVar = {"id": "id", "activated_at": "activated_at", "progress": "progress"}
+
+    def get_serializer_class(self) -> Any:
+        return serializers.EnrollmentSerializer if self.action == "list" else serializers.WholeEnrollmentSerializer
+
+    def rows(self) -> QuerySet[Enrollment]:
+        return Enrollment.objects.annotate(version_number=F("version__number"))
+
+    def shown(self, found: Enrollment) -> Any:
+        """With what only one enrollment shows, loaded here so that a list can never ask for it row by row."""
+        runs = found.runs.select_related("step", "enrollment").order_by(
+            F("due_at").asc(nulls_last=True), "position", "pk"
+        )
+        entries = LedgerEntry.objects.filter(enrollment_id=found.pk).order_by("-pk")[:HISTORY_SHOWN]
+        found._prefetched_objects_cache = {"runs": list(runs)}  # type: ignore[attr-defined]
+        found.ledger = list(entries)  # type: ignore[attr-defined]
+        return super().shown(found)
+
+    @documented(
+        "Apply a playbook",
+        request=serializers.ApplySerializer,
+        answers=serializers.WholeEnrollmentSerializer,
+        status=201,
+        needs_key=True,
+    )
+    def create(self, request: Request) -> Response:
+        checked = self.valid(serializers.ApplySerializer)
+        _refuse_misfit(checked)
+        try:
+            enrollment = apply_by_hand(
+                playbook=checked["playbook"],
+                account=checked["account"],
+                end_user=checked["user"],
+                by=self.caller.actor,
+                now=self.now,
+            )
+        except AlreadyActive as refusal:
+            raise Conflict(str(refusal), code="already_active") from None
+        return self.answer(self.get_queryset().get(pk=enrollment.pk), status=HTTPStatus.CREATED)
+
+    @documented("Show what stopping would do, item by item", answers=serializers.StopPreviewSerializer)
+    @action(detail=True, methods=["post"], url_path="stop-preview")
+    def stop_preview(self, request: Request, pk: str) -> Response:
+        enrollment = self.get_object()
+        stoppable = enrollment.state in STOPPABLE
+        preview = preview_stop(enrollment, now=self.now) if stoppable else outcome_of_stop(enrollment)
+        return Response(serializers.StopPreviewSerializer(preview).data)
+
+    @documented(
+        "Stop a playbook and undo what it did",
+        request=serializers.StopSerializer,
+        answers=serializers.StoppedSerializer,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], needs_idempotency_key=True)
+    def stop(self, request: Request, pk: str) -> Response:
+        """A second stop answers what the first one came to."""
+        enrollment, wanted = self.get_object(), self.valid(serializers.StopSerializer)
+        request_stop(enrollment, by=self.caller, note=wanted["note"], keep=wanted["keep"], now=self.now)
+        fresh = self.get_queryset().get(pk=enrollment.pk)
+        shown = {"enrollment": fresh, "outcome": outcome_of_stop(fresh)}
+        return Response(serializers.StoppedSerializer(shown).data)
+
+
+def _refuse_misfit(checked: dict[str, Any]) -> None:
+    playbook, account, user = checked["playbook"], checked["account"], checked["user"]
+    if playbook.status != Playbook.Status.LIVE or playbook.audience == Playbook.Audience.CTAS:
+        raise Invalid(faults=[Fault("/playbook", "Choose a live playbook about accounts or users.")])
+    about_users = playbook.audience == Playbook.Audience.USERS
+    if about_users and (user is None or not AccountUser.objects.filter(account=account, end_user=user).exists()):
+        raise Invalid(faults=[Fault("/user", "This playbook is about users: choose one of the account's.")])
+    if not about_users and user is not None:
+        raise Invalid(faults=[Fault("/user", "This playbook is about accounts: leave the user out.")])
+
+
+@extend_schema_view(
+    list=documented("List action runs", answers=serializers.RunSerializer, many=True),
+    retrieve=documented("Read an action run", answers=serializers.RunSerializer),
+)
+class RunViewSet(Listed, Retrieved, ApiViewSet):
+    """Single steps of enrollments, with what came of them."""
+
+    model = ActionRun
+    writes = Ability.RUN_PLAYBOOKS
+    serializer_class = serializers.RunSerializer
+    filterset_class = filters.RunFilters
+    lookup_value_regex = UUIDS
+    orderings: ClassVar = {"id": "id", "due_at": "due_at", "settled_at": "settled_at"}
+
+    def rows(self) -> QuerySet[ActionRun]:
+        return ActionRun.objects.select_related("step", "enrollment")
+
+    @documented("Try a failed, held or uncertain run again", answers=serializers.RunSerializer)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        acted = failures.retry(run, by=self.caller.actor, now=self.now)
+        return self.outcome(run, acted=acted, state=ActionRun.State.SCHEDULED)
+
+    @documented("Skip a failed or held run", answers=serializers.RunSerializer)
+    @action(detail=True, methods=["post"])
+    def skip(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        acted = failures.skip(run, by=self.caller.actor, now=self.now)
+        return self.outcome(run, acted=acted, state=ActionRun.State.SKIPPED)
+
+    @documented("Say that an uncertain or failed run was done", answers=serializers.RunSerializer)
+    @action(detail=True, methods=["post"])
+    def settle(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        acted = failures.mark_done(run, by=self.caller.actor, now=self.now)
+        return self.outcome(run, acted=acted, state=ActionRun.State.APPLIED)
+
+
+@extend_schema_view(
+    list=documented("List evaluations", answers=serializers.EvaluationSerializer, many=True),
+    retrieve=documented("Read an evaluation", answers=serializers.EvaluationSerializer),
+)
+class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
+    """What each look at a playbook's rules came to."""
+
+    model = Evaluation
+    writes = Ability.RELEASE_EVALUATIONS
+    serializer_class = serializers.EvaluationSerializer
+    filterset_class = filters.EvaluationFilters
+
+    def rows(self) -> QuerySet[Evaluation]:
+        return Evaluation.objects.select_related("run").annotate(version_number=F("version__number"))
+
+    @documented("Evaluate all live playbooks now", answers=serializers.EvaluationRunSerializer, status=201)
+    def create(self, request: Request) -> Response:
+        run = evaluation.evaluate_now(self.tenant, by=self.caller.member, now=self.now)
+        return Response(serializers.EvaluationRunSerializer(run).data, status=HTTPStatus.CREATED)
+
+    @documented("Let a held evaluation through", answers=serializers.EvaluationSerializer)
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, pk: str) -> Response:
+        held = self.get_object()
+        acted = evaluation.release(held, by=self.caller.actor, now=self.now) is not None
+        return self.outcome(held, acted=acted, state=Evaluation.State.RELEASED)
+
+    @documented("Let a held evaluation go without effect", answers=serializers.EvaluationSerializer)
+    @action(detail=True, methods=["post"])
+    def drop(self, request: Request, pk: str) -> Response:
+        held = self.get_object()
+        acted = evaluation.drop(held, by=self.caller.actor, now=self.now)
+        return self.outcome(held, acted=acted, state=Evaluation.State.DROPPED)
+
+
+@extend_schema_view(
+    list=documented("List conversations", answers=account_serializers.ConversationSerializer, many=True),
+    retrieve=documented("Read a conversation", answers=account_serializers.ConversationSerializer),
+)
+class ConversationViewSet(DraftViewSet):
+    """What was written to customers, and drafts that wait. Deciding about a draft also decides about its run."""
+
+    @documented("Send a pending conversation now", answers=account_serializers.ConversationSerializer, needs_key=True)
+    @action(detail=True, methods=["post"], url_path="send-now", needs_idempotency_key=True)
+    def send_now(self, request: Request, pk: str) -> Response:
+        conversation = self.get_object()
+        acted = reviews.send_now(conversation, by=self.caller, now=self.now)
+        return self.outcome(conversation, acted=acted, state=Conversation.State.SENT)
+
+    @documented("Cancel a pending conversation", answers=account_serializers.ConversationSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        conversation = self.get_object()
+        acted = reviews.cancel(conversation, by=self.caller, now=self.now)
+        return self.outcome(conversation, acted=acted, state=Conversation.State.CANCELLED)
+
+
+class ActionViewSet(ApiViewSet):
+    """What a step of a playbook can do, and what its config must look like."""
+
+    model = Playbook
+    pagination_class = None
+
+    @documented("List actions with the schema of their config", answers=serializers.ActionSerializer, many=True)
+    def list(self, request: Request) -> Response:
+        shown = [
+            {
+                "key": kind.key,
+                "label": kind.label,
+                "audiences": sorted(kind.audiences),
+                "external": kind.external,
+                "reversible": kind.reversible,
+                "config": form_schema(kind.form),
+                "sample": kind.sample,
+            }
+            for kind in ACTIONS
+        ]
+        return Response(shown)

@@ -1,0 +1,193 @@
+"""Generated over all routes: no key is 401, no scope 403, another workspace's id 404 like one that never was."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import Conversation, EventType, Indicator, TimelineEntry, TraitProblem
+from cs_platform.rest.filters import NumberInFilter
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.roles import SCOPES
+from ctas.opening import open_cta
+from playbooks.enrollment import apply_by_hand
+from playbooks.models import Evaluation
+from tests.rest.client import Answer, Api, refill_buckets
+from tests.rest.routes import Route, routes
+from tests.world import MONDAY, Workspace, account, evaluate, live, playbook_json, trait, user
+
+ROUTES = list(routes())
+KEY = {"Idempotency_Key": "k"}
+# Addressed by an id the caller chooses: another workspace's is simply free here.
+BY_CHOICE = {"put_by_external_id"}
+
+
+@pytest.fixture
+def foreign(halyard: Workspace) -> dict[str, Any]:
+    """One of everything, in the other workspace, by the basename of its route."""
+    with tenant_context(halyard.tenant.pk):
+        return _everything(halyard)
+
+
+def _everything(home: Workspace) -> dict[str, Any]:
+    at = account("Foreign Freight", plan="Pro")
+    person = user("Fay Foreign", at)
+    playbook = live(playbook_json())
+    cta = open_cta(account=at, name="Foreign", type="risk", by=home.olga, now=MONDAY, owner=home.priya)
+    task = cta.add_task(title="Foreign", by=home.olga, now=MONDAY)
+    enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
+    run = evaluate(home.tenant, now=MONDAY)
+    draft = {"account": at, "end_user": person, "subject": "Hi", "body": "Hi", "to_email": "fay@foreign.example"}
+    EventType.objects.create(name="Foreign event")
+    TimelineEntry.objects.create(account=at, at=MONDAY, kind="note", actor="import", text="Foreign")
+    problem = {"scope": "account", "key": "x", "outcome": "refused", "reason": "no", "sample": "1", "count": 1}
+    TraitProblem.objects.create(source="test", first_at=MONDAY, last_at=MONDAY, **problem)
+    return {
+        "api-account": at.pk,
+        "api-user": person.pk,
+        "api-trait": trait("foreign").pk,
+        "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
+        "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,
+        "api-cta": cta.pk,
+        "api-task": task.pk,
+        "api-playbook": playbook.pk,
+        "api-enrollment": enrollment.pk,
+        "api-run": enrollment.runs.get().pk,
+        "api-evaluation": Evaluation.objects.get(run=run).pk,
+        "member": home.priya.pk,
+        "external_id": at.external_id,
+        "evaluation run": run.pk,
+    }
+
+
+def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "pk": foreign.get(route.basename),
+        "account_id": foreign["api-account"],
+        "playbook_id": foreign["api-playbook"],
+        "external_id": foreign["external_id"],
+    }
+
+
+def ask(api: Api, route: Route, address: str) -> Answer:
+    return api.ask(route.verb, f"/{address.strip('/')}/", None if route.verb == "get" else {}, **KEY)
+
+
+def test_nothing_is_answered_without_a_key(db: None) -> None:
+    answers = {
+        str(route): ask(Api(), route, route.address(pk=1, account_id=1, playbook_id=1, external_id="x"))
+        for route in ROUTES
+    }
+
+    # 404: an address whose shape of id it is not.
+    assert {name: answer.status for name, answer in answers.items() if answer.status not in (401, 404)} == {}
+
+
+def test_a_key_without_the_scope_is_refused(api_with: Callable[..., Api], foreign: dict[str, Any]) -> None:
+    wrong = {}
+    for route in ROUTES:
+        lacking = route.scopes(allowing=False)
+        if lacking:  # everybody may read
+            answer = ask(api_with(*lacking), route, route.address(**ids_for(route, foreign)))
+            if (answer.status, answer.json["code"]) != (403, "not_allowed"):
+                wrong[str(route)] = answer.status
+
+    assert wrong == {}
+
+
+def test_each_scope_that_names_the_ability_is_enough(api_with: Callable[..., Api], foreign: dict[str, Any]) -> None:
+    keys = {scope: api_with(scope) for scope in SCOPES}
+    wrong = []
+    for route in (route for route in ROUTES if route.verb != "get"):
+        for scope in route.scopes(allowing=True):
+            refill_buckets()
+            if ask(keys[scope], route, route.address(**ids_for(route, foreign))).status in (401, 403):
+                wrong.append(f"{route} with {scope}")
+
+    assert wrong == []
+
+
+def test_another_workspaces_id_is_as_unknown_as_one_that_never_was(api: Api, foreign: dict[str, Any]) -> None:
+    wrong = {}
+    for route in (route for route in ROUTES if "{" in route.path and route.action not in BY_CHOICE):
+        refill_buckets()
+        ids = ids_for(route, foreign)
+        assert None not in [ids[name] for name in ids if f"{{{name}}}" in route.path], f"add {route.basename} above"
+        never = {name: uuid4() if route.basename == "api-run" else "999999999" for name in ids}
+        theirs, nobodys = (ask(api, route, route.address(**which)) for which in (ids, never))
+        if (theirs.status, theirs.json | {"request_id": ""}) != (404, nobodys.json | {"request_id": ""}):
+            wrong[str(route)] = theirs.status
+
+    assert wrong == {}
+
+
+def test_a_list_shows_nothing_of_another_workspace(api: Api, foreign: dict[str, Any]) -> None:
+    """Asked plainly, and asked for its ids by every filter that takes ids."""
+    known = [value for value in foreign.values() if isinstance(value, int)]
+    for route in (route for route in ROUTES if route.is_list and "{" not in route.path):
+        if route.basename == "api-action":
+            continue  # what the product can do, the same for everybody
+        path = f"/{route.path.strip('/')}/"
+        for query in ("", *(f"?{name}={','.join(map(str, known))}" for name in _id_filters(route.view))):
+            refill_buckets()
+            answer = api.get(path + query)
+            assert (answer.status, answer.results) == (200, []), path + query
+
+
+def _id_filters(view: Any) -> list[str]:
+    filterset = getattr(view, "filterset_class", None)
+    found = filterset.base_filters.items() if filterset else ()
+    return [name for name, field in found if isinstance(field, NumberInFilter)]
+
+
+# Every id a body may hold, with the rest of the body valid. `mine` is filled in from the caller's own workspace.
+BODIES: list[tuple[str, str, dict[str, Any]]] = [
+    ("/ctas/", "account", {"name": "x", "type": "risk"}),
+    ("/ctas/", "user", {"name": "x", "type": "risk", "account": "mine"}),
+    ("/ctas/", "owner", {"name": "x", "type": "risk", "account": "mine"}),
+    ("/tasks/", "cta", {"title": "x"}),
+    ("/indicators/", "account", {"kind": "risk", "title": "x"}),
+    ("/indicators/", "assignee", {"kind": "risk", "title": "x", "account": "mine"}),
+    ("/enrollments/", "playbook", {"account": "mine"}),
+    ("/enrollments/", "account", {}),
+    ("/enrollments/", "user", {"account": "mine"}),
+    ("/accounts/", "csm", {"external_id": "new"}),
+    ("/accounts/", "ae", {"external_id": "new"}),
+]
+KINDS = {"owner": "member", "assignee": "member", "csm": "member", "ae": "member"}
+
+
+@pytest.mark.parametrize(("path", "name", "rest"), BODIES, ids=[f"{path}{name}" for path, name, _ in BODIES])
+def test_a_body_cannot_point_into_another_workspace(
+    api: Api, orbiton: Workspace, foreign: dict[str, Any], path: str, name: str, rest: dict[str, Any]
+) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        mine = account("Mine").pk
+        playbook = live(playbook_json()).pk
+    body = {key: mine if value == "mine" else value for key, value in rest.items()}
+    if path == "/enrollments/":
+        body = {"playbook": playbook} | body
+    answer = api.post(path, body | {name: foreign[KINDS.get(name, f"api-{name}")]}, **KEY)
+
+    assert answer.status == 400
+    assert f"/{name}" in answer.errors
+
+
+def test_a_bulk_cannot_tie_a_user_to_another_workspaces_account(api: Api, foreign: dict[str, Any]) -> None:
+    items = [{"external_id": "u1", "accounts": [{"external_id": foreign["external_id"]}]}]
+
+    (result,) = api.post("/users/bulk/", {"items": items}, **KEY).json["results"]
+
+    assert result["outcome"] == "refused"
+    assert result["errors"][0]["pointer"] == "/accounts/0/external_id"
+
+
+def test_the_same_external_id_lives_once_in_each_workspace(
+    api: Api, halyard: Workspace, foreign: dict[str, Any]
+) -> None:
+    answer = api.put(f"/accounts/by-external-id/{foreign['external_id']}/", {"name": "Ours"})
+
+    assert (answer.status, answer.json["id"] != foreign["api-account"]) == (201, True)
+    theirs = Api.with_key(halyard.tenant).get(f"/accounts/{foreign['api-account']}/").json
+    assert theirs["name"] == "Foreign Freight"
