@@ -124,15 +124,18 @@ def worded(variable: Variable, value: Any, timezone: str) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of a step's config, for each run of a batch."""
+    """The texts of a step's config, for each run of a batch. Those without variables are the same for all."""
 
+    fixed: Mapping[str, str]
     templates: Mapping[str, MessageTemplate]
     values: Mapping[UUID, Mapping[str, Value]]
 
-    def of(self, run: Run) -> dict[str, str] | Held:
+    def of(self, run: Run) -> Mapping[str, str] | Held:
+        if not self.templates:
+            return self.fixed
         values = self.values.get(run.id, {})
         try:
-            return {name: template.render(values) for name, template in self.templates.items()}
+            return {**self.fixed, **{name: template.render(values) for name, template in self.templates.items()}}
         except MissingValue as missing:
             return Held("missing_value", _needed(missing.names))
 
@@ -150,15 +153,17 @@ def load_texts(
     senders: Mapping[UUID, int] | None = None,
 ) -> Texts:
     """No statement at all when the texts use no variables."""
-    templates = {name: message_templates.parse(source) for name, source in sources.items()}
+    parsed = {name: message_templates.parse(source) for name, source in sources.items()}
+    fixed = {name: template.render({}) for name, template in parsed.items() if not template.variables}
+    templates = {name: template for name, template in parsed.items() if template.variables}
     used = {name for template in templates.values() for name in template.variables}
     if not used:
-        return Texts(templates, {})
+        return Texts(fixed, {}, {})
     known = workspace_variables((ACCOUNT, USER, CSM, SENDER))
     # A trait deleted since publishing has no value: its default is used, or the run is held.
     variables = [known[name] for name in sorted(used) if name in known]
     raw = load_values(batch, variables, recipients=recipients, senders=senders) if variables else {}
-    return Texts(templates, {run.id: _worded(run, variables, raw.get(run.id, {})) for run in batch.runs})
+    return Texts(fixed, templates, {run.id: _worded(run, variables, raw.get(run.id, {})) for run in batch.runs})
 
 
 def _worded(run: Run, variables: Iterable[Variable], values: Values) -> dict[str, Value]:

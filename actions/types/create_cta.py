@@ -1,7 +1,8 @@
 """Open a CTA with its tasks, or join one that is already open."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -29,7 +30,7 @@ from actions.people import CSM, Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
-from ctas.models import Cta
+from ctas.models import Cta, Task
 
 SKIP, UPDATE, ALLOW = "skip", "update", "allow"
 REASON = "playbook stopped"
@@ -106,16 +107,10 @@ class CreateCta(Action):
         runs = [run for run in batch.runs if _leaves_something(decisions[run.id])]
         if not runs:
             return
-        params = {
-            "tenant": batch.tenant_id,
-            "now": batch.now,
-            "actor": batch.actor,
-            "reason": REASON,
-            "runs": [run.id for run in runs],
-            "opened": [receipt["cta_id"] for run in runs if (receipt := run.receipt) and not receipt["joined"]],
-        }
-        fetch(_END_TASKS, params)
-        fetch(_END_CTAS, params)
+        params = {"tenant": batch.tenant_id, "now": batch.now, "actor": batch.actor, "reason": REASON}
+        fetch(_END_TASKS, params | {"runs": [run.id for run in runs]})
+        opened = [receipt["cta_id"] for run in runs if (receipt := run.receipt) and not receipt["joined"]]
+        _end_ctas(params | {"ctas": opened})
 
 
 def _leaves_something(decision: UndoDecision) -> bool:
@@ -331,72 +326,80 @@ RETURNING origin_run_id, id
 
 
 @dataclass(frozen=True, slots=True)
-class _Facts:
-    """What people made of a CTA and of its tasks since.
+class _Task:
+    """A task that is still in its CTA."""
 
-    Done and cancelled count all tasks where the run opened the CTA, only the run's own where it joined.
-    """
+    cta_id: int
+    run_id: UUID | None
+    status: str
+    is_touched: bool
+    completed_by: str
+
+    @property
+    def is_open(self) -> bool:
+        return self.status == Task.Status.OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What people made of a CTA and of its tasks since; asked for one run of a batch that leaves together."""
 
     status: str
     is_archived: bool
     is_touched: bool
     closed_by: str
     account_archived: bool
-    untouched: int  # the run's own, still open
-    touched: int
-    done: int
-    cancelled: int
-    leaving_touched: int  # open ones of all runs that leave together
-    staying_open: int  # of anybody else
-    done_by: str
+    tasks: Sequence[_Task] = ()
+    run_id: UUID | None = None
+    leaving: Collection[UUID] = ()
+
+    @property
+    def ours(self) -> list[_Task]:
+        return [task for task in self.tasks if task.run_id == self.run_id]
+
+    @property
+    def stays_open(self) -> int:
+        """Tasks of other runs of this batch leave in the same breath: they are no reason to stay."""
+        return sum(task.is_open and task.run_id not in self.leaving for task in self.tasks)
 
     @property
     def is_worked_on(self) -> bool:
         """Something a person did stays on the CTA: it is closed, not archived."""
-        return bool(self.is_touched or self.done or self.cancelled or self.leaving_touched or self.staying_open)
+        return self.is_touched or bool(self.stays_open) or any(t.is_touched or not t.is_open for t in self.tasks)
 
 
-_LOCK_CTAS = "SELECT id FROM ctas_cta WHERE tenant_id = %(tenant)s AND id = ANY(%(ctas)s) ORDER BY id FOR UPDATE"
-_LOCK_TASKS = "SELECT id FROM ctas_task WHERE tenant_id = %(tenant)s AND cta_id = ANY(%(ctas)s) ORDER BY id FOR UPDATE"
-# Tasks of other runs of this batch leave in the same breath, so they are no reason for the CTA to stay.
-_FACTS = """
-SELECT r.n, c.status, c.archived_at IS NOT NULL, c.touched_at IS NOT NULL, c.closed_by, a.archived_at IS NOT NULL,
-    count(*) FILTER (WHERE ours AND is_open AND NOT touched),
-    count(*) FILTER (WHERE ours AND is_open AND touched),
-    count(*) FILTER (WHERE told AND t.status = 'done'),
-    count(*) FILTER (WHERE told AND t.status = 'cancelled'),
-    count(*) FILTER (WHERE leaving AND is_open AND touched),
-    count(*) FILTER (WHERE NOT leaving AND is_open),
-    COALESCE(string_agg(DISTINCT t.completed_by, ', ') FILTER (WHERE told AND t.status = 'done'), '')
-FROM unnest(%(ctas)s::bigint[], %(runs)s::uuid[], %(joined)s::bool[]) WITH ORDINALITY AS r(cta_id, run_id, joined, n)
-JOIN ctas_cta c ON c.tenant_id = %(tenant)s AND c.id = r.cta_id
-JOIN accounts_account a ON a.tenant_id = c.tenant_id AND a.id = c.account_id
-LEFT JOIN LATERAL (
-    SELECT t.status, t.status = 'open' AS is_open, t.touched_at IS NOT NULL AS touched, m.name AS completed_by,
-        COALESCE(t.origin_run_id = r.run_id, false) AS ours,
-        COALESCE(t.origin_run_id = ANY(%(runs)s::uuid[]), false) AS leaving,
-        NOT r.joined OR COALESCE(t.origin_run_id = r.run_id, false) AS told
-    FROM ctas_task t
-    LEFT JOIN tenancy_membership m ON m.tenant_id = t.tenant_id AND m.id = t.completed_by_id
-    WHERE t.tenant_id = c.tenant_id AND t.cta_id = c.id AND t.archived_at IS NULL
-) t ON true
-GROUP BY r.n, c.id, a.id
+# Read by id, so that the plan cannot turn on how well the tables are known to the planner.
+_CTAS = """
+SELECT c.id, c.status, c.archived_at IS NOT NULL, c.touched_at IS NOT NULL, c.closed_by,
+    (SELECT a.archived_at IS NOT NULL FROM accounts_account a WHERE a.tenant_id = c.tenant_id AND a.id = c.account_id)
+FROM ctas_cta c WHERE c.tenant_id = %(tenant)s AND c.id = ANY(%(ctas)s) ORDER BY c.id {lock}
+"""
+_TASKS = """
+SELECT t.cta_id, t.origin_run_id, t.status, t.touched_at IS NOT NULL,
+    COALESCE((SELECT m.name FROM tenancy_membership m WHERE m.tenant_id = t.tenant_id AND m.id = t.completed_by_id), '')
+FROM ctas_task t WHERE t.tenant_id = %(tenant)s AND t.cta_id = ANY(%(ctas)s) AND t.archived_at IS NULL
+ORDER BY t.id {lock}
 """
 
 
 def _facts(batch: Batch, *, lock: bool) -> dict[UUID, _Facts]:
-    runs = [run for run in batch.runs if run.receipt and "cta_id" in run.receipt]
-    receipts = [run.receipt for run in runs if run.receipt]
-    params = {
-        "tenant": batch.tenant_id,
-        "runs": [run.id for run in runs],
-        "ctas": [receipt["cta_id"] for receipt in receipts],
-        "joined": [receipt["joined"] for receipt in receipts],
+    receipts = {run.id: run.receipt for run in batch.runs if run.receipt and "cta_id" in run.receipt}
+    params = {"tenant": batch.tenant_id, "ctas": list({receipt["cta_id"] for receipt in receipts.values()})}
+    ctas = {pk: _Facts(*found) for pk, *found in fetch(_CTAS.format(lock="FOR UPDATE OF c" if lock else ""), params)}
+    tasks = _tasks(params, lock=lock)
+    leaving = set(receipts)
+    return {
+        run_id: replace(ctas[cta_id], tasks=tasks[cta_id], run_id=run_id, leaving=leaving)
+        for run_id, receipt in receipts.items()
+        if (cta_id := receipt["cta_id"]) in ctas
     }
-    if lock:
-        fetch(_LOCK_CTAS, params)
-        fetch(_LOCK_TASKS, params)
-    return {runs[n - 1].id: _Facts(*found) for n, *found in fetch(_FACTS, params)}
+
+
+def _tasks(params: Mapping[str, Any], *, lock: bool) -> dict[int, list[_Task]]:
+    found: dict[int, list[_Task]] = defaultdict(list)
+    for row in fetch(_TASKS.format(lock="FOR UPDATE OF t" if lock else ""), params):
+        found[row[0]].append(_Task(*row))
+    return found
 
 
 def _decision(run: Run, facts: _Facts | None, actors: Mapping[str, Actor]) -> UndoDecision:
@@ -416,35 +419,39 @@ def _decision(run: Run, facts: _Facts | None, actors: Mapping[str, Actor]) -> Un
 
 def _decide_opened(name: str, facts: _Facts) -> UndoDecision:
     if not facts.is_worked_on:
-        tasks = f" and its {_count(facts.untouched, 'task')} are" if facts.untouched else " is"
+        tasks = f" and its {_count(len(facts.ours), 'task')} are" if facts.ours else " is"
         return Undo(f"{name}{tasks} archived")
-    if facts.staying_open:
-        why = f"it has {_count(facts.staying_open, 'open task')} that this playbook did not create"
+    if facts.stays_open:
+        why = f"it has {_count(facts.stays_open, 'open task')} that this playbook did not create"
         return Keep("worked_on", f"{name} stays open: {why}{_also(facts)}")
-    if facts.done:
-        return Keep("completed", f"{name} is closed as cancelled, {_completed(facts)}{_also(facts)}")
+    if done := _completed(facts.tasks):
+        return Keep("completed", f"{name} is closed as cancelled, {done}{_also(facts)}")
     return Undo(f"{name} is closed as cancelled, because people worked on it{_also(facts)}")
 
 
 def _decide_joined(name: str, receipt: Receipt, facts: _Facts) -> UndoDecision:
     if not receipt["tasks"]:
         return Keep("joined", f"{name} was open before this run, which only joined it")
-    if facts.done:
-        return Keep("completed", f"{name} stays, {_completed(facts)}{_also(facts)}")
-    if not facts.untouched and not facts.touched:
+    if done := _completed(facts.ours):
+        return Keep("completed", f"{name} stays, {done}{_also(facts)}")
+    if not any(task.is_open for task in facts.ours):
         return Keep("target_gone", f"The tasks added to {name} were removed or cancelled since")
     return Undo(f"The tasks added to {name} go{_also(facts)}; the CTA was open before and stays")
 
 
-def _completed(facts: _Facts) -> str:
-    by = f" by {facts.done_by}" if facts.done_by else ""
-    return f"{_count(facts.done, 'task')} completed{by} {'stays' if facts.done == 1 else 'stay'}"
+def _completed(tasks: Sequence[_Task]) -> str:
+    done = [task for task in tasks if task.status == Task.Status.DONE]
+    names = ", ".join(sorted({task.completed_by for task in done if task.completed_by}))
+    stay = f"{_count(len(done), 'task')} completed{names and f' by {names}'} {'stays' if len(done) == 1 else 'stay'}"
+    return stay if done else ""
 
 
 def _also(facts: _Facts) -> str:
     """What goes beside what stays."""
-    parts = [f"{_count(facts.untouched, 'untouched task')} archived"] if facts.untouched else []
-    parts += [f"{_count(facts.touched, 'changed task')} cancelled"] if facts.touched else []
+    changed = sum(task.is_open and task.is_touched for task in facts.ours)
+    untouched = sum(task.is_open for task in facts.ours) - changed
+    parts = [f"{_count(untouched, 'untouched task')} archived"] if untouched else []
+    parts += [f"{_count(changed, 'changed task')} cancelled"] if changed else []
     return f" ({', '.join(parts)})" if parts else ""
 
 
@@ -456,19 +463,24 @@ UPDATE ctas_task SET
     reason = %(reason)s
 WHERE tenant_id = %(tenant)s AND origin_run_id = ANY(%(runs)s::uuid[]) AND status = 'open' AND archived_at IS NULL
 """
-# Runs after the tasks: whatever is still in the CTA is somebody's work.
-_END_CTAS = """
-UPDATE ctas_cta c SET
-    archived_at = CASE WHEN left_over.is_worked_on THEN NULL ELSE %(now)s::timestamptz END,
-    status = CASE WHEN left_over.is_worked_on THEN 'cancelled' ELSE c.status END,
-    closed_at = CASE WHEN left_over.is_worked_on THEN %(now)s::timestamptz END,
-    closed_by = CASE WHEN left_over.is_worked_on THEN %(actor)s ELSE '' END
-FROM (
-    SELECT o.id, o.touched_at IS NOT NULL OR count(t.id) > 0 AS is_worked_on
-    FROM ctas_cta o
-    LEFT JOIN ctas_task t ON t.tenant_id = o.tenant_id AND t.cta_id = o.id AND t.archived_at IS NULL
-    WHERE o.tenant_id = %(tenant)s AND o.id = ANY(%(opened)s) AND o.status = 'open' AND o.archived_at IS NULL
-    GROUP BY o.id HAVING count(t.id) FILTER (WHERE t.status = 'open') = 0
-) left_over
-WHERE c.tenant_id = %(tenant)s AND c.id = left_over.id
+_ARCHIVE_CTAS = """
+UPDATE ctas_cta SET archived_at = %(now)s WHERE tenant_id = %(tenant)s AND id = ANY(%(chosen)s)
 """
+_CANCEL_CTAS = """
+UPDATE ctas_cta SET status = 'cancelled', closed_at = %(now)s, closed_by = %(actor)s
+WHERE tenant_id = %(tenant)s AND id = ANY(%(chosen)s)
+"""
+
+
+def _end_ctas(params: Mapping[str, Any]) -> None:
+    """Runs after the tasks: whatever is still in a CTA is somebody's work. Children first, then their CTA."""
+    opened = {pk: _Facts(*found) for pk, *found in fetch(_CTAS.format(lock=""), params)}
+    tasks = _tasks(params, lock=False)
+    ended = {
+        pk: replace(facts, tasks=tasks[pk])
+        for pk, facts in opened.items()
+        if facts.status == Cta.Status.OPEN and not facts.is_archived and not any(task.is_open for task in tasks[pk])
+    }
+    worked_on = [pk for pk, facts in ended.items() if facts.is_worked_on]
+    fetch(_ARCHIVE_CTAS, {**params, "chosen": list(ended.keys() - set(worked_on))})
+    fetch(_CANCEL_CTAS, {**params, "chosen": worked_on})

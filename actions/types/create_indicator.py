@@ -1,8 +1,10 @@
 """Raise a risk or an opportunity on the account. Whoever raises the same one shares it, with a claim of its own."""
 
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django import forms
@@ -74,10 +76,10 @@ class CreateIndicator(Action):
         runs = [run for run in batch.runs if isinstance(decisions[run.id], Undo)]
         if not runs:
             return
-        indicators = [run.receipt["indicator_id"] for run in runs if run.receipt]
-        params = {"tenant": batch.tenant_id, "now": batch.now, "indicators": indicators}
+        params = {"tenant": batch.tenant_id, "now": batch.now, "actor": batch.actor, "reason": REASON}
+        params["indicators"] = [_indicator_of(run) for run in runs]
         fetch(_END_CLAIMS, params | {"sources": [run.writer for run in runs]})
-        fetch(_END_INDICATORS, params | {"actor": batch.actor, "reason": REASON})
+        _end_unclaimed(params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,42 +163,48 @@ def _receipt(batch: Batch, row: _Wanted, indicator_id: int, joined: bool) -> Rec
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What became of a run's claim and its indicator."""
+    """What became of a run's indicator, and who still claims it."""
 
     state: str
     settled_by: str
     settled_at: datetime | None
-    is_open: bool
-    others: int
     account_archived: bool
+    is_open: bool = False
+    has_others: bool = False
 
 
-_CLAIMS = """
-SELECT r.n, i.state, i.settled_by, i.settled_at, c.id IS NOT NULL AND c.ended_at IS NULL,
-    (SELECT count(*) FROM accounts_indicatorclaim o WHERE o.tenant_id = i.tenant_id AND o.indicator_id = i.id
-        AND o.ended_at IS NULL AND o.source <> ALL(%(sources)s)),
-    a.archived_at IS NOT NULL
-FROM unnest(%(indicators)s::bigint[], %(sources)s::text[]) WITH ORDINALITY AS r(indicator_id, source, n)
-JOIN accounts_indicator i ON i.tenant_id = %(tenant)s AND i.id = r.indicator_id
-JOIN accounts_account a ON a.tenant_id = i.tenant_id AND a.id = i.account_id
-LEFT JOIN accounts_indicatorclaim c ON c.tenant_id = i.tenant_id AND c.indicator_id = i.id AND c.source = r.source
+# Read by id, so that the plan cannot turn on how well the tables are known to the planner.
+_INDICATORS = """
+SELECT i.id, i.state, i.settled_by, i.settled_at,
+    (SELECT a.archived_at IS NOT NULL FROM accounts_account a WHERE a.tenant_id = i.tenant_id AND a.id = i.account_id)
+FROM accounts_indicator i WHERE i.tenant_id = %(tenant)s AND i.id = ANY(%(indicators)s) ORDER BY i.id {lock}
 """
-_LOCK = """
-SELECT id FROM accounts_indicator WHERE tenant_id = %(tenant)s AND id = ANY(%(indicators)s)
-ORDER BY id FOR NO KEY UPDATE
+_OPEN_CLAIMS = """
+SELECT indicator_id, source FROM accounts_indicatorclaim
+WHERE tenant_id = %(tenant)s AND indicator_id = ANY(%(indicators)s) AND ended_at IS NULL
 """
 
 
 def _claims(batch: Batch, *, lock: bool) -> dict[UUID, _Claim]:
+    """A claim on an indicator is made under its lock, so none can appear between the two reads."""
     runs = [run for run in batch.runs if run.receipt and "indicator_id" in run.receipt]
-    params = {
-        "tenant": batch.tenant_id,
-        "indicators": [run.receipt["indicator_id"] for run in runs if run.receipt],
-        "sources": [run.writer for run in runs],
+    params = {"tenant": batch.tenant_id, "indicators": list({_indicator_of(run) for run in runs})}
+    found = fetch(_INDICATORS.format(lock="FOR NO KEY UPDATE OF i" if lock else ""), params)
+    indicators = {pk: _Claim(*row) for pk, *row in found}
+    sources: dict[int, set[str]] = defaultdict(set)
+    for indicator_id, source in fetch(_OPEN_CLAIMS, params):
+        sources[indicator_id].add(source)
+    leaving = {run.writer for run in runs}
+    return {
+        run.id: replace(indicators[pk], is_open=run.writer in sources[pk], has_others=bool(sources[pk] - leaving))
+        for run in runs
+        if (pk := _indicator_of(run)) in indicators
     }
-    if lock:
-        fetch(_LOCK, params)
-    return {runs[n - 1].id: _Claim(*row) for n, *row in fetch(_CLAIMS, params)}
+
+
+def _indicator_of(run: Run) -> int:
+    assert run.receipt is not None
+    return int(run.receipt["indicator_id"])
 
 
 def _decision(run: Run, claim: _Claim | None, actors: Mapping[str, Actor]) -> UndoDecision:
@@ -212,7 +220,7 @@ def _decision(run: Run, claim: _Claim | None, actors: Mapping[str, Actor]) -> Un
         return Keep("ended", f"{title} was ended by {who} on {_day(claim)}")
     if not claim.is_open:
         return Keep("reopened", f"{title} was settled and reopened by people since")
-    if claim.others:
+    if claim.has_others:
         return Undo(f"{title} stays active for others who raised it; this playbook no longer holds it")
     return Undo(f"{title} ends")
 
@@ -222,12 +230,17 @@ def _day(claim: _Claim) -> str:
 
 
 _END_CLAIMS = """
-UPDATE accounts_indicatorclaim SET ended_at = %(now)s
-WHERE tenant_id = %(tenant)s AND indicator_id = ANY(%(indicators)s) AND source = ANY(%(sources)s) AND ended_at IS NULL
+UPDATE accounts_indicatorclaim c SET ended_at = %(now)s
+FROM unnest(%(indicators)s::bigint[], %(sources)s::text[]) AS w(indicator_id, source)
+WHERE c.tenant_id = %(tenant)s AND c.indicator_id = w.indicator_id AND c.source = w.source AND c.ended_at IS NULL
 """
 _END_INDICATORS = """
-UPDATE accounts_indicator i SET state = 'ended', settled_at = %(now)s, settled_by = %(actor)s, reason = %(reason)s
-WHERE i.tenant_id = %(tenant)s AND i.id = ANY(%(indicators)s) AND i.state = 'active' AND NOT EXISTS (
-    SELECT 1 FROM accounts_indicatorclaim c
-    WHERE c.tenant_id = i.tenant_id AND c.indicator_id = i.id AND c.ended_at IS NULL)
+UPDATE accounts_indicator SET state = 'ended', settled_at = %(now)s, settled_by = %(actor)s, reason = %(reason)s
+WHERE tenant_id = %(tenant)s AND id = ANY(%(unclaimed)s) AND state = 'active'
 """
+
+
+def _end_unclaimed(params: Mapping[str, Any]) -> None:
+    """Runs after the claims."""
+    claimed = {indicator_id for indicator_id, _source in fetch(_OPEN_CLAIMS, params)}
+    fetch(_END_INDICATORS, {**params, "unclaimed": list(set(params["indicators"]) - claimed)})

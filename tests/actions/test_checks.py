@@ -37,7 +37,8 @@ def test_what_is_no_object_is_refused(config: Any) -> None:
 
 
 def test_hostile_values_are_problems_and_no_crash() -> None:
-    for value in (None, [], {}, 3, True, "\x00", "x" * 20_000, {"a": {"b": []}}):
+    hostile: list[Any] = [None, [], {}, 3, True, "\x00", "x" * 20_000, {"a": {"b": []}}]
+    for value in hostile:
         config = dict.fromkeys(action_for("create_cta").form.base_fields, value)
         assert problems("create_cta", config)
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.forms import Form
 
 from accounts.models import Account, Conversation, EndUser, Indicator, TraitDefinition
@@ -11,6 +12,7 @@ from actions.base import Action, Applied, Audience, Held, Keep, Prepared, Skippe
 from actions.checks import clean_config
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
+from cs_platform.common.message_templates import FILTERS
 from ctas.models import Cta, Task
 from tests import world
 from tests.actions.world import LATER, kept, play, statements, undone, visible
@@ -208,3 +210,27 @@ def test_an_unknown_kind_can_be_described_and_refuses_to_apply(harbour: Account)
     assert {type(outcome) for outcome in retired.prepare(batch).values()} == {Held}
     assert {type(decision) for decision in retired.undo(batch).values()} == {Keep}
     assert not any(isinstance(decision, Undo) for decision in retired.preview_undo(batch).values())
+
+
+# Documentation
+
+
+@every_action
+def test_it_is_documented_with_every_setting_and_every_reason_to_stay(action: Action) -> None:
+    section = _section(action.key)
+
+    missing = [name for name in action.form.base_fields if f"| `{name}` |" not in section]
+    assert not missing
+    assert "Stop" in section
+    assert f"`{WORK[action.key][1]}`" in section
+
+
+def _section(key: str) -> str:
+    text = (settings.BASE_DIR / "docs" / "actions.md").read_text()
+    return text.partition(f"## {key}\n")[2].partition("\n## ")[0]
+
+
+def test_every_filter_is_documented() -> None:
+    text = (settings.BASE_DIR / "docs" / "actions.md").read_text()
+
+    assert [name for name in FILTERS if f"`{name}`" not in text] == []

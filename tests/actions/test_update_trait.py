@@ -19,10 +19,15 @@ def stage(value: str = "Renewal", **parts: Any) -> dict[str, Any]:
     return {"trait": "stage", "mode": "set", "value": value} | parts
 
 
-def stage_of(account: Account | EndUser) -> tuple[Any, str | None, Any]:
+def stage_of(subject: Any) -> tuple[Any, str | None, Any]:
     """Value, writer and mirror."""
+    subject.refresh_from_db()
+    return subject.traits.get("stage"), subject.trait_writers.get("stage"), subject.t01
+
+
+def traits_and(account: Account, slot: str) -> tuple[dict[str, Any], Any]:
     account.refresh_from_db()
-    return account.traits.get("stage"), account.trait_writers.get("stage"), account.t01
+    return account.traits, getattr(account, slot)
 
 
 def set_by_hand(subject: Account | EndUser, value: Any, by: Any, *, scope: str = "account") -> None:
@@ -53,9 +58,8 @@ def test_a_mapping_reads_another_trait(orbiton: Workspace, harbour: Account, yar
 
     play("update_trait", config, harbour, yarrow)
 
-    harbour.refresh_from_db(), yarrow.refresh_from_db()
-    assert (harbour.traits["worth"], harbour.m01) == (120_000, 120_000)
-    assert yarrow.traits["worth"] == 5000
+    assert traits_and(harbour, "m01") == ({"worth": 120_000}, 120_000)
+    assert traits_and(yarrow, "m01") == ({"worth": 5000}, 5000)
 
 
 def test_a_value_the_mapping_does_not_know_is_skipped(harbour: Account, yarrow: Account) -> None:
@@ -80,9 +84,7 @@ def test_a_date_counts_from_the_day_of_the_run(harbour: Account) -> None:
 
     play("update_trait", {"trait": "check_in", "mode": "relative_date", "days": 30}, harbour)
 
-    harbour.refresh_from_db()
-    assert harbour.traits["check_in"] == "2026-12-02"
-    assert harbour.d01 == MONDAY.date() + timedelta(days=30)
+    assert traits_and(harbour, "d01") == ({"check_in": "2026-12-02"}, MONDAY.date() + timedelta(days=30))
 
 
 def test_clearing_removes_value_and_mirror(orbiton: Workspace, harbour: Account) -> None:

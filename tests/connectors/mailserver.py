@@ -80,7 +80,8 @@ def _recite(listener: socket.socket, replies: tuple[bytes | None, ...]) -> None:
 
 
 def mail_in(envelope: Envelope) -> EmailMessage:
-    return message_from_bytes(bytes(envelope.content or b""), _class=EmailMessage, policy=policy.default)
+    assert isinstance(envelope.content, bytes)
+    return message_from_bytes(envelope.content, _class=EmailMessage, policy=policy.default)
 
 
 def text_of(mail: EmailMessage) -> str:

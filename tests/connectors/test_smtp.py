@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -70,7 +71,8 @@ def test_an_address_beyond_ascii_needs_a_server_that_takes_it(settings: Settings
 
 @pytest.mark.parametrize("field", ["subject", "from_name", "to_name"])
 def test_no_header_can_be_broken_out_of(settings: Settings, field: str) -> None:
-    letter = replace(LETTER, **{field: "Hi\r\nBcc: all@customer.example\r\n\r\nHidden"})
+    hostile: dict[str, Any] = {field: "Hi\r\nBcc: all@customer.example\r\n\r\nHidden"}
+    letter = replace(LETTER, **hostile)
 
     with serving(settings, Server()) as server:
         assert isinstance(send(letter), Sent)
