@@ -4,7 +4,8 @@ The result goes into an analysed temp table as a bitmask per subject; who may no
 a mask; what is left is enrolled, unless the brake holds it for a person.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -130,8 +131,7 @@ def _evaluate(
         for chunk in _chunks(look, kind, only):
             stage_hits(look, chunk, users=kind == Playbook.Audience.USERS)
             _stage_fresh(look, chunk)
-            for candidate in chunk:
-                _settle_candidate(look, candidate)
+            _settle_chunk(look, chunk)
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
     run.save(update_fields=["looked_at", "finished_at", "duration_ms"])
@@ -193,6 +193,7 @@ def stage_hits(look: Look, chunk: Sequence[Candidate], *, users: bool) -> None:
 def _stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
     """Temp table `fresh`: hits less those whose re-enrollment policy says no."""
     taken = Sql.join(" UNION ALL ", list(_taken(look, chunk)))
+    subject = "account_id, end_user_id" if _asks_users(chunk) else "account_id"
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS fresh")
         cursor.execute(
@@ -200,51 +201,61 @@ def _stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
             CREATE TEMP TABLE fresh ON COMMIT DROP AS
             SELECT h.account_id, h.end_user_id, h.bits & ~COALESCE(t.bits, 0) AS bits
             FROM hit h LEFT JOIN (
-                SELECT account_id, end_user_id, bit_or(bits) AS bits FROM ({taken.text}) x GROUP BY 1, 2
-            ) t ON t.account_id = h.account_id AND t.end_user_id IS NOT DISTINCT FROM h.end_user_id
+                SELECT {subject}, bit_or(bits) AS bits FROM ({taken.text}) x GROUP BY {subject}
+            ) t ON t.account_id = h.account_id AND {_same_user(chunk, "t")}
             WHERE h.bits & ~COALESCE(t.bits, 0) <> 0;
             ANALYZE fresh
-            """.replace("t.end_user_id IS NOT DISTINCT FROM h.end_user_id", _same_user(chunk)),
+            """,
             taken.params,
         )
 
 
-def _same_user(chunk: Sequence[Candidate]) -> str:
+def _same_user(chunk: Sequence[Candidate], other: str) -> str:
     """IS NOT DISTINCT FROM cannot be hashed; one kind of audience has a user on every row, the other on none."""
-    users = chunk[0].playbook.audience == Playbook.Audience.USERS
-    return "t.end_user_id = h.end_user_id" if users else "true"
+    return f"h.end_user_id = {other}.end_user_id" if _asks_users(chunk) else "true"
+
+
+def _asks_users(chunk: Sequence[Candidate]) -> bool:
+    return chunk[0].playbook.audience == Playbook.Audience.USERS
+
+
+_LIVE = "e.state IN ('active', 'paused', 'stopping')"
 
 
 def _taken(look: Look, chunk: Sequence[Candidate]) -> Iterator[Sql]:
     """Rows (account_id, end_user_id, bits) of enrollments that rule out another one, by policy."""
-    for policy in ("once_ever", "every_match"):
-        members = [candidate for candidate in chunk if candidate.again["policy"] == policy]
-        if members:
-            yield _taken_by_state(look, members, policy)
+    members: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in chunk:
-        if candidate.again["policy"] == "once_per_value":
-            yield _taken_by_value(look, candidate)
-        elif candidate.again["policy"] == "at_most":
-            yield _taken_by_count(look, candidate)
+        members[candidate.again["policy"]].append(candidate)
+    once_ever = members.pop("once_ever", [])
+    if once_ever:
+        yield _taken_by(look, once_ever, Sql("true"))
+    if members:
+        yield _taken_by(look, [candidate for some in members.values() for candidate in some], Sql(_LIVE))
+    if "every_match" in members:
+        yield _taken_by(look, members["every_match"], _never_left(look.now))
+    yield from (_taken_by_value(look, candidate) for candidate in members["once_per_value"])
+    yield from (_taken_by_count(look, candidate) for candidate in members["at_most"])
 
 
-_LIVE_STATES = "('active', 'paused', 'stopping')"
-
-
-def _taken_by_state(look: Look, members: Sequence[Candidate], policy: str) -> Sql:
-    """Once ever: any enrollment. Every match: an active one, or one since which the rules never stopped matching."""
-    cases = "".join(f" WHEN {candidate.playbook.pk} THEN {1 << candidate.bit}::bigint" for candidate in members)
-    ids = ", ".join(str(candidate.playbook.pk) for candidate in members)
-    again = (
-        ""
-        if policy == "once_ever"
-        else f" AND (e.state IN {_LIVE_STATES} OR e.left_at IS NULL OR e.activated_at > %s - interval '24 hours')"
-    )
+def _taken_by(look: Look, members: Sequence[Candidate], condition: Sql) -> Sql:
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, CASE e.playbook_id{cases} END AS bits FROM playbooks_enrollment e"
-        f" WHERE e.tenant_id = {look.tenant.pk} AND e.playbook_id IN ({ids}){again}",
-        (look.now,) if again else (),
+        f"SELECT e.account_id, e.end_user_id, p.bit AS bits FROM playbooks_enrollment e"
+        f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
+        f" WHERE e.tenant_id = {look.tenant.pk} AND {condition.text}",
+        condition.params,
     )
+
+
+def _never_left(now: datetime) -> Sql:
+    """Its rules never stopped matching since, or it is not a day old."""
+    return Sql(f"NOT {_LIVE} AND (e.left_at IS NULL OR e.activated_at > %s - interval '24 hours')", (now,))
+
+
+def _bits(members: Iterable[Candidate]) -> str:
+    """A table `p` of playbooks and their bits. It is hashed, where a CASE would be walked through for every row."""
+    rows = ", ".join(f"({candidate.playbook.pk}::bigint, {1 << candidate.bit}::bigint)" for candidate in members)
+    return f"(VALUES {rows}) p(playbook_id, bit)"
 
 
 def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
@@ -253,15 +264,15 @@ def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
     return Sql(
         f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
         f" JOIN accounts_account a ON a.id = e.account_id WHERE e.tenant_id = {look.tenant.pk}"
-        f" AND e.playbook_id = {candidate.playbook.pk}"
-        f" AND (e.state IN {_LIVE_STATES} OR e.occasion = ({value.text})::text)",
+        f" AND e.playbook_id = {candidate.playbook.pk} AND NOT {_LIVE} AND e.occasion = ({value.text})::text",
         value.params,
     )
 
 
 def _taken_by_count(look: Look, candidate: Candidate) -> Sql:
-    """At most N times, or at most once in D days, or both; and never while one is active."""
-    limits, params = [f"bool_or(e.state IN {_LIVE_STATES})"], []
+    """At most N times, or at most once in D days, or both."""
+    limits: list[str] = []
+    params: list[Any] = []
     if candidate.again.get("times"):
         limits.append("count(*) >= %s")
         params.append(candidate.again["times"])
@@ -276,13 +287,40 @@ def _taken_by_count(look: Look, candidate: Candidate) -> Sql:
     )
 
 
-def _settle_candidate(look: Look, candidate: Candidate) -> None:
-    bit = 1 << candidate.bit
-    matched, would_enroll = _count("hit", bit), _count("fresh", bit)
-    leaving = _leaving(look, candidate)
+@dataclass(slots=True)
+class _Judged:
+    """A candidate with what this look came to for it."""
+
+    candidate: Candidate
+    evaluation: Evaluation
+    leaving: Sequence[int]
+
+    @property
+    def application(self) -> Application:
+        run = self.evaluation.run
+        return Application(
+            tenant=run.tenant,
+            playbook=self.candidate.playbook,
+            applied_by=f"evaluation:{self.evaluation.pk}",
+            now=run.started_at,
+            evaluation_id=self.evaluation.pk,
+        )
+
+
+def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
+    matched, fresh, leaving = _count("hit", chunk), _count("fresh", chunk), _leaving(look, chunk)
+    judged = [
+        _judge(look, candidate, matched[candidate.bit], fresh[candidate.bit], leaving[candidate.playbook.pk])
+        for candidate in chunk
+    ]
+    Evaluation.objects.bulk_create([one.evaluation for one in judged])
+    _carry_out(look, [one for one in judged if one.evaluation.state == Evaluation.State.DONE])
+
+
+def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, leaving: Sequence[int]) -> _Judged:
     limit = _limit(look, candidate.playbook)
     held = not look.lift_brake and max(would_enroll, len(leaving)) > limit
-    evaluation = Evaluation.objects.create(
+    evaluation = Evaluation(
         run=look.run,
         playbook=candidate.playbook,
         version=candidate.playbook.version,
@@ -293,14 +331,15 @@ def _settle_candidate(look: Look, candidate: Candidate) -> None:
         limit=limit,
         reason=_why_held(would_enroll, len(leaving), limit) if held else "",
     )
-    if not held:
-        _carry_out(look, candidate, evaluation, leaving)
+    return _Judged(candidate, evaluation, leaving)
 
 
-def _count(table: str, bit: int) -> int:
+def _count(table: str, chunk: Sequence[Candidate]) -> list[int]:
+    """How many rows have each candidate's bit, in the order of the bits."""
+    sums = ", ".join(f"COALESCE(sum(bits >> {candidate.bit} & 1), 0)::bigint" for candidate in chunk)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table} WHERE bits & {bit}::bigint <> 0")
-        return cursor.fetchone()[0]
+        cursor.execute(f"SELECT {sums} FROM {table}")
+        return list(cursor.fetchone())
 
 
 def _limit(look: Look, playbook: Playbook) -> int:
@@ -316,48 +355,64 @@ def _why_held(would_enroll: int, would_release: int, limit: int) -> str:
     return f"It would {what} at once, more than the limit of {limit:,}. Let it through if that is right, or drop it."
 
 
-def _carry_out(look: Look, candidate: Candidate, evaluation: Evaluation, leaving: Sequence[int]) -> None:
-    playbook, bit = candidate.playbook, 1 << candidate.bit
-    application = Application(
-        look.tenant, playbook, applied_by=f"evaluation:{evaluation.pk}", now=look.now, evaluation_id=evaluation.pk
-    )
-    if evaluation.would_enroll:
-        fresh = Sql(f"SELECT account_id, end_user_id FROM fresh WHERE bits & {bit}::bigint <> 0")
-        evaluation.enrolled = len(enroll_selected(application, fresh))
-    evaluation.released = _release(look, candidate, evaluation, leaving)
-    evaluation.save(update_fields=["enrolled", "released"])
-    Playbook.objects.filter(pk=playbook.pk, first_evaluated_at=None).update(first_evaluated_at=look.now)
+def _carry_out(look: Look, judged: Sequence[_Judged]) -> None:
+    """Enroll for all of them together, then stop what no longer matches."""
+    enrolling = [one for one in judged if one.evaluation.would_enroll]
+    if enrolling:
+        made = enroll_selected([one.application for one in enrolling], _fresh_of(enrolling), fields=look.fields)
+        for one in enrolling:
+            one.evaluation.enrolled = len(made[one.candidate.playbook.pk])
+    for one in judged:
+        one.evaluation.released = _release(look, one)
+    moved = [one.evaluation for one in judged if one.evaluation.enrolled or one.evaluation.released]
+    Evaluation.objects.bulk_update(moved, ["enrolled", "released"])
+    seen = [one.candidate.playbook.pk for one in judged]
+    Playbook.objects.filter(pk__in=seen, first_evaluated_at=None).update(first_evaluated_at=look.now)
 
 
-def _leaving(look: Look, candidate: Candidate) -> list[int]:
-    """Enrollments made by evaluations whose subject no longer matches; each is noted once, the first time."""
+def _fresh_of(judged: Sequence[_Judged]) -> Sql:
+    """Rows (playbook_id, account_id, end_user_id)."""
+    bits = _bits(one.candidate for one in judged)
+    return Sql(f"SELECT p.playbook_id, f.account_id, f.end_user_id FROM fresh f JOIN {bits} ON f.bits & p.bit <> 0")
+
+
+def _leaving(look: Look, chunk: Sequence[Candidate]) -> dict[int, list[int]]:
+    """Enrollments to stop, by playbook; what has ended matching is noted once, the first time.
+
+    Those to stop are noted when they are stopped: a person may have to let that through first.
+    """
+    leaving: dict[int, list[int]] = {candidate.playbook.pk: [] for candidate in chunk}
+    stopping = {candidate.playbook.pk for candidate in chunk if candidate.stops_on_unmatch}
+    gone = []
+    for playbook_id, id, is_stoppable in _unmatched(look, chunk):
+        if is_stoppable and playbook_id in stopping:
+            leaving[playbook_id].append(id)
+        else:
+            gone.append(id)
+    if gone:
+        Enrollment.objects.filter(pk__in=gone).update(left_at=look.now)
+    return leaving
+
+
+def _unmatched(look: Look, chunk: Sequence[Candidate]) -> list[tuple[int, int, bool]]:
+    """(playbook, enrollment, is it one an evaluation made and may stop) for subjects that match no more."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT e.id FROM playbooks_enrollment e
-            WHERE e.tenant_id = %s AND e.playbook_id = %s AND e.left_at IS NULL AND e.state <> 'stopping'
-              AND NOT EXISTS (SELECT 1 FROM hit h WHERE h.account_id = e.account_id
-                  AND h.end_user_id IS NOT DISTINCT FROM e.end_user_id AND h.bits & {1 << candidate.bit}::bigint <> 0)
+            SELECT e.playbook_id, e.id, e.state IN ('active', 'paused') AND e.applied_by ^@ 'evaluation:'
+            FROM playbooks_enrollment e JOIN {_bits(chunk)} ON p.playbook_id = e.playbook_id
+            LEFT JOIN hit h ON h.account_id = e.account_id AND {_same_user(chunk, "e")}
+            WHERE e.tenant_id = %s AND e.left_at IS NULL AND e.state <> 'stopping' AND COALESCE(h.bits, 0) & p.bit = 0
             ORDER BY e.id
             """,
-            [look.tenant.pk, candidate.playbook.pk],
+            [look.tenant.pk],
         )
-        gone = [id for (id,) in cursor.fetchall()]
-    if not candidate.stops_on_unmatch:
-        Enrollment.objects.filter(pk__in=gone).update(left_at=look.now)
-        return []
-    return list(
-        Enrollment.objects.filter(pk__in=gone, state__in=["active", "paused"], applied_by__startswith="evaluation:")
-        .order_by("pk")
-        .values_list("pk", flat=True)
-    )
+        return cursor.fetchall()  # type: ignore[no-any-return]
 
 
-def _release(look: Look, candidate: Candidate, evaluation: Evaluation, leaving: Sequence[int]) -> int:
-    if not leaving:
+def _release(look: Look, judged: _Judged) -> int:
+    if not judged.leaving:
         return 0
-    Enrollment.objects.filter(pk__in=leaving).update(left_at=look.now)
-    note = "Its rules no longer match."
-    return undo.request_stops(
-        leaving, tenant_id=look.tenant.pk, by=f"evaluation:{evaluation.pk}", note=note, now=look.now
-    )
+    Enrollment.objects.filter(pk__in=judged.leaving).update(left_at=look.now)
+    by, note = f"evaluation:{judged.evaluation.pk}", "Its rules no longer match."
+    return undo.request_stops(judged.leaving, tenant_id=look.tenant.pk, by=by, note=note, now=look.now)
