@@ -304,7 +304,7 @@ class _Parser:
         if ActionAudience(audience) not in action.audiences:
             self.refuse(f"{path}.action", f"“{action.label}” cannot be used for {audience}.")
         try:
-            return clean_config(action, data.get("config") or {})
+            return clean_config(action, data.get("config") or {}, audience=ActionAudience(audience))
         except ActionErrors as errors:
             self.problems += [Problem(f"{path}.{error.path}", error.message) for error in errors.errors]
             return {}

@@ -54,16 +54,16 @@ class Played:
         receipt.update(decision.inherit)
 
     def preview(self, *, now: datetime = LATER) -> list[UndoDecision]:
-        return list(self.action.preview_undo(self._applied(now)).values())
+        return list(self.action.preview_undo(self.applied(now)).values())
 
     def undo(self, *, now: datetime = LATER) -> list[UndoDecision]:
         """The preview is asked first, and has to come true."""
         preview = self.preview(now=now)
-        decisions = list(self.action.undo(self._applied(now)).values())
+        decisions = list(self.action.undo(self.applied(now)).values())
         assert decisions == preview
         return decisions
 
-    def _applied(self, now: datetime) -> Batch:
+    def applied(self, now: datetime) -> Batch:
         done = [
             replace(run, receipt=outcome.receipt)
             for run in self.runs
