@@ -3,6 +3,9 @@
 import os
 
 from celery import Celery
+from celery.signals import beat_init, worker_init
+
+from cs_platform.tenancy.checks import refuse_unsafe_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
 
@@ -29,3 +32,13 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
             "schedule": seconds,
             "options": {"expires": seconds, "queue": queue},
         }
+
+
+@worker_init.connect  # type: ignore[misc]
+@beat_init.connect  # type: ignore[misc]
+def refuse_to_start(**_: object) -> None:
+    """Only SystemExit ends a worker here: whatever else a receiver raises, Celery logs and goes on."""
+    try:
+        refuse_unsafe_role()
+    except Exception as error:
+        raise SystemExit(str(error)) from error

@@ -1,6 +1,12 @@
 """Tables that only grow: a trigger refuses change even where a grant would allow it."""
 
+from django.apps import apps
 from django.db.migrations import RunSQL
+
+
+def append_only_tables() -> list[str]:
+    models = (model for model in apps.get_models() if getattr(model, "append_only", False))
+    return sorted({model._meta.db_table for model in models if not model._meta.proxy})
 
 
 def refuse_changes(table: str) -> RunSQL:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from django.apps import apps
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connections, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg2 import sql
+
+from cs_platform.tenancy.append_only import append_only_tables
 
 ONE_AT_A_TIME = 7_366_001  # an advisory lock: two containers may start at the same moment
 
@@ -63,8 +64,3 @@ def grant_rights(cursor: CursorWrapper, *, role: str, database: str) -> None:
         cursor.execute(sql.SQL(statement).format(**names))
     for table in append_only_tables():
         cursor.execute(sql.SQL("REVOKE UPDATE, DELETE ON {} FROM {}").format(sql.Identifier(table), names["role"]))
-
-
-def append_only_tables() -> list[str]:
-    models = (model for model in apps.get_models() if getattr(model, "append_only", False))
-    return sorted({model._meta.db_table for model in models if not model._meta.proxy})
