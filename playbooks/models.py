@@ -25,7 +25,7 @@ class Playbook(TenantModel):
         PAUSED = "paused", "Paused"
         ARCHIVED = "archived", "Archived"
 
-    key = models.SlugField(max_length=60)  # stable across export and import
+    key = models.SlugField(max_length=60, db_index=False)  # stable across export and import
     name = models.CharField(max_length=200)
     category = models.CharField(max_length=100, blank=True, default="")
     audience = models.CharField(max_length=10, choices=Audience.choices, default=Audience.ACCOUNTS)

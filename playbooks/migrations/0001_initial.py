@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
             name='Playbook',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=60)),
+                ('key', models.SlugField(db_index=False, max_length=60)),
                 ('name', models.CharField(max_length=200)),
                 ('category', models.CharField(blank=True, default='', max_length=100)),
                 ('audience', models.CharField(choices=[('accounts', 'Accounts'), ('users', 'Users'), ('ctas', 'CTAs')], default='accounts', max_length=10)),
