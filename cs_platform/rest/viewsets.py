@@ -40,6 +40,9 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     throttle_classes = [KeyThrottle]
     lookup_value_regex = IDS
 
+    # Standard actions where repeating by accident would hurt.
+    keyed_actions: ClassVar[frozenset[str]] = frozenset()
+
     # Overridden by @action(…).
     ability_of_action: Ability | None = None
     needs_idempotency_key = False
@@ -57,6 +60,10 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
         if ability is None:
             raise TypeError(f"{type(self).__name__}.{self.action} changes something but names no ability.")
         return ability
+
+    @property
+    def _needs_key(self) -> bool:
+        return self.needs_idempotency_key or self.action in self.keyed_actions
 
     @property
     def now(self) -> datetime:
@@ -95,9 +102,7 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
             return
         refuse_long_body(int(request.META.get("CONTENT_LENGTH") or 0), limit=self.max_bytes)
         _ = request._request.body  # kept for the fingerprint; the parser then reads the copy
-        self._idempotency = idempotency.begin(
-            request, caller=self.caller, required=self.needs_idempotency_key, now=self.now
-        )
+        self._idempotency = idempotency.begin(request, caller=self.caller, required=self._needs_key, now=self.now)
 
     def handle_exception(self, exc: Exception) -> Any:
         if isinstance(exc, idempotency.Replay):

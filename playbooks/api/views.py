@@ -138,6 +138,7 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
     writes = Ability.RUN_PLAYBOOKS
     filterset_class = filters.EnrollmentFilters
     orderings: ClassVar = {"id": "id", "activated_at": "activated_at", "progress": "progress"}
+    keyed_actions = frozenset({"create"})
 
     def get_serializer_class(self) -> Any:
         return serializers.EnrollmentSerializer if self.action == "list" else serializers.WholeEnrollmentSerializer
