@@ -20,5 +20,5 @@ def workspace_fields() -> FieldSet:
 def _sources() -> Iterator[FieldSource]:
     yield EventFields(tuple(EventType.objects.order_by("name").values_list("id", "name")))
     titles = Indicator.objects.order_by("title").values_list("title", flat=True).distinct()
-    yield IndicatorFields(tuple(titles[:MAX_LISTED]))
+    yield IndicatorFields(titles[:MAX_LISTED])  # asked when a picker lists them, and not by every rule that is parsed
     yield from (import_string(path)() for path in settings.RULE_FIELD_SOURCES)

@@ -379,12 +379,14 @@ def _fresh_of(judged: Sequence[_Judged]) -> Sql:
 def _leaving(look: Look, chunk: Sequence[Candidate]) -> dict[int, list[int]]:
     """Enrollments to stop, by playbook; what has ended matching is noted once, the first time.
 
-    Those to stop are noted when they are stopped: a person may have to let that through first.
+    Those to stop are noted when they are stopped: a person may have to let that through first. Playbooks for which an
+    end of matching has no consequence are not looked at.
     """
     leaving: dict[int, list[int]] = {candidate.playbook.pk: [] for candidate in chunk}
     stopping = {candidate.playbook.pk for candidate in chunk if candidate.stops_on_unmatch}
+    watching = [one for one in chunk if one.stops_on_unmatch or one.again["policy"] == "every_match"]
     gone = []
-    for playbook_id, id, is_stoppable in _unmatched(look, chunk):
+    for playbook_id, id, is_stoppable in _unmatched(look, watching) if watching else ():
         if is_stoppable and playbook_id in stopping:
             leaving[playbook_id].append(id)
         else:

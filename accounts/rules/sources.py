@@ -93,7 +93,7 @@ class IndicatorRelation:
 class IndicatorFields:
     """`indicator:<title>` on accounts. Any title is known: a rule may wait for one that nobody has raised yet."""
 
-    titles: tuple[str, ...] = ()
+    titles: Iterable[str] = ()
 
     def fields(self, subject: Subject) -> Iterable[Field]:
         return (self._field(title) for title in self.titles if subject is Subject.ACCOUNT)
