@@ -255,6 +255,8 @@ def set_trait(
     """
     if definition.source != TraitDefinition.Source.CUSTOM:
         raise NotEditable(definition)
+    if TABLES[TraitDefinition.Scope(definition.scope)] != subject._meta.db_table:
+        raise TypeError(f"{definition} is a trait of the {definition.scope}.")
     after = typed_value(definition, value)
     _refuse_stranger(definition, after)
     change = Change(_write(subject, definition, after, by.actor, now), after)

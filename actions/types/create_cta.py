@@ -180,13 +180,16 @@ class _Opening:
             return texts
         wanted = _Wanted(run, single_line(texts["name"]), texts, None)
         if not self._join(wanted):
-            owner = self.targets.first(run.account_id, self.config["owner"], CSM, self.config["fallback_owner"])
-            if owner is None:
+            wanted.owner_id = self._owner_id(run)
+            if wanted.owner_id is None:
                 return _nobody(wanted.name, self.config["owner"])
-            wanted.owner_id = owner.id
             self.by_key.setdefault(self._key(wanted), wanted)
         self.wanted[run.id] = wanted
         return None
+
+    def _owner_id(self, run: Run) -> int | None:
+        owner = self.targets.first(run.account_id, self.config["owner"], CSM, self.config["fallback_owner"])
+        return owner.id if owner else None
 
     def _key(self, wanted: _Wanted) -> tuple[int, str]:
         return wanted.run.account_id, wanted.name if self.config["same_name"] else ""
@@ -197,7 +200,8 @@ class _Opening:
             return False
         known, twin = self.open.get(self._key(wanted)), self.by_key.get(self._key(wanted))
         if known:
-            wanted.cta_id, wanted.owner_id, wanted.first_position = known.cta_id, known.owner_id, known.next_position
+            owner_id = known.owner_id or self._owner_id(wanted.run)
+            wanted.cta_id, wanted.owner_id, wanted.first_position = known.cta_id, owner_id, known.next_position
         elif twin:
             wanted.twin, wanted.owner_id, wanted.first_position = twin, twin.owner_id, len(self.config["tasks"])
         wanted.joined = bool(known or twin)

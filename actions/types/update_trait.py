@@ -77,7 +77,7 @@ class UpdateTraitForm(ActionForm):
         )
         if definition is not None and check is not None:
             check(cleaned, definition)
-        return cleaned
+        return cleaned | _unused(cleaned.get("mode", ""))
 
     def _definition(self, cleaned: Mapping[str, Any]) -> TraitDefinition | None:
         if cleaned.get("scope") == TraitDefinition.Scope.USER and self.audience is Audience.ACCOUNTS:
@@ -105,7 +105,7 @@ class UpdateTraitForm(ActionForm):
         if variable is None or variable.type not in _NAMEABLE or cleaned["source"] not in self.known_variables:
             self.add_error("source", "Choose the trait to read from, such as account.plan.")
         mapping = cleaned["mapping"]
-        if not isinstance(mapping, dict) or not 1 <= len(mapping) <= MAPPING_LIMIT:
+        if not isinstance(mapping, dict) or not 1 <= len(mapping) <= MAPPING_LIMIT or "\x00" in "".join(mapping):
             self.add_error("mapping", f"Give 1 to {MAPPING_LIMIT} values and what each becomes.")
             return
         cleaned["mapping"] = {key: self._typed(definition, value, "mapping", key) for key, value in mapping.items()}
@@ -126,6 +126,16 @@ class UpdateTraitForm(ActionForm):
         if definition.type == TraitType.PERSON and typed is not None and not _is_member(typed):
             self.add_error(name, f"“{typed}” is not an active team member.")
         return typed
+
+
+def _unused(mode: str) -> dict[str, Any]:
+    """Settings of the other modes are forgotten, not stored unread."""
+    empty: dict[str, dict[str, Any]] = {
+        SET: {"value": None},
+        MAP: {"source": "", "mapping": None, "otherwise": None},
+        RELATIVE_DATE: {"days": None},
+    }
+    return {name: value for other, settings in empty.items() if other != mode for name, value in settings.items()}
 
 
 def _is_member(member_id: int) -> bool:

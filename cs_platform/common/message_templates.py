@@ -23,6 +23,7 @@ from liquid.exceptions import LiquidError
 SOURCE_LIMIT = 10_000
 VARIABLE_LIMIT = 50
 VALUE_LIMIT = 1_000
+LINE_LIMIT = 200
 
 Value = str | int | float | date | None
 
@@ -78,8 +79,10 @@ class MessageTemplate:
 @lru_cache(maxsize=1_000)
 def parse(source: str) -> MessageTemplate:
     """Raises TemplateError. Which variables exist is `unknown_variables`' question."""
-    if len(source.encode()) > SOURCE_LIMIT:
+    if len(source.encode(errors="replace")) > SOURCE_LIMIT:
         raise TemplateError(f"The text is longer than {SOURCE_LIMIT:,} bytes. Shorten it.")
+    if _UNSTORABLE.search(source):
+        raise TemplateError("The text has characters that cannot be stored. Type it again.")
     try:
         nodes = _LIQUID.from_string(source).nodes
     except LiquidError as error:
@@ -95,11 +98,14 @@ def unknown_variables(template: MessageTemplate, known: Collection[str]) -> list
     return [_unknown(name, known) for name in sorted(template.variables.difference(known))]
 
 
-def single_line(text: str) -> str:
-    """For subjects, titles and headers: no line break or control character survives."""
-    return " ".join(_CONTROL.sub(" ", text).split())
+def single_line(text: str, limit: int = LINE_LIMIT) -> str:
+    """For subjects, titles and headers: no line break or control character survives, and it stays short."""
+    line = " ".join(_CONTROL.sub(" ", text).split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
 
 
+# NUL, and halves of a surrogate pair: PostgreSQL takes neither.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 

@@ -150,6 +150,11 @@ def test_what_an_integration_owns_cannot_be_edited(orbiton: Workspace, harbour: 
         set_trait(harbour, definition, value="A", by=orbiton.priya, now=MONDAY)
 
 
+def test_a_users_trait_cannot_be_set_on_an_account(orbiton: Workspace, harbour: Account) -> None:
+    with pytest.raises(TypeError, match="of the user"):
+        set_trait(harbour, world.trait("tone", scope="user"), value="warm", by=orbiton.priya, now=MONDAY)
+
+
 def test_a_trait_that_feeds_the_lifecycle_takes_only_lifecycles(orbiton: Workspace, harbour: Account) -> None:
     definition = TraitDefinition.objects.create(
         scope="account", key="status", label="Status", type="choice", column="lifecycle"

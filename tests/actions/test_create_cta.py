@@ -111,6 +111,16 @@ def test_update_adds_its_tasks_to_the_open_cta_after_those_there(orbiton: Worksp
     assert Task.objects.get(title="Pull usage").owner == orbiton.maya
 
 
+def test_tasks_added_to_a_cta_whose_owner_left_go_to_the_role(orbiton: Workspace, harbour: Account) -> None:
+    by_hand(harbour, orbiton.maya)
+    orbiton.maya.deactivated_at = LATER
+    orbiton.maya.save()
+
+    play("create_cta", renewal("Pull usage", duplicates="update"), harbour)
+
+    assert Task.objects.get().owner == orbiton.priya
+
+
 def test_allow_opens_another(orbiton: Workspace, harbour: Account) -> None:
     by_hand(harbour, orbiton.maya)
 

@@ -188,3 +188,11 @@ def test_its_form_refuses_an_unknown_kind_and_somebody_who_is_no_member(orbiton:
         clean_config(action_for("create_indicator"), config)
 
     assert {error.path for error in refused.value.errors} == {"config.kind", "config.assignee"}
+
+
+def test_a_very_long_value_makes_a_title_that_still_fits(harbour: Account) -> None:
+    Account.objects.filter(pk=harbour.pk).update(name="x" * 5_000)
+
+    play("create_indicator", risk("{{ account.name }}" * 5), harbour)
+
+    assert len(Indicator.objects.get().title) == 200

@@ -326,3 +326,11 @@ def test_it_refuses(orbiton: Workspace, config: dict[str, Any], path: str, words
 
     assert [error.path for error in refused.value.errors] == [path]
     assert words in refused.value.errors[0].message
+
+
+def test_settings_of_other_modes_are_forgotten(orbiton: Workspace) -> None:
+    config = stage(mapping={"a": "\x00"}, otherwise=[{}], days=3, source="account.plan")
+
+    clean = clean_config(action_for("update_trait"), config)
+
+    assert (clean["mapping"], clean["otherwise"], clean["days"], clean["source"]) == (None, None, None, "")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cs_platform.common.message_templates import (
     FILTERS,
+    LINE_LIMIT,
     SOURCE_LIMIT,
     VALUE_LIMIT,
     MissingValue,
@@ -104,6 +105,8 @@ def test_an_unknown_variable_is_named_with_the_nearest_known_one() -> None:
         '{{ a.b | date: "%9999999d" }}',
         '{{ a.b | date: "%s" }}',
         "x" * (SOURCE_LIMIT + 1),
+        "nul \x00",
+        "half a pair \ud800",
         "{{ a.b }}" * 51,
     ],
 )
@@ -150,4 +153,5 @@ def test_a_single_line_has_no_line_break_and_no_control_character(text: str) -> 
     line = single_line(text)
 
     assert len(line.splitlines()) <= 1
+    assert len(line) <= LINE_LIMIT
     assert not set(line) & set("\r\n\x00\x1b\u2028")
