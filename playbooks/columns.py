@@ -57,7 +57,7 @@ class PlaybookColumns:
     @cached_property
     def _playbooks(self) -> list[Playbook]:
         live = Playbook.objects.filter(status__in=(Playbook.Status.LIVE, Playbook.Status.PAUSED))
-        return list(live.exclude(audience=Playbook.Audience.CTAS).only("tenant_id", "name").order_by("name", "pk"))
+        return list(live.exclude(audience=Playbook.Audience.CTAS).only("tenant_id", "name").order_by("pk"))
 
     def columns(self) -> Sequence[Column]:
         return [_column(playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]

@@ -6,13 +6,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Account
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.enrollment import AlreadyActive, apply_by_hand
 from playbooks.forms import ApplyForm
 from playbooks.models import Enrollment
-from playbooks.views.loading import changed, history_address
-
-FRAGMENTS = {"dialog": "playbooks/_apply_dialog.html"}
+from playbooks.views.loading import changed, history_address, render_dialog
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -27,7 +25,7 @@ def apply(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
             return changed(request, text, address=history_address(request, enrollment))
     context = {"account": account, "form": form}
     status = 422 if form.is_bound else 200
-    return render_page(request, "playbooks/apply.html", context, fragments=FRAGMENTS, status=status)
+    return render_dialog(request, "apply", context, status=status)
 
 
 def _apply(request: WorkspaceRequest, account: Account, form: ApplyForm) -> Enrollment | None:

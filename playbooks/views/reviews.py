@@ -10,13 +10,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import Conversation
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks import reviews
 from playbooks.forms import ReviewForm
 from playbooks.models import ActionRun
-from playbooks.views.loading import changed
+from playbooks.views.loading import changed, render_dialog
 
-FRAGMENTS = {"dialog": "playbooks/_review_dialog.html"}
 LATE = "It is no longer pending: it was sent or cancelled before you"
 
 
@@ -59,7 +58,7 @@ def _dialog(
     request: WorkspaceRequest, conversation: Conversation, form: ReviewForm, *, status: int = 200
 ) -> HttpResponse:
     context: dict[str, Any] = {"conversation": conversation, "form": form, "run": _run(conversation)}
-    return render_page(request, "playbooks/review.html", context, fragments=FRAGMENTS, status=status)
+    return render_dialog(request, "review", context, status=status)
 
 
 def _run(conversation: Conversation) -> ActionRun | None:

@@ -6,13 +6,11 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.forms import StopForm
 from playbooks.models import Enrollment
 from playbooks.undo import STOPPABLE, StopPreview, preview_stop, request_stop
-from playbooks.views.loading import changed, enrollment_or_404, history_address
-
-FRAGMENTS = {"dialog": "playbooks/_stop_dialog.html"}
+from playbooks.views.loading import changed, enrollment_or_404, history_address, render_dialog
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -24,7 +22,7 @@ def stop(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         return _stop(request, enrollment, form)
     context = _preview(request, enrollment) | {"form": form}
     status = 422 if form.is_bound else 200
-    return render_page(request, "playbooks/stop.html", context, fragments=FRAGMENTS, status=status)
+    return render_dialog(request, "stop", context, status=status)
 
 
 def _stop(request: WorkspaceRequest, enrollment: Enrollment, form: StopForm) -> HttpResponse:

@@ -9,6 +9,7 @@ document.addEventListener("htmx:after:settle", ({ target, detail }) => {
   if (target !== drawer) return;
   remember(detail.task?.sourceElement);
   drawer.hidden = false;
+  opener?.scrollIntoView({ block: "nearest", inline: "center" }); // the page just became narrower
   focusHeading();
 });
 
