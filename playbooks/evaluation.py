@@ -336,9 +336,9 @@ def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, le
 
 def _count(table: str, chunk: Sequence[Candidate]) -> list[int]:
     """How many rows have each candidate's bit, in the order of the bits."""
-    sums = ", ".join(f"COALESCE(sum(bits >> {candidate.bit} & 1), 0)::bigint" for candidate in chunk)
+    counts = ", ".join(f"count(*) FILTER (WHERE bits & {1 << candidate.bit}::bigint <> 0)" for candidate in chunk)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {sums} FROM {table}")
+        cursor.execute(f"SELECT {counts} FROM {table}")
         return list(cursor.fetchone())
 
 
