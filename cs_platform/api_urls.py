@@ -7,6 +7,7 @@ from cs_platform.rest.documents import Reference, schema
 urlpatterns = [
     path("openapi.yaml", schema, name="api-schema"),
     path("docs/", Reference.as_view(), name="api-docs"),
+    path("", include("cs_platform.rest.urls")),
     path("", include("accounts.api.urls")),
     path("", include("ctas.api.urls")),
     path("", include("playbooks.api.urls")),

@@ -50,4 +50,5 @@ def _bounds(low_name: str, high_name: str, low: Any, high: Any) -> dict[str, Any
 
 
 def _choices(field: forms.ChoiceField) -> list[str]:
-    return [str(value) for value, _label in field.choices if value != ""]
+    choices: Any = field.choices
+    return [str(value) for value, _label in choices if value != ""]

@@ -22,7 +22,7 @@ class PlaybookSerializer(serializers.ModelSerializer[Playbook]):
 
     class Meta:
         model = Playbook
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "key",
             "name",
@@ -42,7 +42,7 @@ class WholePlaybookSerializer(PlaybookSerializer):
     draft = serializers.SerializerMethodField(help_text="Drafted and not yet published.")
 
     class Meta(PlaybookSerializer.Meta):
-        fields = (*PlaybookSerializer.Meta.fields, "definition", "draft")  # type: ignore[assignment]
+        fields = (*PlaybookSerializer.Meta.fields, "definition", "draft")
         read_only_fields = fields
 
     @extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
@@ -125,7 +125,7 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
 
     class Meta:
         model = Enrollment
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "playbook",
             "version",
@@ -155,7 +155,7 @@ class WholeEnrollmentSerializer(EnrollmentSerializer):
     history = LedgerSerializer(source="ledger", many=True, read_only=True, help_text="The latest 500, newest first.")
 
     class Meta(EnrollmentSerializer.Meta):
-        fields = (*EnrollmentSerializer.Meta.fields, "runs", "history")  # type: ignore[assignment]
+        fields = (*EnrollmentSerializer.Meta.fields, "runs", "history")
         read_only_fields = fields
 
 
@@ -238,7 +238,7 @@ class SchemaField(serializers.JSONField):
 
 class ActionSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # Field has an attribute of that name
     audiences = serializers.ListField(child=serializers.CharField())
     external = serializers.BooleanField()
     reversible = serializers.BooleanField()

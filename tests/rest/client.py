@@ -53,13 +53,14 @@ class Answer:
 class Api:
     token: str = ""
     key: ApiKey | None = None
+    tenant_id: int = 0
     raise_exceptions: bool = True
 
     @classmethod
     def with_key(cls, tenant: Tenant, *scopes: str) -> "Api":
         with tenant_context(tenant.pk):
             key, token = ApiKey.issue(name="Test", scopes=list(scopes or SCOPES), created_by=None, now=MONDAY)
-        return cls(token, key)
+        return cls(token, key, tenant.pk)
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("get", path, **headers)

@@ -9,7 +9,7 @@ from tests.world import Workspace, workspace
 
 
 @pytest.fixture(autouse=True)
-def _full_buckets() -> None:
+def full_buckets() -> None:
     """Every test begins with its limits untouched: ids repeat from one rolled-back test to the next."""
     refill_buckets()
 

@@ -45,7 +45,8 @@ def routes() -> Iterator[Route]:
         callback: Any = pattern.callback
         if not hasattr(callback, "actions"):
             continue
-        for verb, action in callback.actions.items():
+        # DRF adds HEAD to a view's verbs when it first answers.
+        for verb, action in ((verb, action) for verb, action in callback.actions.items() if verb != "head"):
             options = {key: value for key, value in callback.initkwargs.items() if key not in ("suffix", "name")}
             basename = callback.initkwargs["basename"]
             yield Route(_path(pattern), basename, verb, action, callback.cls, options)

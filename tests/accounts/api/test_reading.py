@@ -1,0 +1,147 @@
+"""Lists of accounts and what is known about them, and the verbs on them."""
+
+from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+import orjson
+import pytest
+
+from accounts.models import Conversation, EventType, Indicator, TraitProblem
+from cs_platform.tenancy.context import tenant_context
+from tests.rest.client import Api
+from tests.world import MONDAY, Workspace, account, on, trait, user
+
+
+@pytest.fixture
+def three(orbiton: Workspace) -> list[str]:
+    with tenant_context(orbiton.tenant.pk):
+        trait("stage")
+        account("Ada", plan="Pro", mrr_cents=100, renewal_on=on(5), csm=orbiton.priya, t01="A", traits={"stage": "A"})
+        account("Bob", plan="Free", mrr_cents=200, renewal_on=on(9), lifecycle="churned")
+        account("Cyd", plan="Pro", health=80, archived_at=MONDAY)
+    return ["Ada", "Bob", "Cyd"]
+
+
+def names(api: Api, query: str) -> list[str]:
+    answer = api.get(f"/accounts/?{query}")
+    assert answer.status == 200, answer.json
+    return [row["name"] for row in answer.results]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["Ada", "Bob"]),
+        ("archived=true", ["Cyd"]),
+        ("plan=Pro,Free&lifecycle=churned", ["Bob"]),
+        ("name=da", ["Ada"]),
+        ("external_id=ada,bob", ["Ada", "Bob"]),
+        ("mrr_cents_min=150", ["Bob"]),
+        ("renewal_from=2026-11-05&renewal_to=2026-11-06", ["Ada"]),
+        ("ordering=-mrr_cents", ["Bob", "Ada"]),
+    ],
+)
+def test_filters_narrow_the_list(api: Api, three: list[str], query: str, expected: list[str]) -> None:
+    assert names(api, query) == expected
+
+
+def test_a_filter_by_people_takes_their_ids(api: Api, orbiton: Workspace, three: list[str]) -> None:
+    assert names(api, f"csm={orbiton.priya.pk},{orbiton.tom.pk}") == ["Ada"]
+
+
+@pytest.mark.parametrize("query", ["csm=x", "mrr_cents_min=x", "renewal_from=2026-13-01", "lifecycle=gone", "csm=1,2,"])
+def test_a_filter_of_the_wrong_type_is_refused(api: Api, query: str) -> None:
+    answer = api.get(f"/accounts/?{query}")
+
+    assert answer.status in (200, 400)
+    if query != "csm=1,2,":
+        assert list(answer.errors) == [f"?{query.partition('=')[0]}"]
+
+
+def test_a_rule_filters_like_a_playbook(api: Api, three: list[str]) -> None:
+    rule = {"all": [{"field": "trait:stage", "op": "is", "value": "A"}, {"field": "mrr", "op": "less", "value": 150}]}
+
+    assert names(api, f"rule={quote(orjson.dumps(rule))}") == ["Ada"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "pointer"),
+    [
+        ("{", "?rule"),
+        ('{"all": []}', "?rule/all"),
+        ('{"all": [{"field": "nope", "op": "is"}]}', "?rule/all/0/field"),
+        ('{"field": "mrr", "op": "less", "value": "x"}', "?rule/value"),
+        ('{"field": "name", "op": "is", "value": "a\\u0000"}', "?rule/value"),
+        ("[" * 2000, "?rule"),
+    ],
+)
+def test_a_rule_that_cannot_be_asked_says_where(api: Api, three: list[str], rule: str, pointer: str) -> None:
+    answer = api.get(f"/accounts/?rule={quote(rule)}")
+
+    assert (answer.status, answer.json["code"], list(answer.errors)) == (400, "invalid_rule", [pointer])
+
+
+def test_traits_are_defined_with_a_slot(api: Api) -> None:
+    body = {"scope": "account", "key": "tier", "label": "Tier", "type": "choice", "choices": ["A", "B"]}
+    made = api.post("/traits/", body)
+
+    assert (made.status, made.json["sortable"], made.json["source"]) == (201, True, "custom")
+    assert api.post("/traits/", body).errors == {"/key": "invalid"}
+    assert api.post("/traits/", body | {"key": "x", "type": "date"}).errors == {"/choices": "invalid"}
+    assert api.post("/traits/", body | {"key": "9x"}).errors == {"/key": "invalid"}
+    assert [row["key"] for row in api.get("/traits/?scope=account&source=custom").results] == ["tier"]
+
+
+def test_an_indicator_is_raised_addressed_and_reopened(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        at = account().pk
+    body = {"account": at, "kind": "risk", "title": "Quiet", "assignee": orbiton.tom.pk}
+    made = api.post("/indicators/", body).json
+    path = f"/indicators/{made['id']}"
+
+    assert (made["raised_by"], made["assignee"]) == (api.key.actor, orbiton.tom.pk)  # type: ignore[union-attr]
+    assert [api.post(f"{path}/address/").json["state"] for _ in range(2)] == ["addressed"] * 2
+    assert api.post(f"{path}/end/").status == 409
+    assert api.post(f"{path}/reopen/").json["state"] == "active"
+    assert [row["title"] for row in api.get(f"/indicators/?account={at}&state=active").results] == ["Quiet"]
+    assert [row["kind"] for row in api.get(f"/accounts/{at}/timeline/").results][:1] == ["indicator.reopened"]
+
+
+def test_a_pending_conversation_is_edited_sent_or_cancelled(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        at = account()
+        draft = {"account": at, "end_user": user("Una", at), "to_email": "una@x.example", "body": "Hello"}
+        later = {"send_at": datetime.now(UTC) + timedelta(days=9), "created_at": MONDAY}
+        one, other = (Conversation.objects.create(subject="Hi", **draft, **later).pk for _ in range(2))
+
+    assert api.patch(f"/conversations/{one}/", {"subject": "Welcome"}).json["subject"] == "Welcome"
+    assert api.post(f"/conversations/{one}/send-now/").json["code"] == "idempotency_key_required"
+    sent = api.post(f"/conversations/{one}/send-now/", Idempotency_Key="s").json
+    assert datetime.fromisoformat(sent["send_at"]) < datetime.now(UTC) + timedelta(days=1)
+    assert [api.post(f"/conversations/{other}/cancel/").json["state"] for _ in range(2)] == ["cancelled"] * 2
+    assert api.patch(f"/conversations/{other}/", {"subject": "Late"}).status == 409
+    assert [row["id"] for row in api.get("/conversations/?state=cancelled").results] == [other]
+
+
+def test_events_and_ingest_problems_are_listed(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        EventType.objects.create(name="Report exported")
+        problem = {"source": "segment", "scope": "account", "key": "seats", "reason": "not a number", "sample": '"x"'}
+        TraitProblem.objects.create(outcome="refused", count=3, first_at=MONDAY, last_at=MONDAY, **problem)
+
+    assert [row["name"] for row in api.get("/events/").results] == ["Report exported"]
+    assert [row["count"] for row in api.get("/ingest-problems/?key=seats&outcome=refused").results] == [3]
+
+
+def test_no_field_of_the_model_slips_out_or_in(api: Api, orbiton: Workspace) -> None:
+    """Whatever the model gains, the API shows and takes what is named there."""
+    with tenant_context(orbiton.tenant.pk):
+        at = account()
+        raised = Indicator.raise_on(at, kind="risk", title="Quiet", by=orbiton.olga, now=MONDAY).pk
+
+    assert "tenant" not in api.get(f"/accounts/{at.pk}/").json
+    assert "trait_writers" not in api.get(f"/accounts/{at.pk}/").json
+    for name in ("tenant", "state", "raised_by", "id"):
+        body = {"account": at.pk, "kind": "risk", "title": "x", name: 1}
+        assert api.post("/indicators/", body).errors == {f"/{name}": "unknown_field"}
+    assert api.get(f"/indicators/{raised}/").json["state"] == "active"
