@@ -4,7 +4,7 @@ Every value is a hash of its row's number, so the same size always gives the sam
 row, the planner cannot compute it once for all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, connections
@@ -173,7 +173,7 @@ def make_workspace(slug: str, accounts: int) -> Tenant:
     return tenant
 
 
-def settle_tables(tables: Iterator[str]) -> None:
+def settle_tables(tables: Iterable[str]) -> None:
     with connections["owner"].cursor() as cursor:
         for table in tables:
             cursor.execute(f"VACUUM (ANALYZE) {table}")

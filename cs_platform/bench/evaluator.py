@@ -24,7 +24,8 @@ class Subject(Protocol):
 
     def has_indicator(self, title: str) -> bool: ...
 
-    def people(self) -> Iterable["Subject"]: ...
+    def people(self) -> Iterable[Any]:
+        """Its users, each of whom has a `value` too."""
 
 
 Verdict = Callable[[Any], bool]
