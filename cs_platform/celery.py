@@ -9,6 +9,9 @@ from cs_platform.tenancy.checks import refuse_unsafe_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
 
+# Long enough for clocks that differ and for workers that are slow to start; few enough to be drained in seconds.
+TICKS_EXPIRE = 7200
+
 app = Celery("cs_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
@@ -30,7 +33,7 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
         sender.conf.beat_schedule[task] = {
             "task": task,
             "schedule": seconds,
-            "options": {"expires": seconds, "queue": queue},
+            "options": {"expires": TICKS_EXPIRE, "queue": queue},
         }
 
 
