@@ -1,0 +1,284 @@
+"""The judge: decides from the rows and from the mail server's own log, and from nothing the engine says of itself.
+
+`lost` is work that was due and has no effect, or an effect that nobody wrote down. `doubled` is anything that happened
+twice, or happened though it was not to. `stuck` is what has not come to an end. `uncertain` is counted apart: a mail
+whose outcome nobody can know is no fault, as long as it was really attempted and never repeated.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from cs_platform.chaos.mail import Arrival
+from cs_platform.chaos.world import TASKS, TRAIT
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Tenant, WorkDue
+
+LOST, DOUBLED, STUCK = "lost", "doubled", "stuck"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    kind: str
+    what: str
+    count: int
+
+
+# A run "was applied" when its state says so now, or when it was taken back or kept afterwards.
+_RUNS = """
+    SELECT r.*, s.action, s.config, e.account_id, e.playbook_id, e.state AS enrollment_state, e.stopped_at,
+        r.state IN ('applied', 'undoing', 'undone', 'kept', 'undo_dead') AS was_applied, 'run:' || r.id AS writer
+    FROM playbooks_actionrun r
+    JOIN playbooks_enrollment e ON e.tenant_id = r.tenant_id AND e.id = r.enrollment_id
+    JOIN playbooks_step s ON s.tenant_id = r.tenant_id AND s.id = r.step_id
+    WHERE r.tenant_id = %(tenant)s
+"""
+_CLAIMS = """
+    SELECT c.source, c.indicator_id, c.ended_at IS NULL AS is_open FROM accounts_indicatorclaim c
+    WHERE c.tenant_id = %(tenant)s
+"""
+
+# Each query counts the rows that break one promise. `run` and `claim` are the two above.
+PROMISES: Sequence[tuple[str, str, str]] = (
+    # --- everything comes to an end
+    (STUCK, "runs neither done nor waiting for a person", "SELECT 1 FROM run WHERE state IN ('running', 'undoing')"),
+    (STUCK, "due runs not done", "SELECT 1 FROM run WHERE state = 'scheduled' AND enrollment_state <> 'stopped'"),
+    (STUCK, "stops not finished", "SELECT 1 FROM playbooks_enrollment e WHERE e.state = 'stopping' AND {ours}"),
+    (
+        STUCK,
+        "finished enrollments that do not say so",
+        "SELECT 1 FROM playbooks_enrollment e WHERE e.state IN ('active', 'paused') AND {ours} AND NOT EXISTS"
+        " (SELECT 1 FROM run WHERE run.enrollment_id = e.id AND run.state IN ('scheduled', 'running', 'uncertain'))",
+    ),
+    (
+        STUCK,
+        "runs left open by a stop",
+        "SELECT 1 FROM run WHERE enrollment_state = 'stopped'"
+        " AND state IN ('scheduled', 'held', 'running', 'applied', 'undoing', 'undo_dead')",
+    ),
+    # --- nothing is lost
+    (
+        LOST,
+        "enrollments without all their runs",
+        "SELECT 1 FROM playbooks_enrollment e WHERE {ours} AND e.steps_total <>"
+        " (SELECT count(*) FROM run WHERE run.enrollment_id = e.id)",
+    ),
+    (
+        LOST,
+        "runs given up without a reason from outside",
+        "SELECT 1 FROM run WHERE state IN ('held', 'skipped') OR (state = 'dead' AND reason_code <> 'refused')"
+        " OR (state = 'cancelled' AND enrollment_state <> 'stopped') OR (state = 'uncertain' AND NOT is_external)",
+    ),
+    (
+        LOST,
+        "indicators on record that were not raised",
+        "SELECT 1 FROM run WHERE action = 'create_indicator' AND was_applied"
+        " AND NOT EXISTS (SELECT 1 FROM claim WHERE claim.source = run.writer"
+        " AND claim.indicator_id = (run.receipt ->> 'indicator_id')::bigint)",
+    ),
+    (
+        LOST,
+        "indicators not held, or still held after their undo",
+        "SELECT 1 FROM run JOIN claim ON claim.source = run.writer"
+        " WHERE claim.is_open AND state = 'undone' OR NOT claim.is_open AND state IN ('applied', 'kept')",
+    ),
+    (
+        LOST,
+        "active indicators that nobody holds",
+        "SELECT 1 FROM accounts_indicator i WHERE i.tenant_id = %(tenant)s AND (i.state = 'active') <>"
+        " EXISTS (SELECT 1 FROM claim WHERE claim.indicator_id = i.id AND claim.is_open)",
+    ),
+    (
+        LOST,
+        "CTAs on record that were not opened with all their tasks",
+        "SELECT 1 FROM run WHERE action = 'create_cta' AND was_applied AND (1, %(tasks)s) <>"
+        " ((SELECT count(*) FROM ctas_cta c WHERE c.tenant_id = %(tenant)s AND c.origin_run_id = run.id),"
+        " (SELECT count(*) FROM ctas_task t WHERE t.tenant_id = %(tenant)s AND t.origin_run_id = run.id))",
+    ),
+    (
+        LOST,
+        "CTAs still there after their undo",
+        "SELECT 1 FROM run JOIN ctas_cta c ON c.tenant_id = %(tenant)s AND c.origin_run_id = run.id"
+        " WHERE run.state = 'undone' AND c.archived_at IS NULL",
+    ),
+    (
+        LOST,
+        "moves that are not on the ledger",
+        "SELECT 1 FROM run WHERE was_applied AND NOT EXISTS (SELECT 1 FROM playbooks_ledgerentry l"
+        " WHERE l.tenant_id = %(tenant)s AND l.run_id = run.id AND l.to_state = 'applied')",
+    ),
+    (
+        LOST,
+        "wrong counts of progress",
+        "SELECT 1 FROM playbooks_enrollment e WHERE {ours} AND e.state IN ('active', 'completed') AND e.steps_done <>"
+        " (SELECT count(*) FROM run WHERE run.enrollment_id = e.id AND run.state IN ('applied', 'skipped', 'dead'))",
+    ),
+    # --- nothing is doubled
+    (
+        DOUBLED,
+        "subjects enrolled twice",
+        "SELECT 1 FROM playbooks_enrollment e WHERE {ours}"
+        " GROUP BY e.playbook_id, e.account_id, e.end_user_id HAVING count(*) > 1",
+    ),
+    (
+        DOUBLED,
+        "runs applied or undone twice",
+        "SELECT 1 FROM playbooks_ledgerentry l WHERE l.tenant_id = %(tenant)s AND l.run_id IS NOT NULL"
+        " AND l.to_state IN ('applied', 'undone', 'kept') GROUP BY l.run_id, l.to_state HAVING count(*) > 1",
+    ),
+    (
+        DOUBLED,
+        "indicators raised twice by one run",
+        "SELECT 1 FROM claim GROUP BY source HAVING count(*) > 1",
+    ),
+    (
+        DOUBLED,
+        "indicators, CTAs or tasks that no run answers for",
+        "SELECT 1 FROM (SELECT source FROM claim UNION ALL"
+        " SELECT 'run:' || origin_run_id FROM ctas_cta c WHERE c.tenant_id = %(tenant)s UNION ALL"
+        " SELECT 'run:' || origin_run_id FROM ctas_task t WHERE t.tenant_id = %(tenant)s) effect(writer)"
+        " WHERE NOT EXISTS (SELECT 1 FROM run WHERE run.was_applied AND run.writer = effect.writer)",
+    ),
+    (
+        DOUBLED,
+        "traits written twice by one run",
+        "SELECT 1 FROM run WHERE action = 'update_trait' AND receipt ->> 'before_writer' = writer",
+    ),
+    (
+        DOUBLED,
+        "lines told twice on a timeline",
+        "SELECT 1 FROM (SELECT t.subject, count(*) AS told FROM accounts_timelineentry t"
+        " WHERE t.tenant_id = %(tenant)s AND t.kind = 'action.applied' GROUP BY 1) line"
+        " WHERE told <> (SELECT count(*) FROM run WHERE 'enrollment:' || enrollment_id = subject AND was_applied)",
+    ),
+)
+
+
+def findings(
+    tenants: Sequence[Tenant], *, expected: Sequence[tuple[int, str, str]], taken: Mapping[str, list[Arrival]]
+) -> list[Finding]:
+    """`expected`: (workspace, playbook, account) that must have been enrolled; `taken`: by the mail server."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            counts.update(_broken_promises(tenant))
+            counts.update(_not_enrolled(tenant, expected))
+            counts.update(_wrong_traits(tenant))
+            counts.update(_wrong_mails(tenant, taken))
+    return [Finding(kind, what, count) for (kind, what), count in sorted(counts.items())]
+
+
+def count_runs(tenants: Sequence[Tenant]) -> Counter[str]:
+    """Runs by state, over all workspaces."""
+    found: Counter[str] = Counter()
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            rows = _rows(
+                "SELECT state, count(*) FROM playbooks_actionrun WHERE tenant_id = %(tenant)s GROUP BY 1", tenant
+            )
+            found.update(dict(rows))
+    return found
+
+
+def unfinished(tenants: Sequence[Tenant], *, now: datetime) -> int:
+    """Everything that has yet to come to an end by itself."""
+    sql = (
+        "SELECT (SELECT count(*) FROM run WHERE state IN ('running', 'undoing')"
+        " OR (state = 'scheduled' AND enrollment_state <> 'stopped')) +"
+        " (SELECT count(*) FROM playbooks_enrollment e WHERE {ours} AND e.state = 'stopping')"
+    )
+    total = WorkDue.objects.filter(queue=WorkDue.Queue.EVALUATE, due_at__lte=now).count()
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            total += _rows(_with_views(sql), tenant)[0][0]
+    return total
+
+
+def _rows(sql: str, tenant: Tenant) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"tenant": tenant.pk, "tasks": len(TASKS)})
+        return cursor.fetchall()
+
+
+def _with_views(sql: str) -> str:
+    return f"WITH run AS ({_RUNS}), claim AS ({_CLAIMS}) {sql.format(ours='e.tenant_id = %(tenant)s')}"
+
+
+def _broken_promises(tenant: Tenant) -> Iterator[tuple[str, str]]:
+    for kind, what, sql in PROMISES:
+        for _ in _rows(_with_views(sql), tenant):
+            yield kind, what
+
+
+def _not_enrolled(tenant: Tenant, expected: Sequence[tuple[int, str, str]]) -> Iterator[tuple[str, str]]:
+    rows = _rows(
+        "SELECT p.key, a.external_id FROM playbooks_enrollment e JOIN playbooks_playbook p ON p.id = e.playbook_id"
+        " JOIN accounts_account a ON a.id = e.account_id WHERE e.tenant_id = %(tenant)s",
+        tenant,
+    )
+    wanted = {(playbook, account) for workspace, playbook, account in expected if workspace == tenant.pk}
+    for _ in wanted - set(rows):
+        yield LOST, "subjects not enrolled"
+    for _ in set(rows) - wanted:
+        yield DOUBLED, "subjects enrolled that should not be"
+
+
+# Traits ---------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_traits(tenant: Tenant) -> Iterator[tuple[str, str]]:
+    """The runs that stand on an account form one chain, from what was there before (nothing) to what is there now."""
+    rows = _rows(
+        f"WITH run AS ({_RUNS}) SELECT a.traits ->> '{TRAIT}', a.trait_writers ->> '{TRAIT}', a.t01,"
+        " COALESCE(json_agg(json_build_array(run.writer, run.receipt ->> 'before_writer', run.receipt ->> 'after'))"
+        " FILTER (WHERE run.id IS NOT NULL), '[]')::text"
+        " FROM accounts_account a LEFT JOIN run ON run.account_id = a.id AND run.action = 'update_trait'"
+        " AND run.state = 'applied' WHERE a.tenant_id = %(tenant)s GROUP BY a.id",
+        tenant,
+    )
+    for value, writer, mirror, standing in rows:
+        if value != mirror:
+            yield LOST, "traits that differ from their mirror"
+        if not _is_chain(json.loads(standing), value, writer or "import"):
+            yield LOST, "traits that are not what the standing runs wrote"
+
+
+def _is_chain(standing: Sequence[tuple[str, str, str]], value: str | None, writer: str) -> bool:
+    below = {run: (before, after) for run, before, after in standing}
+    while writer in below:
+        before, after = below.pop(writer)
+        if after != value:
+            return False
+        writer, value = before, below.get(before, (None, None))[1]
+    return not below and writer == "import" and value is None
+
+
+# Mails ----------------------------------------------------------------------------------------------------------------
+
+
+def _wrong_mails(tenant: Tenant, taken: Mapping[str, list[Arrival]]) -> Iterator[tuple[str, str]]:
+    rows = _rows(
+        f"WITH run AS ({_RUNS}) SELECT run.id, run.state, run.was_applied, run.sent_marker_at IS NOT NULL,"
+        " run.stopped_at, (SELECT count(*) FROM accounts_message m JOIN accounts_conversation v"
+        " ON v.id = m.conversation_id WHERE v.tenant_id = %(tenant)s AND v.origin_run_id = run.id)"
+        " FROM run WHERE action = 'start_conversation'",
+        tenant,
+    )
+    by_run = {message_id.partition("@")[0].removeprefix("<run-"): found for message_id, found in taken.items()}
+    for run_id, state, was_applied, marked, stopped_at, messages in rows:
+        arrivals = by_run.get(str(run_id), [])
+        if len(arrivals) > 1:
+            yield DOUBLED, "mails sent twice"
+        if was_applied and (not arrivals or messages != 1):
+            yield LOST, "mails on record that were not sent"
+        if arrivals and not was_applied and state != "uncertain":
+            yield DOUBLED, f"mails sent though their run is {state}"
+        if state == "uncertain" and not marked:
+            yield LOST, "mails called uncertain though nobody tried"
+        if stopped_at and any(arrival.at > stopped_at for arrival in arrivals):
+            yield DOUBLED, "mails sent after their playbook was stopped"

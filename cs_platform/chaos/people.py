@@ -1,0 +1,130 @@
+"""What people do meanwhile: days pass, playbooks are stopped (some twice), applied by hand and evaluated; work is done.
+
+A person who gets an error tries again later, so every act here may meet a database that is down.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.db import Error, close_old_connections, connection
+
+from accounts.models import Account
+from cs_platform.tenancy.clock import database_now
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Membership, Tenant, WorkDue
+from ctas.models import Task
+from playbooks.enrollment import apply_by_hand
+from playbooks.evaluation import evaluate_now
+from playbooks.models import Enrollment, Playbook
+from playbooks.undo import STOPPABLE, request_stop, request_stops
+
+log = logging.getLogger(__name__)
+
+DAYS = 7
+PAUSE = 0.6  # between two acts
+AT_ONCE = 5  # enrollments one bulk stop takes
+
+# A day passes for everything that waits, a run due within it is due now: so nothing is ever late by our doing.
+_A_DAY_PASSES = """
+WITH waiting AS (
+    SELECT id FROM playbooks_actionrun WHERE tenant_id = %(tenant)s AND state = 'scheduled'
+        AND (due_at > now() OR try_at > now()) ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE playbooks_actionrun r
+SET due_at = GREATEST(r.due_at - interval '1 day', LEAST(r.due_at, now())),
+    try_at = GREATEST(r.try_at - interval '1 day', LEAST(r.try_at, now()))
+FROM waiting WHERE r.tenant_id = %(tenant)s AND r.id = waiting.id
+"""
+
+
+def let_a_day_pass(tenants: Sequence[Tenant]) -> None:
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            with connection.cursor() as cursor:
+                cursor.execute(_A_DAY_PASSES, {"tenant": tenant.pk})
+            for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER):
+                WorkDue.announce(tenant_id=tenant.pk, queue=queue, due_at=database_now())
+
+
+@dataclass(slots=True)
+class People(threading.Thread):
+    tenants: Sequence[Tenant]
+    seed: int
+    seconds: float
+    done: Counter[str] = field(default_factory=Counter)
+    by_hand: set[tuple[int, str]] = field(default_factory=set)  # (workspace, account)
+
+    def __post_init__(self) -> None:
+        threading.Thread.__init__(self, daemon=True)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def run(self) -> None:
+        chance = random.Random(f"people {self.seed}")
+        begun, days = time.monotonic(), 0
+        acts = [self._stop_some, self._stop_some, self._stop_twice, self._apply, self._evaluate, self._complete_tasks]
+        while (passed := time.monotonic() - begun) < self.seconds:
+            if passed > self.seconds * (days + 1) / (DAYS + 1):
+                days += self._try(lambda: let_a_day_pass(self.tenants))
+            else:
+                act, tenant = chance.choice(acts), chance.choice(self.tenants)
+                self._try(partial(act, tenant, chance))
+            time.sleep(PAUSE)
+        connection.close()
+
+    def _try(self, act: Callable[[], None]) -> bool:
+        close_old_connections()
+        try:
+            act()
+        except Error as error:
+            log.info("a person met an error: %s", error)
+            connection.close()
+            return False
+        return True
+
+    def _some(self, chance: random.Random, most: int) -> list[int]:
+        ids = list(Enrollment.objects.filter(state__in=STOPPABLE).order_by("pk").values_list("pk", flat=True))
+        return chance.sample(ids, min(most, len(ids)))
+
+    def _stop_some(self, tenant: Tenant, chance: random.Random) -> None:
+        """Asked for here, carried out by the workers."""
+        with tenant_context(tenant.pk):
+            now = database_now()
+            ids = self._some(chance, AT_ONCE)
+            self.done["stops"] += request_stops(ids, tenant_id=tenant.pk, by="person:1", note="", now=now)
+
+    def _stop_twice(self, tenant: Tenant, chance: random.Random) -> None:
+        """Carried out at once, as a page does, and asked for again."""
+        with tenant_context(tenant.pk):
+            ids = self._some(chance, 1)
+            csm = Membership.objects.in_tenant(tenant.pk).get()
+            for enrollment in Enrollment.objects.filter(pk__in=ids):
+                self.done["stops"] += request_stop(enrollment, by=csm, now=database_now())
+                self.done["stops accepted twice"] += request_stop(enrollment, by=csm, now=database_now())
+
+    def _apply(self, tenant: Tenant, chance: random.Random) -> None:
+        with tenant_context(tenant.pk):
+            account = chance.choice(list(Account.objects.filter(health__gte=7).order_by("pk")))
+            playbook = Playbook.objects.get(key="renewal")
+            if not playbook.enrollments.filter(account=account).exists():
+                apply_by_hand(playbook=playbook, account=account, by="person:1", now=database_now())
+        self.by_hand.add((tenant.pk, account.external_id))
+
+    def _evaluate(self, tenant: Tenant, chance: random.Random) -> None:
+        """While a worker may be evaluating the same workspace."""
+        evaluate_now(tenant, by=None, now=database_now())
+        self.done["evaluations"] += 1
+
+    def _complete_tasks(self, tenant: Tenant, chance: random.Random) -> None:
+        with tenant_context(tenant.pk):
+            csm = Membership.objects.in_tenant(tenant.pk).get()
+            tasks = list(Task.objects.open().order_by("pk"))
+            for task in chance.sample(tasks, min(3, len(tasks))):
+                self.done["tasks completed"] += task.complete(by=csm, now=database_now())

@@ -1,0 +1,134 @@
+"""One run of chaos, from an empty database to the verdict."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, connection
+
+from cs_platform.chaos import stack
+from cs_platform.chaos.history import DOUBLED, LOST, STUCK, Finding, count_runs, findings, unfinished
+from cs_platform.chaos.mail import MoodyMailServer
+from cs_platform.chaos.nemesis import Nemesis
+from cs_platform.chaos.people import People, let_a_day_pass
+from cs_platform.chaos.world import Size, build, expected
+from cs_platform.tenancy.clock import database_now
+from cs_platform.tenancy.models import Tenant
+
+LEASE_SECONDS, PUMP_SECONDS = 10, 0.5
+READY_SECONDS = 45
+REST_SECONDS = 90.0  # how long everything may take to come to an end once the faults are over
+A_DAY = 2.0  # of the rest
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    seconds: float
+    seed: int
+    external: bool
+    size: Size = field(default_factory=Size)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`figures` is what programs read; `findings` and `facts` are for people."""
+
+    figures: dict[str, Any]
+    findings: Sequence[Finding]
+    facts: Mapping[str, Counter[str]]
+
+    @property
+    def is_sound(self) -> bool:
+        return not any(self.figures[kind] for kind in (LOST, DOUBLED, STUCK))
+
+
+def run_chaos(options: Options, *, logs: Path, say: Callable[[str], None]) -> Verdict:
+    settings.LEASE_SECONDS = LEASE_SECONDS  # people's stops take leases too, in this process
+    tenants = build(options.size, external=options.external, seconds=options.seconds, now=database_now())
+    mail = MoodyMailServer(options.seed)
+    mail.start()
+    environment = {"LEASE_SECONDS": str(LEASE_SECONDS), "PUMP_SECONDS": str(PUMP_SECONDS), "EMAIL_URL": mail.url}
+    try:
+        with stack.running(environment, logs) as processes:
+            done = _trouble(processes, tenants, options, say)
+            mail.calm = True
+            say("the faults are over; waiting until everything has come to an end")
+            _rest(processes, tenants)
+    finally:
+        mail.stop()
+    return _judge(tenants, mail, done, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What was done to the stack, and by people."""
+
+    counts: Counter[str]
+    by_hand: set[tuple[int, str]]
+
+
+def _trouble(processes: stack.Stack, tenants: Sequence[Tenant], options: Options, say: Callable[[str], None]) -> _Done:
+    ready = stack.wait_until(lambda: all(map(processes.is_ready, stack.WORKERS)), seconds=READY_SECONDS)
+    say("two workers and two beats are up" if ready else "the workers are slow to start; going on")
+    people = People(tenants, options.seed, options.seconds)
+    nemesis = Nemesis(processes, options.seed)
+    people.start()
+    nemesis.strike(options.seconds)
+    people.join()
+    return _Done(nemesis.done + people.done, people.by_hand)
+
+
+def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> None:
+    """Days go on passing, so that later steps and further tries fall due, until nothing is left to do."""
+    deadline = time.monotonic() + REST_SECONDS
+    while time.monotonic() < deadline and _left(tenants):
+        processes.keep_alive()
+        time.sleep(A_DAY)
+
+
+def _left(tenants: Sequence[Tenant]) -> int:
+    try:
+        let_a_day_pass(tenants)
+        return unfinished(tenants, now=database_now())
+    except Error:
+        connection.close()
+        return 1
+
+
+def _judge(tenants: Sequence[Tenant], mail: MoodyMailServer, done: _Done, options: Options) -> Verdict:
+    wanted = [(tenant.pk, *pair) for tenant in tenants for pair in expected(options.size.accounts)]
+    wanted += [(tenant_id, "renewal", account) for tenant_id, account in done.by_hand]
+    found = findings(tenants, expected=wanted, taken=mail.taken())
+    states = count_runs(tenants)
+    totals: Counter[str] = Counter()
+    for finding in found:
+        totals[finding.kind] += finding.count
+    totals[DOUBLED] += done.counts["stops accepted twice"]
+    figures = {
+        "kills": done.counts["kills"],
+        "flushes": done.counts["flushes"],
+        "runs": states.total(),
+        LOST: totals[LOST],
+        DOUBLED: totals[DOUBLED],
+        STUCK: totals[STUCK],
+        "uncertain": states["uncertain"],
+        "seed": options.seed,
+    }
+    facts = {"what went wrong, and what people did": done.counts, "runs": states, "mails": mail.moods()}
+    return Verdict(figures, found, facts)
+
+
+def as_table(verdict: Verdict) -> str:
+    lines: list[str] = []
+    for title, counts in verdict.facts.items():
+        lines += [title, *(f"  {name:<28}{count:>8,}" for name, count in sorted(counts.items())), ""]
+    lines += [f"  {found.kind}: {found.what}: {found.count:,}" for found in verdict.findings]
+    lines += [
+        f"{name:<10}{value:>8,}" if name != "seed" else f"{name:<10}{value:>8}"
+        for name, value in verdict.figures.items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,138 @@
+"""The workspaces chaos happens in: customers, and live playbooks that stack on each other."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from accounts.models import Account, AccountUser, EndUser, TraitDefinition
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Membership, Tenant, User, WorkDue
+from cs_platform.tenancy.roles import Role
+from playbooks.versions import import_playbook, set_live
+
+TRAIT = "stage"
+TASKS = ({"title": "Call {{ account.name }}", "due_in_days": 2}, {"title": "Write down what they said"})
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    workspaces: int = 4
+    accounts: int = 100  # of each workspace
+
+
+def build(size: Size, *, external: bool, seconds: float, now: datetime) -> list[Tenant]:
+    """Each workspace's first evaluation falls due at another moment of the run."""
+    tenants = [_workspace(number, now) for number in range(size.workspaces)]
+    for number, tenant in enumerate(tenants):
+        with tenant_context(tenant.pk):
+            _fill(tenant, size.accounts, now)
+            for data in playbooks(external=external):
+                set_live(import_playbook(data, by=None, now=now), by=None, now=now, expected_count=size.accounts)
+        first_look = now + timedelta(seconds=seconds * 0.5 * number / size.workspaces)
+        WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=first_look)
+    return tenants
+
+
+def _workspace(number: int, now: datetime) -> Tenant:
+    slug = f"chaos-{number + 1}"
+    tenant = Tenant.objects.create(slug=slug, name=slug.title(), evaluation_hour=0, created_at=now)
+    user = User.objects.create_user(email=f"csm@{slug}.example", password=None, name="Casey Moreno")
+    Membership.objects.create(
+        tenant=tenant, user=user, role=Role.ADMIN, name=user.name, email=user.email, joined_at=now
+    )
+    return tenant
+
+
+def _fill(tenant: Tenant, accounts: int, now: datetime) -> None:
+    TraitDefinition.objects.create(scope="account", key=TRAIT, label="Stage", type="text", slot="t01")
+    csm = tenant.memberships.get()
+    known = {"csm": csm, "user_count": 1, "created_at": now, "updated_at": now}
+    made = Account.objects.bulk_create(
+        Account(external_id=f"a{n}", name=f"Customer {n}", plan=_plan(n), health=_health(n), **known)
+        for n in range(accounts)
+    )
+    contacts = EndUser.objects.bulk_create(
+        EndUser(
+            external_id=f"u{n}", name=f"Contact {n}", email=f"u{n}@customer.example", created_at=now, updated_at=now
+        )
+        for n in range(accounts)
+    )
+    AccountUser.objects.bulk_create(
+        AccountUser(account=account, end_user=contact, role="owner", is_key_contact=True)
+        for account, contact in zip(made, contacts, strict=True)
+    )
+
+
+def _plan(n: int) -> str:
+    return "Basic" if n % 3 == 0 else "Pro"
+
+
+def _health(n: int) -> float:
+    return float(n % 10)
+
+
+def expected(accounts: int) -> Iterator[tuple[str, str]]:
+    """(playbook, account) pairs that the rules below must have enrolled."""
+    for n in range(accounts):
+        if _plan(n) == "Pro":
+            yield "rescue", f"a{n}"
+            yield "letters", f"a{n}"
+        if _health(n) < 7:
+            yield "renewal", f"a{n}"
+
+
+def playbooks(*, external: bool) -> list[dict[str, Any]]:
+    pro = {"field": "plan", "op": "is", "value": "Pro"}
+    letters = [_mail("hello", 1), _mail("reviewed", 2, review_hours=24), _risk("quiet", 3, "Silent")]
+    more = [_mail("third", 3), _mail("fourth", 4, review_hours=24), _mail("fifth", 5)]
+    return [
+        _playbook("rescue", pro, [*_rescue(), _mail("news", 3)]),
+        _playbook("renewal", {"field": "health", "op": "less", "value": 7}, _renewal()),
+        _playbook("letters", pro, letters + (more if external else [])),
+    ]
+
+
+def _rescue() -> list[dict[str, Any]]:
+    return [_risk("risk", 1, "Silent"), _set("begin", 1, "Rescue"), _cta("cta", 2), _set("end", 4, "Rescued")]
+
+
+def _renewal() -> list[dict[str, Any]]:
+    return [
+        _set("begin", 1, "Renewal"),
+        _risk("chance", 2, "Renewal is near"),
+        _cta("cta", 3),
+        _set("end", 3, "Signed"),
+    ]
+
+
+def _playbook(key: str, rule: dict[str, Any], steps: list[dict[str, Any]]) -> dict[str, Any]:
+    again = {"policy": "once_ever"}
+    return {"key": key, "name": key.title(), "rules": {"account": rule}, "reenrollment": again, "steps": steps}
+
+
+def _risk(key: str, day: int, title: str) -> dict[str, Any]:
+    return {"key": key, "day": day, "action": "create_indicator", "config": {"kind": "risk", "title": title}}
+
+
+def _set(key: str, day: int, value: str) -> dict[str, Any]:
+    config = {"trait": TRAIT, "mode": "set", "value": value, "on_stop": "restore"}
+    return {"key": key, "day": day, "action": "update_trait", "config": config}
+
+
+def _cta(key: str, day: int) -> dict[str, Any]:
+    config = {
+        "name": "Save {{ account.name }}",
+        "type": "risk",
+        "priority": "high",
+        "owner": "csm",
+        "duplicates": "allow",
+        "tasks": list(TASKS),
+    }
+    return {"key": key, "day": day, "action": "create_cta", "config": config}
+
+
+def _mail(key: str, day: int, *, review_hours: int = 0) -> dict[str, Any]:
+    body = 'Hello {{ user.first_name | default: "there" }},\n\nhow are you?\n\n{{ sender.first_name }}'
+    config = {"sender": "csm", "subject": "News for {{ account.name }}", "body": body, "review_hours": review_hours}
+    return {"key": key, "day": day, "action": "start_conversation", "config": config}
