@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from rest_framework.exceptions import ValidationError
 from rest_framework.serializers import Serializer
 
 from accounts.api import serializers
@@ -40,16 +41,29 @@ def upsert_many(
     kind: Kind, bodies: Sequence[Mapping[str, Any]], *, tenant: Tenant, by: Doer, now: datetime
 ) -> dict[str, Any]:
     """Every item gets a result of its own; the good ones are written together."""
-    checked = [kind.item(data=body) for body in bodies]
-    good = {at: one.validated_data for at, one in enumerate(checked) if one.is_valid()}
-    written = kind.upsert([_item(data) for data in good.values()], tenant=tenant, by=by, now=now)
-    results = [_refused(at, bodies[at], one.errors) for at, one in enumerate(checked) if at not in good]
+    good, results = _checked(kind, bodies)
+    written = kind.upsert([_item(checked) for checked in good.values()], tenant=tenant, by=by, now=now)
     results += [_shown(at, result) for at, result in zip(good, written, strict=True)]
     results.sort(key=lambda result: result["index"])
     counts = Counter(result["outcome"] for result in results)
     return {outcome: counts[outcome] for outcome in ("created", "updated", "unchanged", "refused")} | {
         "results": results
     }
+
+
+def _checked(
+    kind: Kind, bodies: Sequence[Mapping[str, Any]]
+) -> tuple[dict[int, Mapping[str, Any]], list[dict[str, Any]]]:
+    """The good ones by their place, and results of the others. One serializer serves all: making one is the cost."""
+    serializer = kind.item()
+    good: dict[int, Mapping[str, Any]] = {}
+    refused = []
+    for at, body in enumerate(bodies):
+        try:
+            good[at] = serializer.run_validation(body)
+        except ValidationError as error:
+            refused.append(_refused(at, body, error.detail))
+    return good, refused
 
 
 def _item(checked: Mapping[str, Any]) -> Item:

@@ -1,6 +1,7 @@
 """Accounts and users as an integration sends them through the API: strict, item by item, written set-wise.
 
 Unlike Segment's calls a value of the wrong type refuses its item, and a key nobody knows is an error, not a new trait.
+Like them it is data coming in: values of custom traits carry the sender's name, but the timeline is not told of each.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -8,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.db import connection, transaction
 
 from accounts.ingest import subjects, ties
@@ -18,9 +18,9 @@ from accounts.ingest.merge import News
 from accounts.ingest.reading import Refused, refuse_unfit_for_column
 from accounts.ingest.rows import as_json
 from accounts.ingest.subjects import Subjects
-from accounts.models import Account, EndUser, TimelineEntry, TraitDefinition
+from accounts.models import Account, EndUser, TraitDefinition
 from accounts.models.traits import TraitType
-from accounts.traits import Change, TraitValueError, change_in_words, typed_value, write_assignments
+from accounts.traits import TraitValueError, mirror_column, mirror_expression, typed_value
 from cs_platform.tenancy.models import Doer, Membership, Tenant
 
 Path = tuple[str | int, ...]
@@ -67,7 +67,7 @@ class _Upsert:
     members: Collection[int] = ()
     accounts: Mapping[str, int] = field(default_factory=dict)
     news: dict[str, News] = field(default_factory=dict)
-    custom: dict[str, dict[str, Any]] = field(default_factory=dict)  # key -> external id -> value
+    custom: dict[str, dict[str, Any]] = field(default_factory=dict)  # external id -> key -> value
     ties: dict[str, Sequence[Tie]] = field(default_factory=dict)
 
     @property
@@ -158,7 +158,7 @@ def _accept(work: _Upsert, item: Item, values: Iterable[tuple[TraitDefinition, A
         if is_from_integration(definition):
             news.say(definition.key, value, work.now)
         else:
-            work.custom.setdefault(definition.key, {})[item.external_id] = value
+            work.custom.setdefault(item.external_id, {})[definition.key] = value
         if definition.scope == USER and definition.key == UNSUBSCRIBED:
             news.unsubscribed.append((work.now, value is True))
     if item.ties:
@@ -173,8 +173,8 @@ def _write(work: _Upsert, results: Sequence[Result]) -> None:
     before = _ids(model, work.news)
     ids = subjects.ensure(work.kind, work.news, tenant_id=work.tenant_id, now=work.now)
     subjects.write(work.kind, work.news, ids, work.definitions, now=work.now)
-    for key, values in sorted(work.custom.items()):
-        _write_custom(work, key, {ids[external_id]: value for external_id, value in values.items()})
+    if work.custom:
+        _write_custom(work, {ids[external_id]: given for external_id, given in work.custom.items()})
     tied = _write_ties(work, ids)
     changed = set(model.objects.filter(pk__in=ids.values(), updated_at=work.now).values_list("pk", flat=True)) | tied
     for result in results:
@@ -188,51 +188,48 @@ def _ids(model: Any, external_ids: Iterable[str]) -> dict[str, int]:
     return dict(model.objects.filter(external_id__in=list(external_ids)).values_list("external_id", "pk"))
 
 
-def _write_custom(work: _Upsert, key: str, values: Mapping[int, Any]) -> None:
-    """One trait for everybody it was sent for: value, writer and mirror, as when a person edits it."""
-    definition = work.definitions.known[work.kind.scope, key]
-    assignments = write_assignments(definition, key="n.key", value="n.value", writer="n.writer")
+def _write_custom(work: _Upsert, values: Mapping[int, Mapping[str, Any]]) -> None:
+    """Values, the key's name as their writer, and mirrors, for everybody in one UPDATE."""
+    keys = sorted({key for given in values.values() for key in given})
+    mirrors = [_mirror(work.definitions.known[work.kind.scope, key], at) for at, key in enumerate(keys, start=1)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE {work.kind.table} t SET {assignments},
-                updated_at = CASE WHEN t.traits -> n.key IS DISTINCT FROM n.value THEN %s ELSE t.updated_at END
+            UPDATE {work.kind.table} t SET
+                traits = n.traits, trait_writers = n.writers,
+                updated_at = CASE WHEN t.traits IS DISTINCT FROM n.traits THEN %s ELSE t.updated_at END
+                {"".join(mirrors)}
             FROM (
-                SELECT s.id, s.value, %s::text AS key, %s::text AS writer
-                FROM json_to_recordset(%s) AS s(id bigint, value jsonb)
+                SELECT o.id, s.given, k.names, (o.traits || jsonb_strip_nulls(s.given)) - s.cleared AS traits,
+                    o.trait_writers || s.writers AS writers
+                FROM (SELECT %s::text[] AS names) k,
+                    json_to_recordset(%s) AS s(id bigint, given jsonb, cleared text[], writers jsonb)
+                JOIN {work.kind.table} o ON o.tenant_id = %s AND o.id = s.id
             ) n
-            WHERE t.tenant_id = %s AND t.id = n.id AND (t.traits -> n.key IS DISTINCT FROM n.value
-                OR t.trait_writers ->> n.key IS DISTINCT FROM n.writer)
-            RETURNING t.id, (old.traits -> n.key)::text, n.value::text
+            WHERE t.tenant_id = %s AND t.id = n.id
+                AND (t.traits, t.trait_writers) IS DISTINCT FROM (n.traits, n.writers)
             """,
-            [work.now, key, work.by.actor, as_json([{"id": i, "value": v} for i, v in values.items()]), work.tenant_id],
+            [
+                work.now,
+                keys,
+                as_json([_custom_row(id, given, work.by) for id, given in sorted(values.items())]),
+                work.tenant_id,
+                work.tenant_id,
+            ],
         )
-        changes = {id: Change(_parsed(old), _parsed(new)) for id, old, new in cursor.fetchall()}
-    _tell(work, definition, {id: change for id, change in changes.items() if change})
 
 
-def _parsed(text: str | None) -> Any:
-    return None if text is None else orjson.loads(text)
+def _custom_row(id: int, given: Mapping[str, Any], by: Doer) -> dict[str, Any]:
+    cleared = [key for key, value in given.items() if value is None]
+    return {"id": id, "given": given, "cleared": cleared, "writers": dict.fromkeys(given, by.actor)}
 
 
-def _tell(work: _Upsert, definition: TraitDefinition, changes: Mapping[int, Change]) -> None:
-    """One entry on each account, or on every account of each user."""
-    is_user = work.kind is subjects.USERS
-    homes = ties.accounts_of(changes, tenant_id=work.tenant_id) if is_user else {id: [id] for id in changes}
-    TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            account_id=account_id,
-            end_user_id=id if is_user else None,
-            at=work.now,
-            kind="trait.changed",
-            actor=work.by.actor,
-            text=change_in_words(definition, changes[id]),
-            subject=f"trait:{definition.key}",
-            detail={"key": definition.key, "before": changes[id].before, "after": changes[id].after},
-        )
-        for id, accounts in homes.items()
-        for account_id in accounts
-    )
+def _mirror(definition: TraitDefinition, place: int) -> str:
+    column, name = mirror_column(definition), f"n.names[{place}]"
+    if column is None:
+        return ""
+    value = mirror_expression(definition, f"NULLIF(n.given -> {name}, 'null'::jsonb)")
+    return f", {column} = CASE WHEN jsonb_exists(n.given, {name}) THEN {value} ELSE t.{column} END"
 
 
 def _write_ties(work: _Upsert, users: Mapping[str, int]) -> set[int]:

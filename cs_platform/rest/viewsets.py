@@ -100,7 +100,7 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
         super().initial(request, *args, **kwargs)
         if request.method in SAFE_METHODS or self.action is None:
             return
-        refuse_long_body(int(request.META.get("CONTENT_LENGTH") or 0), limit=self.max_bytes)
+        refuse_long_body(_announced_length(request), limit=self.max_bytes)
         _ = request._request.body  # kept for the fingerprint; the parser then reads the copy
         self._idempotency = idempotency.begin(request, caller=self.caller, required=self._needs_key, now=self.now)
 
@@ -191,6 +191,12 @@ class ApiViewSet(GenericViewSet):  # type: ignore[type-arg]
     def valid_value(self, serializer_class: Any, name: str, value: Any) -> dict[str, Any]:
         """One value that came in the address, checked like one of the body."""
         return {name: serializer_class().fields[name].run_validation(value)}
+
+
+def _announced_length(request: Request) -> int:
+    """What is no number counts as nothing: then nothing is read either."""
+    length = str(request.META.get("CONTENT_LENGTH") or "")
+    return int(length) if length.isascii() and length.isdecimal() else 0
 
 
 class Listed:

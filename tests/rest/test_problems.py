@@ -1,13 +1,14 @@
 from unittest.mock import patch
 
 import pytest
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.test import Client
 
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Tenant
 from tests.rest.client import Api
-from tests.world import Workspace
+from tests.world import MONDAY, Workspace
 
 VIEW = "accounts.api.views.AccountViewSet.rows"
 
@@ -60,6 +61,18 @@ def test_a_database_that_is_away_before_the_view_is_503(db: None, api: Api) -> N
         answer = api.get("/accounts/")
 
     assert (answer.status, answer.json["code"], answer["Retry-After"]) == (503, "unavailable", "2")
+
+
+def test_a_connection_that_breaks_within_a_request_is_503_and_the_next_one_works(transactional_db: None) -> None:
+    api = Api.with_key(Tenant.objects.create(slug="shared", name="Shared", created_at=MONDAY))
+
+    def broken(view: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with patch(VIEW, broken):
+        assert api.get("/accounts/").status == 503
+    assert api.get("/accounts/").status == 200
 
 
 def test_a_refused_host_is_a_problem(api: Api) -> None:

@@ -82,17 +82,23 @@ def test_what_the_api_says_is_newer_than_a_late_call_of_segment(api: Api, orbito
     assert api.get("/accounts/by-external-id/a/").json["plan"] == "Pro"
 
 
-def test_a_custom_trait_is_written_in_the_keys_name_and_told(api: Api, orbiton: Workspace) -> None:
-    api.put("/accounts/by-external-id/a/", {"traits": {"stage": "A"}})
-    api.put("/accounts/by-external-id/a/", {"traits": {"stage": "B"}})
+def test_a_custom_trait_is_written_in_the_keys_name(api: Api, orbiton: Workspace) -> None:
+    for traits in ({"stage": "A", "seats": 3}, {"stage": "B"}, {"seats": None}):
+        api.put("/accounts/by-external-id/a/", {"traits": traits})
 
     with tenant_context(orbiton.tenant.pk):
         found = Account.objects.get()
-        assert (found.t01, found.trait_writers) == ("B", {"stage": api.key.actor})  # type: ignore[union-attr]
-        assert [entry.text for entry in TimelineEntry.objects.order_by("pk")] == [
-            "Stage changed from not set to A",
-            "Stage changed from A to B",
-        ]
+        assert (found.traits, found.t01, found.n01) == ({"stage": "B"}, "B", None)
+        assert found.trait_writers == dict.fromkeys(("stage", "seats"), api.key.actor)  # type: ignore[union-attr]
+        assert not TimelineEntry.objects.exists()
+
+
+def test_a_person_like_edit_is_told(api: Api, orbiton: Workspace) -> None:
+    id = api.put("/accounts/by-external-id/a/", {"traits": {"stage": "A"}}).json["id"]
+    api.patch(f"/accounts/{id}/", {"traits": {"stage": "B"}})
+
+    with tenant_context(orbiton.tenant.pk):
+        assert [entry.text for entry in TimelineEntry.objects.all()] == ["Stage changed from A to B"]
 
 
 def test_editing_takes_custom_traits_only(api: Api, orbiton: Workspace) -> None:
