@@ -4,7 +4,6 @@ A claim is committed before any work begins, and every crash leaves its mark in 
 worker are first taken in smaller batches, then alone, then given up.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -38,14 +37,21 @@ def lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.LEASE_SECONDS)
 
 
+# Not a join: thousands of runs can fall due before the planner has heard of them, and as long as it expects one, it
+# walks through all active enrollments for each.
+_STATE_OF_ENROLLMENT = (
+    "(SELECT e.state FROM playbooks_enrollment e WHERE e.tenant_id = r.tenant_id AND e.id = r.enrollment_id)"
+)
+
+
 def due_steps(*, tenant_id: int, external: bool, now: datetime) -> list[int]:
     """Steps with something to run, longest waiting first."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT r.step_id FROM playbooks_actionrun r
-            JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
             WHERE r.tenant_id = %s AND r.is_external = %s AND r.state = 'scheduled' AND r.try_at <= %s
+              AND {_STATE_OF_ENROLLMENT} = 'active'
             GROUP BY r.step_id ORDER BY min(r.due_at), min(r.position), r.step_id
             """,
             [tenant_id, external, now],
@@ -53,12 +59,12 @@ def due_steps(*, tenant_id: int, external: bool, now: datetime) -> list[int]:
         return [step_id for (step_id,) in cursor.fetchall()]
 
 
-_CLAIM_DUE = """
+_CLAIM_DUE = f"""
     WITH due AS (
         SELECT r.id FROM playbooks_actionrun r
-        JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
         WHERE r.tenant_id = %(tenant)s AND r.is_external = %(external)s AND r.step_id = %(step)s
           AND r.state = 'scheduled' AND r.try_at <= %(now)s AND r.claims BETWEEN %(least)s AND %(most)s
+          AND {_STATE_OF_ENROLLMENT} = 'active'
           -- Order inside an enrollment; a step that is being retried or reviewed does not block the next one.
           AND NOT EXISTS (
               SELECT 1 FROM playbooks_actionrun p
@@ -164,7 +170,7 @@ _CLAIM_UNDO = """
 """
 
 
-def steps_to_undo(*, tenant_id: int, now: datetime, enrollment_ids: Sequence[int] | None = None) -> list[int]:
+def steps_to_undo(*, tenant_id: int, now: datetime, enrollment_ids: list[int] | None = None) -> list[int]:
     """Steps with applied runs under a stop, in the reverse of the order they ran in."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -180,9 +186,7 @@ def steps_to_undo(*, tenant_id: int, now: datetime, enrollment_ids: Sequence[int
         return [step_id for (step_id,) in cursor.fetchall()]
 
 
-def claim_undo(
-    *, tenant_id: int, step_id: int, now: datetime, enrollment_ids: Sequence[int] | None = None
-) -> Claim | None:
+def claim_undo(*, tenant_id: int, step_id: int, now: datetime, enrollment_ids: list[int] | None = None) -> Claim | None:
     token = uuid4()
     for least, most, size in TIERS:
         with connection.cursor() as cursor:
@@ -210,11 +214,11 @@ def next_due(*, tenant_id: int, external: bool) -> datetime | None:
     """When the queue must be looked at again: the earliest open run, or the end of the earliest lease."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             SELECT LEAST(
                 (SELECT min(r.try_at) FROM playbooks_actionrun r
-                 JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'active'
-                 WHERE r.tenant_id = %(t)s AND r.is_external = %(x)s AND r.state = 'scheduled'),
+                 WHERE r.tenant_id = %(t)s AND r.is_external = %(x)s AND r.state = 'scheduled'
+                   AND {_STATE_OF_ENROLLMENT} = 'active'),
                 (SELECT min(lease_until) FROM playbooks_actionrun
                  WHERE tenant_id = %(t)s AND is_external = %(x)s AND state IN ('running', 'undoing')),
                 (SELECT min(stop_requested_at) FROM playbooks_enrollment
