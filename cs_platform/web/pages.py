@@ -26,23 +26,26 @@ class WorkspaceRequest(HttpRequest):
 
 
 def requires(
-    ability: Ability,
+    ability: Ability, *, to_post: Ability | None = None
 ) -> Callable[
     [Callable[Concatenate[WorkspaceRequest, str, P], HttpResponse]],
     Callable[Concatenate[WorkspaceRequest, str, P], HttpResponse],
 ]:
-    """Guards a view of a workspace. Every fragment needs it too: hiding a button is not a check."""
+    """Guards a view of a workspace; `to_post` where changing takes more than looking. Every fragment needs it too:
+    hiding a button is not a check.
+    """
 
     def decorate(
         view: Callable[Concatenate[WorkspaceRequest, str, P], HttpResponse],
     ) -> Callable[Concatenate[WorkspaceRequest, str, P], HttpResponse]:
         @wraps(view)
         def guarded(request: WorkspaceRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            if not request.membership.can(ability):
-                raise PermissionDenied(f"Your role does not include this: {ability}.")
+            needed = guarded.abilities.get(request.method, ability)  # type: ignore[attr-defined]
+            if not request.membership.can(needed):
+                raise PermissionDenied(f"Your role does not include this: {needed}.")
             return view(request, slug, *args, **kwargs)
 
-        guarded.ability = ability  # type: ignore[attr-defined]  # read by the walk over all routes
+        guarded.abilities = {"GET": ability, "POST": to_post or ability}  # type: ignore[attr-defined]
         return guarded
 
     return decorate

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -20,7 +19,7 @@ LATE = "It is no longer pending: it was sent or cancelled before you"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@requires(Ability.READ)
+@requires(Ability.READ, to_post=Ability.WORK_CTAS)
 def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     conversation = get_object_or_404(Conversation.objects.select_related("account", "sender"), pk=pk)
     if request.method == "POST":
@@ -29,8 +28,6 @@ def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) -> HttpResponse:
-    if not request.membership.can(Ability.WORK_CTAS):
-        raise PermissionDenied("Your role can read conversations, not send them.")
     form = ReviewForm(request.POST)
     verb = request.POST.get("verb", "save")
     if verb != "cancel" and not form.is_valid():
