@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .homes import check_free_space, make_directory
+from .homes import check_free_space, claimed, make_directory
 from .postgres import Postgres
 from .redis import Redis
 
@@ -59,12 +59,14 @@ def published(home: Path, environment: Mapping[str, str]) -> Iterator[None]:
 
 
 def published_environment() -> dict[str, str]:
-    """What a running bin/dev has published; empty when none runs."""
-    try:
-        text = (VAR / "dev" / "environment").read_text()
-    except OSError:
+    """What a running bin/dev has published; empty when none runs, though a killed one left its file behind."""
+    path = VAR / "dev" / "environment"
+    if not path.exists():
         return {}
-    words = (word for word in shlex.split(text) if word != "export")
+    with claimed(path.parent) as nobody_else_has_it:
+        if nobody_else_has_it:
+            return {}
+    words = (word for word in shlex.split(path.read_text()) if word != "export")
     return dict(word.split("=", 1) for word in words)
 
 
