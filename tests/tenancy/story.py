@@ -1,0 +1,132 @@
+"""The same busy day in any workspace, its objects by name, and which of them each address and each form is about.
+
+A new route whose address holds an id needs a line in IDS; one that takes a POST needs a body in BODIES with which it
+does something. The walk in tests/test_isolation.py says so when one is missing.
+"""
+
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
+from cs_platform.tenancy.models import Membership
+from ctas.opening import open_cta
+from playbooks.enrollment import apply_by_hand
+from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
+from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, tick, trait, user
+
+# route name -> variable part of its address -> the object it names
+IDS: Final[dict[str, dict[str, str]]] = {
+    "accounts:address": {"pk": "indicator"},
+    "accounts:detail": {"pk": "account"},
+    "accounts:traits": {"pk": "account"},
+    "ctas:close": {"pk": "cta"},
+    "ctas:detail": {"pk": "cta"},
+    "ctas:reopen": {"pk": "closed_cta"},
+    "ctas:tick": {"pk": "task"},
+    "playbooks:apply": {"pk": "account"},
+    "playbooks:detail": {"pk": "playbook"},
+    "playbooks:enrollments": {"pk": "playbook"},
+    "playbooks:evaluations": {"pk": "playbook"},
+    "playbooks:history": {"pk": "enrollment"},
+    "playbooks:review": {"pk": "conversation"},
+    "playbooks:settle": {"run_id": "dead_run"},
+    "playbooks:settle_check": {"pk": "evaluation"},
+    "playbooks:stop": {"pk": "enrollment"},
+    "playbooks:switch": {"pk": "playbook"},
+    "playbooks:versions": {"pk": "playbook"},
+}
+# drawer -> the object its parameter names (settings.DRAWERS)
+DRAWN: Final[dict[str, str]] = {"cta": "cta", "history": "enrollment"}
+
+
+class Id(str):
+    """In a body: the id of the object of this name. As a field's name: "trait-" and so on before the id."""
+
+
+# route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
+BODIES: Final[dict[str, dict[str, Any]]] = {
+    "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
+    "dashboard:preferences": {"theme": "dark", "density": "compact"},
+    "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
+    "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
+    "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
+}
+
+Story = dict[str, Any]
+
+
+def tell(home: Workspace, *, mark: str) -> Story:
+    """Inside the workspace's context. `mark` is in everything a person could read: seeing it elsewhere is a leak."""
+    for member in home.people.values():
+        Membership.objects.filter(pk=member.pk).update(name=f"{member.name} {mark}")
+    traits = {"stage": trait("stage", label=f"Stage {mark}"), "guide": trait("guide", "person", label=f"Guide {mark}")}
+    at = _account(f"Harbourline {mark}", home)
+    person = user(f"Ben {mark}", at)
+    objects = {"account": at, "end_user": person, **home.people, **traits}
+    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark)
+
+
+def _account(name: str, home: Workspace) -> Account:
+    facts = {
+        "external_id": f"harbourline-of-{home.tenant.slug}",
+        "plan": "Pro",
+        "csm": home.priya,
+        "ae": home.tom,
+        "renewal_on": MONDAY.date(),
+        "mrr_cents": 100_000,
+    }
+    return account(name, traits={"stage": name, "guide": home.priya.pk}, t01=name, m01=home.priya.pk, **facts)
+
+
+def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
+    steps = [
+        raise_risk(1, title=f"At risk {mark}"),
+        raise_risk(3, key="dead", title=f"Dead {mark}"),
+        raise_risk(9, key="later", title=f"Later {mark}"),
+    ]
+    playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
+    other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
+    enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
+    tick(now=MONDAY)
+    runs = {run.step.key: run for run in ActionRun.objects.select_related("step").filter(enrollment=enrollment)}
+    _kill(runs["dead"])
+    return {
+        "playbook": playbook,
+        "other_playbook": other,
+        "enrollment": Enrollment.objects.get(pk=enrollment.pk),
+        "applied_run": runs["risk"],
+        "dead_run": runs["dead"],
+        "evaluation": _held_evaluation(playbook),
+    }
+
+
+def _kill(run: ActionRun) -> None:
+    rows = ActionRun.objects.filter(pk=run.pk)
+    rows.update(state="running", lease_token=uuid4(), lease_until=MONDAY)
+    rows.update(state="dead", lease_token=None, lease_until=None, settled_at=MONDAY, reason="It failed.")
+
+
+def _held_evaluation(playbook: Any) -> Evaluation:
+    run = EvaluationRun.objects.create(
+        trigger="manual", local_date=MONDAY.date(), started_at=MONDAY, finished_at=MONDAY + timedelta(minutes=1)
+    )
+    counts = {"matched": 900, "would_enroll": 900, "limit": 25}
+    return Evaluation.objects.create(run=run, playbook=playbook, version=playbook.version, state="held", **counts)
+
+
+def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
+    AccountUser.objects.update(is_key_contact=True)
+    more = {"account": at, "type": "risk", "by": home.olga, "now": MONDAY, "owner": home.priya, "end_user": person}
+    cta = open_cta(name=f"Call {mark}", comment=f"Urgent {mark}", **more)
+    closed = open_cta(name=f"Called {mark}", **more)
+    closed.close(status="won", by=home.priya, now=MONDAY)
+    draft = {"subject": f"Hello {mark}", "body": f"Dear {mark}", "to_email": "ben@customer.example"}
+    moments = {"send_at": MONDAY + timedelta(days=9), "created_at": MONDAY}
+    return {
+        "cta": cta,
+        "closed_cta": closed,
+        "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
+        "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
+        "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
+    }

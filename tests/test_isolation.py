@@ -1,0 +1,346 @@
+"""Every page there is, asked by the wrong people, in the wrong workspace, for other people's things, by every role.
+
+Generated from the resolver. What a new route needs to be walked stands in tests/tenancy/story.py.
+"""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+from unittest.mock import patch
+from uuid import uuid4
+
+import pytest
+from django.conf import settings
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from pytest_django.plugin import DjangoDbBlocker
+
+from cs_platform.rest.throttling import KeyThrottle
+from cs_platform.tenancy.checks import OUTSIDE
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.roles import MATRIX, Ability, Role
+from tests.rest.client import Api
+from tests.rest.routes import routes as api_routes
+from tests.tenancy.routes import API, PUBLIC, READING, SIGNED_IN, THIRD_PARTY, VERBS, WORKSPACE, Route, id_of, routes
+from tests.tenancy.rows import TENANT_MODELS
+from tests.tenancy.story import BODIES, DRAWN, Id, Story, tell
+from tests.world import PEOPLE, Workspace, workspace
+
+ROUTES, API_ROUTES = routes(), list(api_routes())
+PAGES = [route for route in ROUTES if route.in_workspace]
+WITH_IDS = [route for route in PAGES if route.ids]
+MARK = "zqhalyardqz"  # stands in everything of Halyard that a person could read
+UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
+NOT_HERE = (404, 405)
+TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")  # against forgery, masked anew each time
+
+
+@dataclass
+class Probe:
+    """Two workspaces that had the same day, and people of Orbiton who try things. Every try is taken back."""
+
+    orbiton: Workspace
+    halyard: Workspace
+    mine: Story
+    theirs: Story
+    clients: dict[str, Client] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clients = {person: Client(raise_request_exception=False) for person in (*PEOPLE, "nobody")}
+        for person in PEOPLE:
+            self.clients[person].force_login(self.orbiton.people[person].user)
+
+    def ask(self, verb: str, address: str, *, by: str = "olga", body: Any = None, place: str = "") -> HttpResponse:
+        headers = {"HX-Request": "true", "HX-Target": f"div#{place}"} if place else {}
+        data = (body or {}) if verb == "POST" else None
+        response: Any = getattr(self.clients[by], verb.lower())(address, data=data, headers=headers)
+        self.clients[by].cookies.pop("messages", None)  # what this try would say on the next page
+        assert response.status_code < 500, f"{verb} {address} {headers} {data}: {response.status_code}"
+        assert MARK not in response.content.decode() + str(response.headers), f"{verb} {address} shows Halyard"
+        return response
+
+    def rows(self) -> dict[str, Any]:
+        """A sum over every row of both workspaces and of the tables outside them, by table."""
+        found = _sums(sorted(OUTSIDE - {"django_migrations"}))
+        for home in (self.orbiton, self.halyard):
+            with tenant_context(home.tenant.pk):
+                tables = [model._meta.db_table for model in TENANT_MODELS]
+                found |= {f"{home.tenant.slug} {table}": rows for table, rows in _sums(tables).items()}
+        return found
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        with transaction.atomic():
+            yield
+            transaction.set_rollback(True)
+
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        with self.undone():
+            before = self.rows()
+            yield
+            assert changes(before, self.rows()) == []
+
+
+def _sums(tables: list[str]) -> dict[str, Any]:
+    parts = (f"SELECT '{table}', count(*), sum(hashtextextended(t::text, 0)) FROM {table} t" for table in tables)
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts))
+        return {table: (count, total) for table, count, total in cursor.fetchall()}
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    return [table for table in before if before[table] != after[table]]
+
+
+@pytest.fixture(scope="module")
+def probe(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Probe]:
+    """Made once for all tries of this module, in a transaction that is never committed."""
+    with (
+        django_db_blocker.unblock(),
+        transaction.atomic(),
+        patch.object(KeyThrottle, "allow_request", return_value=True),
+    ):
+        homes = workspace("orbiton"), workspace("halyard")
+        stories = []
+        for home, mark in zip(homes, ("orbiton", MARK), strict=True):
+            with tenant_context(home.tenant.pk):
+                stories.append(tell(home, mark=mark))
+        logging.disable(logging.WARNING)  # thousands of refusals
+        yield Probe(*homes, *stories)
+        logging.disable(logging.NOTSET)
+        transaction.set_rollback(True)
+
+
+def unknown_for(found: Any) -> str:
+    return UNKNOWN["uuid" if "-" in id_of(found) else "id"]
+
+
+def told(response: Any, asked: str) -> tuple[int, str, str]:
+    """An answer without what differs from one request to the next: what was asked for, and tokens."""
+    text = unescape(f"{response.content.decode()} {response.headers.get('Location', '')}").replace(asked, "ASKED")
+    return response.status_code, response.headers.get("Content-Type", ""), TOKEN.sub("TOKEN", text)
+
+
+# --- the walk knows every route --------------------------------------------------------------------------------------
+
+
+def test_every_address_is_walked_or_excused() -> None:
+    """A workspace's page, an endpoint of the API, a page of the login library, or named with its reason."""
+    excused = {**PUBLIC, **SIGNED_IN}
+    strange = [
+        str(route)
+        for route in ROUTES
+        if not (route.path.startswith((WORKSPACE, THIRD_PARTY)) or route.name in excused or _is_endpoint(route))
+    ]
+    assert strange == []
+    assert set(excused) <= {route.name for route in ROUTES}
+
+
+def _is_endpoint(route: Route) -> bool:
+    return route.path.startswith(API) and hasattr(route.view, "actions")
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_a_page_declares_what_it_takes_to_open_it(route: Route) -> None:
+    assert set(route.view.abilities) == {"GET", "POST"}, "decorate it with cs_platform.web.pages.requires"
+    assert {type(ability) for ability in route.view.abilities.values()} == {Ability}
+
+
+def test_only_the_api_takes_forms_without_a_token() -> None:
+    exempt = [route for route in ROUTES if getattr(route.view, "csrf_exempt", False)]
+    assert [str(route) for route in exempt if not route.path.startswith(API)] == []
+
+
+# --- the walk would notice: with one's own things every route works -------------------------------------------------
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_the_owner_can_use_it(probe: Probe, route: Route) -> None:
+    """Else the refusals below would prove nothing."""
+    answers, changed = [], []
+    for address in route.addresses("orbiton", probe.mine):
+        for verb in ("GET", "POST"):
+            with probe.undone():
+                before = probe.rows()
+                answers.append(probe.ask(verb, address, body=route.body(probe.mine)).status_code)
+                changed += changes(before, probe.rows()) if verb == "POST" and answers[-1] != 405 else []
+    takes_posts = answers[1::2] != [405] * (len(answers) // 2)
+
+    assert set(answers) <= {200, 204, 302, 405}
+    assert set(answers) != {405}
+    assert bool(changed) == takes_posts, "tests/tenancy/story.py: give BODIES a body with which it does something"
+    assert not [table for table in changed if table.startswith("halyard")]
+
+
+# --- people who have no business there -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.in_workspace or r.name in SIGNED_IN], ids=str)
+def test_signed_out_people_are_sent_to_sign_in(probe: Probe, route: Route) -> None:
+    with probe.unchanged():
+        for address in route.addresses("orbiton", probe.mine):
+            for verb in VERBS:
+                answer = probe.ask(verb, address, by="nobody", body=route.body(probe.mine))
+                signs_in = answer.status_code == 302 and answer["Location"].startswith(reverse("account_login"))
+                assert signs_in or (not route.in_workspace and answer.status_code == 405)
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_a_fragment_for_signed_out_people_leads_to_sign_in(probe: Probe, route: Route) -> None:
+    for address in route.addresses("orbiton", probe.mine):
+        answer = probe.ask("GET", address, by="nobody", place=route.places[0])
+        assert answer.status_code == 401
+        assert answer["HX-Redirect"].startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_another_workspace_is_not_there(probe: Probe, route: Route) -> None:
+    """Its address with its own ids, by every verb: what an address of no workspace at all answers."""
+    with probe.unchanged():
+        addresses = (route.addresses(slug, probe.theirs) for slug in ("halyard", "unheard-of"))
+        for theirs, nobodys in zip(*addresses, strict=True):
+            for verb in VERBS:
+                answer = probe.ask(verb, theirs, body=route.body(probe.theirs))
+                assert answer.status_code == 404
+                assert told(answer, theirs) == told(probe.ask(verb, nobodys), nobodys)
+
+
+# --- other people's things -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", WITH_IDS, ids=str)
+def test_another_workspaces_id_is_as_unknown_as_one_that_never_was(probe: Probe, route: Route) -> None:
+    with probe.unchanged():
+        for kind in route.ids.values():
+            foreign, unknown = id_of(probe.theirs[kind]), unknown_for(probe.theirs[kind])
+            for theirs, nobodys in zip(*(_with(probe, route, kind, one) for one in (foreign, unknown)), strict=True):
+                for verb, place in [*((verb, "") for verb in VERBS), *(("GET", place) for place in route.places)]:
+                    ask = [probe.ask(verb, at, body=route.body(probe.mine), place=place) for at in (theirs, nobodys)]
+                    assert ask[0].status_code in NOT_HERE
+                    assert told(ask[0], theirs) == told(ask[1], nobodys)
+
+
+def _with(probe: Probe, route: Route, kind: str, pk: str) -> Iterator[str]:
+    return route.addresses("orbiton", probe.mine | {kind: pk})
+
+
+@pytest.mark.parametrize(
+    ("route", "name"),
+    [(route, name) for route in PAGES for name, value in BODIES.get(route.name, {}).items() if isinstance(value, Id)],
+    ids=str,
+)
+def test_a_form_cannot_point_into_another_workspace(probe: Probe, route: Route, name: str) -> None:
+    kind = BODIES[route.name][name]
+    foreign, unknown = id_of(probe.theirs[kind]), unknown_for(probe.theirs[kind])
+    outcomes = []
+    for pk in (foreign, unknown):
+        for address in route.addresses("orbiton", probe.mine):
+            with probe.undone():
+                before = probe.rows()
+                answer = probe.ask("POST", address, body=route.body(probe.mine, **{name: pk}))
+                outcomes.append((told(answer, f'value="{pk}"'), changes(before, probe.rows())))
+
+    assert outcomes[: len(outcomes) // 2] == outcomes[len(outcomes) // 2 :]
+    assert not [table for _, changed in outcomes for table in changed if table.startswith("halyard")]
+
+
+def test_every_drawer_is_walked() -> None:
+    assert set(DRAWN) == set(settings.DRAWERS), "tests/tenancy/story.py: say in DRAWN which object a drawer shows"
+
+
+@pytest.mark.parametrize("drawer", DRAWN)
+def test_a_drawer_knows_only_its_workspace(probe: Probe, drawer: str) -> None:
+    own, foreign = id_of(probe.mine[DRAWN[drawer]]), id_of(probe.theirs[DRAWN[drawer]])
+    shown = 0
+    for route in PAGES:
+        for address in route.addresses("orbiton", probe.mine):
+            for place in ("", "drawer"):
+                asked = [f"{address}?{drawer}={pk}" for pk in (own, foreign, UNKNOWN["id"])]
+                ask = [probe.ask("GET", one, place=place) for one in asked]
+                assert told(ask[1], asked[1]) == told(ask[2], asked[2])
+                shown += (ask[0].status_code, ask[1].status_code) == (200, 404)
+    assert shown >= 4
+
+
+# --- reading changes nothing, and forms need their token -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES if r.in_workspace or r.name in SIGNED_IN], ids=str)
+def test_reading_changes_nothing(probe: Probe, route: Route) -> None:
+    places = ["", *route.places] if route.in_workspace else [""]
+    with probe.unchanged():
+        for address in route.addresses("orbiton", probe.mine):
+            for verb in READING:
+                for place in places:
+                    probe.ask(verb, address, place=place)
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_a_form_without_its_token_is_refused(probe: Probe, route: Route) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(probe.orbiton.olga.user)
+    with probe.unchanged():
+        for address in route.addresses("orbiton", probe.mine):
+            for verb in ("post", "put", "patch", "delete"):
+                for headers in ({}, {"HX-Request": "true"}, {"X-CSRFToken": "guessed"}):
+                    answer = getattr(client, verb)(address, data=route.body(probe.mine), headers=headers)
+                    assert answer.status_code == 403
+
+
+# --- the role matrix -------------------------------------------------------------------------------------------------
+
+
+def test_somebody_of_every_role_tries_everything() -> None:
+    assert {role for _, role in PEOPLE.values()} == set(Role)
+    assert set(MATRIX) == set(Ability)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_a_role_may_what_the_matrix_says_and_nothing_else(probe: Probe, route: Route, person: str) -> None:
+    role = PEOPLE[person][1]
+    for address in route.addresses("orbiton", probe.mine):
+        for verb in ("GET", "POST"):
+            with probe.undone():
+                before = probe.rows()
+                answer = probe.ask(verb, address, by=person, body=route.body(probe.mine))
+                if role in MATRIX[route.view.abilities[verb]]:
+                    assert answer.status_code in (200, 204, 302, 405)
+                else:
+                    assert answer.status_code in (403, 405)
+                    assert changes(before, probe.rows()) == []
+
+
+# --- the API: what tests/rest/test_isolation.py says of its answers, here of the rows ---------------------------------
+
+
+def test_no_endpoint_touches_another_workspace(probe: Probe) -> None:
+    api = Api.with_key(probe.orbiton.tenant)
+    for route in API_ROUTES:
+        addresses = [route.address(**_api_ids(story)) for story in (probe.mine, probe.theirs)]
+        for address in addresses:
+            with probe.undone():
+                before = probe.rows()
+                answer = api.ask(route.verb, f"/{address.strip('/')}/", {}, Idempotency_Key="k")
+                changed = changes(before, probe.rows())
+            assert answer.status < 500
+            assert MARK not in answer.response.content.decode()
+            assert not [table for table in changed if table.startswith("halyard")]
+            assert route.verb != "get" or set(changed) <= {"orbiton tenancy_apikey"}  # when it was last used
+
+
+def _api_ids(story: Story) -> dict[str, str]:
+    """Whatever it is the id of: every kind is tried with every other's."""
+    return {
+        "pk": id_of(story["account"]),
+        "account_id": id_of(story["account"]),
+        "playbook_id": id_of(story["playbook"]),
+        "external_id": story["account"].external_id,
+    }
