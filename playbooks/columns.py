@@ -92,6 +92,7 @@ def _column(playbook: Playbook, *, usual: bool) -> Column:
         sorts=_sorts(key, playbook),
         facet=Facet(key, playbook.name, "workflow", tuple(_choices(which, "")), listed=False),
         usual=usual,
+        without="Not applied",
     )
 
 

@@ -14,6 +14,7 @@ from cs_platform.tenancy.models import Membership, Tenant, User
 from cs_platform.tenancy.roles import Role
 from playbooks.definition import Definition
 from playbooks.delivery import Deliver, deliver_directly
+from playbooks.enrollment import apply_by_hand
 from playbooks.evaluation import evaluate_now
 from playbooks.models import Enrollment, EvaluationRun, Playbook
 from playbooks.pump import pump
@@ -128,6 +129,16 @@ def tick(*, now: datetime, deliver: Deliver = deliver_directly) -> None:
 
 def evaluate(tenant: Tenant, *, now: datetime) -> EvaluationRun:
     return evaluate_now(tenant, by=None, now=now)
+
+
+def apply_now(
+    playbook: Playbook, account: Account, *, user: EndUser | None = None, now: datetime, until: datetime | None = None
+) -> Enrollment:
+    """Applied by hand at one moment, and everything done that is due until another."""
+    enrollment = apply_by_hand(playbook=playbook, account=account, end_user=user, by="person:1", now=now)
+    tick(now=until or now)
+    enrollment.refresh_from_db()
+    return enrollment
 
 
 def enrolled(playbook: Playbook, account: Account) -> Enrollment:

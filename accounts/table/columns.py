@@ -65,6 +65,7 @@ class Column:
     facet: Facet | None = None
     loads: tuple[str, ...] = ()  # fields of Account that the cell reads
     usual: bool = True  # shown when nobody has chosen columns
+    without: str = ""  # what a screen reader says where there is no `value`; the template is then not asked
 
 
 Cells = Mapping[tuple[int, str], Any]  # (account id, column key) → the cell's `value`

@@ -60,6 +60,7 @@ class TraitColumns:
             sorts=_sorts(key, definition),
             loads=(definition.slot or "traits",),
             usual=usual,
+            without="Not set",
         )
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
