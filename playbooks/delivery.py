@@ -5,12 +5,14 @@ becomes `uncertain`, is shown to a person and is never repeated blindly.
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from actions.base import Applied, DeliveryOutcome, ExternalAction, Held, Prepared, Refused, Retry, Skipped, Uncertain
@@ -30,13 +32,14 @@ from playbooks.runner import (
     tell_applied,
 )
 from playbooks.settlement import Settled, count_progress, settle
+from playbooks.turns import Turn
 
 log = logging.getLogger(__name__)
 
 Deliver = Callable[[ExternalAction, Any], DeliveryOutcome]
 
-AT_ONCE = 20  # calls on the wire per batch
-BATCH = 100  # short enough that a slow provider cannot outlast the lease
+# A batch is what can be on the wire at once: nothing that is marked as sent still waits for its turn.
+AT_ONCE = 20
 LATE_AFTER = timedelta(hours=24)
 
 
@@ -44,17 +47,19 @@ def deliver_directly(action: ExternalAction, payload: Any) -> DeliveryOutcome:
     return action.deliver(payload)
 
 
-def deliver_round(tenant: Tenant, *, now: datetime, deliver: Deliver = deliver_directly) -> int:
+def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_directly) -> int:
     """One batch of every due external step of one workspace. Returns how many runs were worked on."""
     with tenant_context(tenant.pk):
+        now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=True, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
-    return sum(deliver_step(tenant, step_id, now=now, deliver=deliver) for step_id in steps)
+    return sum(deliver_step(tenant, id, now=turn.now(), deliver=deliver) for id in steps if not turn.is_over)
 
 
 def deliver_step(tenant: Tenant, step_id: int, *, now: datetime, deliver: Deliver) -> int:
+    last_start = time.monotonic() + settings.LEASE_SECONDS / 2
     with tenant_context(tenant.pk):
-        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=BATCH)
+        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=AT_ONCE)
     if claim is None:
         return 0
     payloads: dict[UUID, Any] = {}
@@ -64,7 +69,7 @@ def deliver_step(tenant: Tenant, step_id: int, *, now: datetime, deliver: Delive
         lambda id, why: fail_run(tenant, claim, id, why, now),
     )
     if payloads:
-        _send(tenant, claim, payloads, now, deliver)
+        _send(tenant, claim, payloads, now, lambda action, payload: _call(deliver, action, payload, last_start))
     return len(claim.run_ids)
 
 
@@ -74,8 +79,8 @@ def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetim
         work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now)
         active, settled = split_by_enrollment(work)
         _withdraw(work)
+        active, late = _hold_late(active, now)
         drafts, unmet = meet_condition(work, [one for one in active if not one.prepared])
-        drafts, late = _hold_late(drafts, now)
         payloads, kept_back = _load_payloads(work, [one for one in active if one.prepared])
         settled += [*unmet, *late, *_prepared(work, drafts), *kept_back]
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
@@ -93,7 +98,7 @@ def _withdraw(work: Work) -> None:
 
 def _hold_late(claimed: Sequence[Claimed], now: datetime) -> tuple[list[Claimed], list[Settled]]:
     """A message more than a day late waits for a person: after an outage nobody gets a burst of old mail."""
-    late = [one for one in claimed if one.due_at is not None and now - one.due_at > LATE_AFTER]
+    late = [one for one in claimed if one.try_at is not None and now - one.try_at > LATE_AFTER]
     why = "It is more than a day late. Send it now, or skip it."
     held = [Settled(one.run.id, "held", reason_code="late", reason=why) for one in late]
     return [one for one in claimed if one not in late], held
@@ -125,13 +130,17 @@ def _load_payloads(work: Work, ready: Sequence[Claimed]) -> tuple[dict[UUID, Any
 
 
 def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) -> None:
-    if run_ids:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "UPDATE playbooks_actionrun SET sent_marker_at = %s"
-                " WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
-                [now, tenant_id, token, run_ids],
-            )
+    """Raises LeaseLost when any is no longer ours: whoever has it now may be sending it."""
+    if not run_ids:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE playbooks_actionrun SET sent_marker_at = %s"
+            " WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
+            [now, tenant_id, token, run_ids],
+        )
+        if cursor.rowcount != len(run_ids):
+            raise LeaseLost
 
 
 def _send(tenant: Tenant, claim: Claim, payloads: Mapping[UUID, Any], now: datetime, deliver: Deliver) -> None:
@@ -139,7 +148,7 @@ def _send(tenant: Tenant, claim: Claim, payloads: Mapping[UUID, Any], now: datet
     with tenant_context(tenant.pk):
         action = _external(action_for(Step.objects.get(pk=claim.step_id).action))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        calls = {pool.submit(_call, deliver, action, payload): run_id for run_id, payload in payloads.items()}
+        calls = {pool.submit(deliver, action, payload): run_id for run_id, payload in payloads.items()}
         waiting = set(calls)
         while waiting:
             answered, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
@@ -158,7 +167,10 @@ def _record_all(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOu
         )
 
 
-def _call(deliver: Deliver, action: ExternalAction, payload: Any) -> DeliveryOutcome:
+def _call(deliver: Deliver, action: ExternalAction, payload: Any, last_start: float) -> DeliveryOutcome:
+    """Whoever was frozen too long begins nothing more: others may have given these runs up, or stopped them."""
+    if time.monotonic() > last_start:
+        return Retry("There was not enough time left to send it safely.", counts=False)
     try:
         return deliver(action, payload)
     except Exception as error:

@@ -1,7 +1,6 @@
 """Drains what is due, workspace by workspace in turns, so that none starves. Celery nudges it; it needs no Celery."""
 
-import time
-from collections.abc import Callable
+import logging
 from datetime import datetime
 
 from cs_platform.tenancy.clock import database_now
@@ -11,55 +10,65 @@ from playbooks.delivery import Deliver, deliver_directly, deliver_round
 from playbooks.evaluation import evaluate_if_due
 from playbooks.leases import next_due
 from playbooks.runner import apply_round
+from playbooks.turns import Clock, Turn
 from playbooks.undo import finish_stops
 
-SECONDS = 20.0
+log = logging.getLogger(__name__)
 
-Clock = Callable[[], datetime]
+SECONDS = 20.0
 
 
 def pump(
     queue: str, *, seconds: float = SECONDS, clock: Clock = database_now, deliver: Deliver = deliver_directly
 ) -> int:
     """Work until nothing of this queue is due or the time is up. Returns how many runs were worked on."""
-    until = time.monotonic() + seconds
-    worked = 0
-    while time.monotonic() < until:
-        turn = [_take_turn(tenant, queue, clock, deliver) for tenant in _whose_turn(queue, clock())]
-        worked += sum(turn)
-        if not any(turn):
-            break
-    return worked
+    turn = Turn.lasting(seconds, clock=clock)
+    total = 0
+    while worked := sum(_take_turn(tenant, queue, turn, deliver) for tenant in _whose_turn(queue, clock())):
+        total += worked
+    return total
 
 
 def _whose_turn(queue: str, now: datetime) -> list[Tenant]:
-    due = WorkDue.objects.filter(queue=queue, due_at__lte=now).select_related("tenant").order_by("due_at", "tenant_id")
+    """In any order: always the same one would starve the last whenever the time does not suffice for all."""
+    due = WorkDue.objects.filter(queue=queue, due_at__lte=now).select_related("tenant").order_by("?")
     return [work.tenant for work in due]
 
 
-def _take_turn(tenant: Tenant, queue: str, clock: Clock, deliver: Deliver) -> int:
-    worked = _work(tenant, queue, clock(), deliver)
-    if not worked:
-        _look_again(tenant, queue)
+def _take_turn(tenant: Tenant, queue: str, turn: Turn, deliver: Deliver) -> int:
+    """What one workspace's data makes impossible must not keep the others waiting; it stays due itself."""
+    if turn.is_over:
+        return 0
+    try:
+        worked = _work(tenant, queue, turn, deliver)
+        if not worked:
+            _look_again(tenant, queue)
+    except Exception:
+        log.exception("the %s queue of workspace %s met an error", queue, tenant.pk)
+        return 0
     return worked
 
 
-def _work(tenant: Tenant, queue: str, now: datetime, deliver: Deliver) -> int:
+def _work(tenant: Tenant, queue: str, turn: Turn, deliver: Deliver) -> int:
     if queue == WorkDue.Queue.EVALUATE:
-        evaluate_if_due(tenant, now=now)
+        evaluate_if_due(tenant, now=turn.now())
         return 0
     if queue == WorkDue.Queue.DELIVER:
-        return deliver_round(tenant, now=now, deliver=deliver)
-    return apply_round(tenant, now=now) + finish_stops(tenant, now=now)
+        return deliver_round(tenant, turn, deliver=deliver)
+    return apply_round(tenant, turn) + finish_stops(tenant, turn)
 
 
 def _look_again(tenant: Tenant, queue: str) -> None:
-    """Set the next moment from the rows. The lock comes first: work announced meanwhile is either seen or waits."""
+    """Set the next moment from the rows. The lock comes first: work announced meanwhile is either seen or waits.
+
+    Nothing is done without the row's lock: whoever has it, or has just announced new work, knows better.
+    """
     if queue == WorkDue.Queue.EVALUATE:
         return
     with tenant_context(tenant.pk):
-        mine = WorkDue.objects.select_for_update().filter(tenant=tenant, queue=queue)
-        list(mine)
+        mine = WorkDue.objects.filter(tenant=tenant, queue=queue)
+        if not list(mine.select_for_update(skip_locked=True)):
+            return
         due_at = next_due(tenant_id=tenant.pk, external=queue == WorkDue.Queue.DELIVER)
         if due_at is None:
             mine.delete()

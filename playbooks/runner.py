@@ -27,6 +27,7 @@ from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
 from playbooks.schedule import zone_info
 from playbooks.settlement import Settled, count_progress, settle
+from playbooks.turns import Turn
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +37,13 @@ LONGEST_DELAY = timedelta(hours=6)
 LOCK_RETRIES = 3  # deadlocks and serialization failures are nobody's fault and no attempt
 
 
-def apply_round(tenant: Tenant, *, now: datetime) -> int:
+def apply_round(tenant: Tenant, turn: Turn) -> int:
     """One batch of every due step of one workspace. Returns how many runs were worked on."""
     with tenant_context(tenant.pk):
+        now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=False, now=now)
-    return sum(apply_step(tenant, step_id, now=now) for step_id in steps)
+    return sum(apply_step(tenant, step_id, now=turn.now()) for step_id in steps if not turn.is_over)
 
 
 def apply_step(tenant: Tenant, step_id: int, *, now: datetime) -> int:

@@ -21,6 +21,7 @@ from playbooks.leases import Claim, LeaseLost, claim_undo, reclaim_expired, step
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.runner import in_halves
 from playbooks.settlement import Settled, as_json, settle
+from playbooks.turns import Turn
 
 STOPPABLE = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.COMPLETED)
 UNSENT = (ActionRun.State.SCHEDULED, ActionRun.State.HELD)
@@ -54,7 +55,7 @@ def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
     """
     with transaction.atomic():
         request_stops([enrollment.pk], tenant_id=current_tenant_id(), by="preview", note="", now=now)
-        _undo_all(enrollment.tenant, now, [enrollment.pk])
+        _undo_all(enrollment.tenant, Turn.at(now), [enrollment.pk])
         preview = outcome_of_stop(enrollment)
         transaction.set_rollback(True)
     return preview
@@ -110,7 +111,7 @@ def request_stop(
         if not request_stops([enrollment.pk], tenant_id=tenant_id, by=by.actor, note=note, now=now):
             return False
         _keep(enrollment.pk, keep, tenant_id=tenant_id, by=by.actor, now=now)
-    finish_stops(enrollment.tenant, now=now, enrollment_ids=[enrollment.pk])
+    finish_stops(enrollment.tenant, Turn.at(now), enrollment_ids=[enrollment.pk])
     return True
 
 
@@ -184,26 +185,27 @@ def _keep(enrollment_id: int, keep: Collection[UUID], *, tenant_id: int, by: str
 # Carrying out ---------------------------------------------------------------------------------------------------------
 
 
-def finish_stops(tenant: Tenant, *, now: datetime, enrollment_ids: list[int] | None = None) -> int:
+def finish_stops(tenant: Tenant, turn: Turn, *, enrollment_ids: list[int] | None = None) -> int:
     """Undo batch by batch until nothing is left to undo now; resumable anywhere. Returns how many runs were settled."""
-    settled = _undo_all(tenant, now, enrollment_ids)
+    settled = _undo_all(tenant, turn, enrollment_ids)
     with tenant_context(tenant.pk):
-        _close(tenant, now)
+        _close(tenant, turn.now())
     return settled
 
 
-def _undo_all(tenant: Tenant, now: datetime, enrollment_ids: list[int] | None) -> int:
+def _undo_all(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
     settled = 0
-    while done := _undo_round(tenant, now, enrollment_ids):
+    while done := _undo_round(tenant, turn, enrollment_ids):
         settled += done
     return settled
 
 
-def _undo_round(tenant: Tenant, now: datetime, enrollment_ids: list[int] | None) -> int:
+def _undo_round(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
     with tenant_context(tenant.pk):
+        now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
-    return sum(_undo_step(tenant, step_id, now, enrollment_ids) for step_id in steps)
+    return sum(_undo_step(tenant, step_id, turn.now(), enrollment_ids) for step_id in steps if not turn.is_over)
 
 
 def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None) -> int:
