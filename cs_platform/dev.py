@@ -54,7 +54,7 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def main(arguments: list[str]) -> None:
     options = _options(arguments)
-    begun = time.monotonic()
+    begun = float(os.environ.get("DEV_BEGUN_AT", time.time()))
     make_directory(VAR)
     with claimed(HOME) as ours:
         if not ours:
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> None:
             _prepare(os.environ | environment)
             _start_parts(supervisor, os.environ | environment, options)
             _await_health(supervisor, options.port)
-            _announce(options.port, time.monotonic() - begun)
+            _announce(options.port, time.time() - begun)
             while True:
                 supervisor.look()
                 time.sleep(0.3)
