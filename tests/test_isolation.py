@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
@@ -38,6 +39,7 @@ WITH_IDS = [route for route in PAGES if route.ids]
 MARK = "zqhalyardqz"  # stands in everything of Halyard that a person could read
 UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
 NOT_HERE = (404, 405)
+SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}
 TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")  # against forgery, masked anew each time
 
 
@@ -267,6 +269,18 @@ def test_a_drawer_knows_only_its_workspace(probe: Probe, drawer: str) -> None:
                 assert told(ask[1], asked[1]) == told(ask[2], asked[2])
                 shown += (ask[0].status_code, ask[1].status_code) == (200, 404)
     assert shown >= 4
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_no_parameter_finds_anything_of_another_workspace(probe: Probe, route: Route) -> None:
+    """Every name its own links and forms use, with the ids of all of Halyard's things, and with a word of its texts."""
+    ids = [id_of(found) for found in probe.theirs.values()]
+    for address in route.addresses("orbiton", probe.mine):
+        page = unescape(probe.ask("GET", address).content.decode())
+        names = {*re.findall(r"[?&]([\w:-]+)=", page), *re.findall(r'\bname="([\w:-]+)"', page)} - SHELL
+        for name in names:
+            for values in (ids, [MARK[:-2]]):
+                probe.ask("GET", f"{address}?{urlencode({name: values}, doseq=True)}")  # and look for its mark
 
 
 # --- reading changes nothing, and forms need their token -------------------------------------------------------------
