@@ -1,4 +1,4 @@
-"""Somebody of the cast at the browser: whole pages, fragments as htmx asks for them, and forms with or without scripts."""
+"""Somebody of the cast at the browser: whole pages, fragments as htmx asks for them, forms with and without scripts."""
 
 from dataclasses import dataclass, field
 from typing import Any

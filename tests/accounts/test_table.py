@@ -93,7 +93,8 @@ def _last_cursor(inside: Workspace, sort: str) -> Cursor | None:
 @pytest.mark.parametrize("sort", ["renewal_on", "-renewal_on", "csm", "-health", "trait:sites"])
 def test_accounts_without_a_value_come_last_either_way(inside: Workspace, accounts: list[Account], sort: str) -> None:
     first = load(inside, f"sort={sort}")
-    names = [one.name for one in first.accounts] + sum(walk(inside, f"sort={sort}", "after", str(first.next)), [])
+    following = walk(inside, f"sort={sort}", "after", str(first.next))
+    names = [name for page in following for name in page]
 
     assert set(names[-2:]) == {"Calyx", "Foxglove"}
 
@@ -124,7 +125,9 @@ def test_a_page_before_that_became_short_is_read_from_the_start(inside: Workspac
     assert (page.first, page.previous) == (1, None)
 
 
-@pytest.mark.parametrize("nonsense", ["x", "W10", "W251bGwsMSwxXQ", "WzEsIi4uIiwxXQ", "WyJcdTAwMDAiLDEsMV0", "WzEsLTEsMV0"])
+@pytest.mark.parametrize(
+    "nonsense", ["x", "W10", "W251bGwsMSwxXQ", "WzEsIi4uIiwxXQ", "WyJcdTAwMDAiLDEsMV0", "WzEsLTEsMV0"]
+)
 def test_a_cursor_that_is_none_starts_at_the_beginning(
     inside: Workspace, accounts: list[Account], nonsense: str
 ) -> None:
@@ -198,7 +201,9 @@ def rescue(inside: Workspace, accounts: list[Account]) -> Any:
     steps = [raise_risk(1), raise_risk(2, key="second", title="Second")]
     playbook = live(playbook_json("rescue", steps=steps))
     for n, name in enumerate(("Harbourline", "Emberline", "Calyx")):
-        apply_now(playbook, Account.objects.get(name=name), now=MONDAY + timedelta(days=n), until=MONDAY + timedelta(days=1))
+        apply_now(
+            playbook, Account.objects.get(name=name), now=MONDAY + timedelta(days=n), until=MONDAY + timedelta(days=1)
+        )
     return playbook
 
 

@@ -1,0 +1,157 @@
+"""The accounts table as a page: the whole, its fragments, the drawer beside it, and how many queries it takes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from accounts.models import Account
+from accounts.table import page as paging
+from cs_platform.tenancy.context import tenant_context
+from tests.visitor import Visitor, is_whole, text
+from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, trait, user
+
+NOW = datetime.now(UTC)
+QUERIES = 20  # session, member, tenant, columns, filters, rows, cells; whatever the number of accounts
+
+
+def rescue_on(*names: str) -> Any:
+    playbook = live(playbook_json(steps=[raise_risk(1), raise_risk(30, key="far", title="Far")]), now=NOW)
+    return [apply_now(playbook, account(name), now=NOW) for name in names]
+
+
+def test_the_page_and_its_rows_come_from_one_template(priya: Visitor) -> None:
+    account("Harbourline")
+    whole, rows = priya.page("accounts/"), priya.fragment("accounts/", "results")
+
+    assert [is_whole(whole), is_whole(rows)] == [True, False]
+    assert all(">Harbourline</a>" in text(response) for response in (whole, rows))
+    assert {"HX-Request", "HX-Target"} <= set(rows["Vary"].split(", "))
+
+
+def test_a_row_shows_revenue_renewal_health_and_people(priya: Visitor, inside: Workspace) -> None:
+    account("Harbourline", mrr_cents=1_533_333, health=46, csm=inside.tom, plan="Scale")
+    shown = text(priya.page("accounts/"))
+
+    assert all(part in shown for part in ("$184,000", "46", "Tom Lindqvist", "Scale"))
+
+
+def test_a_trait_edited_here_has_its_column_from_the_start(priya: Visitor) -> None:
+    trait("stage", label="Renewal stage")
+    account("Harbourline", t01="Proposal", traits={"stage": "Proposal"})
+
+    assert "Renewal stage</a>" in text(priya.page("accounts/"))
+    assert "Proposal" in text(priya.page("accounts/"))
+
+
+def test_a_playbook_has_a_column_whose_cells_open_the_history(priya: Visitor) -> None:
+    [enrollment] = rescue_on("Harbourline")
+    shown = text(priya.page("accounts/?status=any"))
+
+    assert f'href="/w/orbiton/accounts/?status=any&amp;history={enrollment.pk}"' in shown
+    assert "<b>50%</b>" in shown
+    assert '<i class="done"></i><i class="next"></i>' in shown
+
+
+def test_the_address_of_a_history_opens_list_and_drawer(priya: Visitor) -> None:
+    [enrollment] = rescue_on("Harbourline")
+    whole = priya.page(f"accounts/?history={enrollment.pk}")
+    alone = priya.fragment(f"accounts/?history={enrollment.pk}", "drawer")
+
+    assert "Playbook history" in text(whole)
+    assert "accounts-table" in text(whole)
+    assert "Playbook history" in text(alone)
+    assert "accounts-table" not in text(alone)
+
+
+@pytest.mark.parametrize("bad", ["history=999999", "history=x", "cta=999999", "history=9999999999999999999999"])
+def test_a_drawer_of_something_unknown_is_not_found(priya: Visitor, bad: str) -> None:
+    assert priya.page(f"accounts/?{bad}").status_code == 404
+
+
+def test_totals_come_by_themselves_or_without_scripts_on_demand(priya: Visitor) -> None:
+    account("Harbourline", mrr_cents=100_000)
+    counted = priya.fragment("accounts/?totals=1", "totals")
+
+    assert "Total ARR $12K" in text(counted)
+    assert '<hx-partial hx-target="#title-count">' in text(counted)
+    assert "Total ARR" not in text(priya.page("accounts/"))
+    assert "Total ARR $12K" in text(priya.page("accounts/?totals=1"))
+
+
+def test_counting_stops_at_a_limit_until_somebody_asks_for_all(priya: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "COUNT_LIMIT", 1)
+    account("Harbourline")
+    account("Calyx")
+
+    assert "of 1+" in text(priya.fragment("accounts/?totals=1", "totals"))
+    assert "of 2" in text(priya.fragment("accounts/?totals=exact", "totals"))
+
+
+def test_an_empty_workspace_says_what_would_be_here(priya: Visitor) -> None:
+    assert "No accounts yet" in text(priya.page("accounts/"))
+
+
+def test_a_search_without_result_offers_to_clear_it(priya: Visitor) -> None:
+    account("Harbourline")
+    shown = text(priya.page("accounts/?q=nothing"))
+
+    assert "No account matches" in shown
+    assert 'value="nothing"' in shown
+
+
+def test_names_are_text_whatever_they_contain(priya: Visitor) -> None:
+    account("<script>alert(1)</script>")
+
+    assert "<script>alert(1)" not in text(priya.page("accounts/"))
+
+
+def test_filters_in_force_are_chips_that_can_be_removed(priya: Visitor) -> None:
+    shown = text(priya.page("accounts/?csm=me&sort=name"))
+
+    assert 'aria-label="Remove filter CSM"' in shown
+    assert 'href="?sort=name"' in shown
+
+
+def test_the_next_page_keeps_filter_and_sort(priya: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paging, "PAGE_SIZE", 1)
+    account("Harbourline", plan="Pro")
+    account("Calyx", plan="Pro")
+    first = text(priya.page("accounts/?status=subscribed&sort=-name"))
+
+    assert "Harbourline" in first
+    assert ">Calyx<" not in first
+    [_before, rest] = first.split('rel="next"', 1)[0].rsplit('<a class="btn sm square" href="', 1)
+    following = rest.split('"')[0].replace("&amp;", "&")
+    assert following.startswith("?status=subscribed&sort=-name&after=")
+    assert ">Calyx</a>" in text(priya.page(f"accounts/{following}"))
+
+
+def test_the_number_of_queries_does_not_grow_with_the_accounts(
+    priya: Visitor, django_assert_max_num_queries: Any
+) -> None:
+    trait("sponsor", "person")
+    rescue_on(*(f"Account {n}" for n in range(12)))
+    Account.objects.update(csm=priya.member, m01=priya.member.pk)
+
+    with django_assert_max_num_queries(QUERIES):
+        priya.page("accounts/")
+
+
+def test_another_workspaces_accounts_and_drawers_are_not_there(priya: Visitor, halyard: Workspace) -> None:
+    with tenant_context(halyard.tenant.pk):
+        [enrollment] = rescue_on("Foreign")
+
+    assert "Foreign" not in text(priya.page("accounts/?status=any"))
+    assert priya.page(f"accounts/?history={enrollment.pk}").status_code == 404
+    assert priya.client.get("/w/halyard/accounts/").status_code == 404
+
+
+def test_users_of_a_user_playbook_share_one_cell(priya: Visitor) -> None:
+    at = account("Harbourline")
+    rules = {"user": {"field": "name", "op": "set"}}
+    playbook = live(playbook_json("nps", audience="users", rules=rules), now=NOW)
+    for name in ("Ines Falk", "Dario Menotti"):
+        apply_now(playbook, at, user=user(name, at), now=NOW)
+
+    assert text(priya.page("accounts/")).count("open history") == 1
