@@ -61,17 +61,17 @@ _LOAD = """
 
 
 def load(
-    tenant: Tenant, step_id: int, run_ids: Sequence[UUID], *, token: UUID, now: datetime, lock_accounts: bool = False
+    tenant: Tenant, step_id: int, run_ids: Sequence[UUID], *, token: UUID, now: datetime, lock_subjects: bool = False
 ) -> Work:
-    """Lock order, the same everywhere: enrollments by id, then (for undo) accounts by id, then targets.
+    """Lock order, the same everywhere: enrollments by id, then (for undo) accounts and users by id, then targets.
 
     Raises LeaseLost when a run was taken over meanwhile.
     """
     step = Step.objects.select_related("version__playbook").get(pk=step_id)
     with connection.cursor() as cursor:
         _lock_enrollments(cursor, tenant.pk, run_ids)
-        if lock_accounts:
-            _lock_accounts(cursor, tenant.pk, run_ids)
+        if lock_subjects:
+            _lock_subjects(cursor, tenant.pk, run_ids)
         cursor.execute(_LOAD.format(fence="AND r.lease_token = %s"), [tenant.pk, list(run_ids), token])
         claimed = list(_rows(cursor.fetchall()))
     if len(claimed) != len(run_ids):
@@ -96,14 +96,15 @@ def _lock_enrollments(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> N
     )
 
 
-def _lock_accounts(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
-    """Stops on one account take turns, so that a receipt handed from one to the other is seen."""
-    cursor.execute(
-        "SELECT 1 FROM accounts_account WHERE tenant_id = %s AND id IN (SELECT e.account_id FROM playbooks_enrollment e"
-        " JOIN playbooks_actionrun r ON r.enrollment_id = e.id WHERE r.tenant_id = %s AND r.id = ANY(%s))"
-        " ORDER BY id FOR NO KEY UPDATE",
-        [tenant_id, tenant_id, list(run_ids)],
-    )
+def _lock_subjects(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
+    """Stops on one account or user take turns, so that a receipt handed from one to the other is seen."""
+    for table, column in (("accounts_account", "account_id"), ("accounts_enduser", "end_user_id")):
+        cursor.execute(
+            f"SELECT 1 FROM {table} WHERE tenant_id = %s AND id IN (SELECT e.{column} FROM playbooks_enrollment e"
+            " JOIN playbooks_actionrun r ON r.enrollment_id = e.id WHERE r.tenant_id = %s AND r.id = ANY(%s))"
+            " ORDER BY id FOR NO KEY UPDATE",
+            [tenant_id, tenant_id, list(run_ids)],
+        )
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> Iterator[Claimed]:

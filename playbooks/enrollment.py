@@ -14,6 +14,7 @@ from accounts.rules.sql import Sql
 from cs_platform.tenancy.models import Tenant, WorkDue
 from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, known_zone, plan, zone_info
+from playbooks.settlement import count_progress
 
 NO_DATE = "-infinity"  # joins, and is counted by the planner, where NULL would do neither
 
@@ -89,6 +90,8 @@ def enroll_selected(
             if has_past:
                 _finish_past(cursor, enrolling)
             _write_down(cursor, enrolling)
+            if has_past:
+                _count_past(made, enrolling)
             _announce(enrolling)
         return made
 
@@ -302,15 +305,18 @@ def _finish_past(cursor: Any, enrolling: _Enrolling) -> None:
             FROM enroll_made m JOIN playbooks_enrollment e ON e.id = m.id
             WHERE r.tenant_id = %s AND r.enrollment_id = e.id AND r.due_on < e.activated_on
             RETURNING r.enrollment_id, r.id, r.tenant_id, r.reason
-        ), counted AS (
-            UPDATE playbooks_enrollment e SET steps_done = s.n, progress = s.n * 100 / e.steps_total
-            FROM (SELECT enrollment_id, count(*) n FROM skipped GROUP BY 1) s WHERE e.id = s.enrollment_id
         )
         INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
         SELECT tenant_id, id, enrollment_id, %s, 'scheduled', 'skipped', 'engine', reason FROM skipped
         """,
         [enrolling.now, enrolling.tenant.pk, enrolling.now],
     )
+
+
+def _count_past(made: Mapping[int, list[int]], enrolling: _Enrolling) -> None:
+    """An enrollment whose every day was over is finished before it has begun."""
+    ids = (id for enrolled in made.values() for id in enrolled)
+    count_progress(ids, tenant_id=enrolling.tenant.pk, now=enrolling.now)
 
 
 def _write_down(cursor: Any, enrolling: _Enrolling) -> None:

@@ -28,6 +28,7 @@ from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook
 from playbooks.retiming import follow_anchors
 from playbooks.schedule import next_time_of_day
 
+EVALUATING = 7_366_003  # the lock's name; the workspace is its other half
 BRAKE_FLOOR = 25
 BRAKE_SHARE = 0.10
 FIRST_TIME_MARGIN = 1.2  # how far above the number Review showed a first evaluation may go
@@ -125,6 +126,7 @@ def _open_run(trigger: str, local_date: Any, *, now: datetime, by: Membership | 
 def _evaluate(
     tenant: Tenant, run: EvaluationRun, *, now: datetime, only: int | None = None, lift_brake: bool = False
 ) -> None:
+    _wait_for_others(tenant)
     look = Look(tenant, run, workspace_fields(), now, Account.objects.tracked().count(), lift_brake)
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
@@ -135,6 +137,12 @@ def _evaluate(
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
     run.save(update_fields=["looked_at", "finished_at", "duration_ms"])
+
+
+def _wait_for_others(tenant: Tenant) -> None:
+    """Two looks at once could each find a subject not enrolled yet, and the second enroll what the first has ended."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EVALUATING, tenant.pk % 2**31])
 
 
 def _elapsed_ms(now: datetime) -> int:

@@ -223,7 +223,7 @@ def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list
 
 def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> None:
     with tenant_context(tenant.pk):
-        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_accounts=True)
+        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_subjects=True)
         decisions = _decide(work)
         outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
         settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
@@ -247,9 +247,12 @@ def _settled(one: Claimed, decision: UndoDecision) -> Settled:
 
 
 def _hand_over(claimed: Sequence[Claimed], decisions: Mapping[UUID, UndoDecision], *, tenant_id: int) -> None:
-    """Splice: the run that wrote over ours inherits what was there before us, so the last one out restores it."""
+    """Splice: the run that wrote over ours inherits what was there before us, so the last one out restores it.
+
+    It belongs to the same account, or, where a user was written, to another account of that user.
+    """
     heirs = [
-        (one.run.account_id, one.run.writer, as_json(decision.inherit))
+        (one.run.account_id, one.run.end_user_id, one.run.writer, as_json(decision.inherit))
         for one in claimed
         if isinstance(decision := decisions[one.run.id], Keep) and decision.inherit is not None
     ]
@@ -259,12 +262,15 @@ def _hand_over(claimed: Sequence[Claimed], decisions: Mapping[UUID, UndoDecision
         cursor.execute(
             """
             UPDATE playbooks_actionrun r SET receipt = r.receipt || h.inherit::jsonb
-            FROM unnest(%s::bigint[], %s::text[], %s::text[]) h(account_id, writer, inherit)
-            JOIN playbooks_enrollment e ON e.tenant_id = %s AND e.account_id = h.account_id
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) h(account_id, end_user_id, writer, inherit)
+            CROSS JOIN LATERAL (
+                SELECT h.account_id UNION SELECT t.account_id FROM accounts_accountuser t
+                WHERE t.tenant_id = %s AND t.end_user_id = h.end_user_id) at
+            JOIN playbooks_enrollment e ON e.tenant_id = %s AND e.account_id = at.account_id
             WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id
               AND r.state IN ('applied', 'undoing') AND r.receipt ->> 'before_writer' = h.writer
             """,
-            [*map(list, zip(*heirs, strict=True)), tenant_id],
+            [*map(list, zip(*heirs, strict=True)), tenant_id, tenant_id],
         )
 
 

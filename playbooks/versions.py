@@ -6,9 +6,16 @@ from typing import Any
 from django.db import transaction
 
 from accounts.fields import workspace_fields
-from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer, Membership, WorkDue
+from playbooks import ledger
 from playbooks.definition import Definition, StepSpec, parse, step_json
+from playbooks.leases import next_due
 from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
+from playbooks.schedule import next_time_of_day
+from playbooks.settlement import count_progress
+
+State = Enrollment.State
 
 
 class NotPossible(Exception):
@@ -49,20 +56,50 @@ def set_live(playbook: Playbook, *, by: Membership | None, now: datetime, expect
     Playbook.objects.filter(pk=playbook.pk).exclude(status=Playbook.Status.LIVE).update(
         status=Playbook.Status.LIVE, live_at=now, expected_count=expected_count, first_evaluated_at=None
     )
+    _resume_waiting(playbook, by=by.actor if by else "engine", now=now)
+    tenant = playbook.tenant
+    tonight = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
+    WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=tonight)
 
 
-def pause(playbook: Playbook) -> int:
+def pause(playbook: Playbook, *, by: Doer, now: datetime) -> int:
     """No new enrollments, and the running ones wait. Returns how many wait."""
     with transaction.atomic():
         Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.LIVE).update(status=Playbook.Status.PAUSED)
-        return playbook.enrollments.filter(state=Enrollment.State.ACTIVE).update(state=Enrollment.State.PAUSED)
+        return len(_move_enrollments(playbook, State.ACTIVE, State.PAUSED, by=by.actor, now=now))
 
 
-def resume(playbook: Playbook) -> int:
-    """The inverse of pause: what fell due meanwhile runs next, in its order."""
+def resume(playbook: Playbook, *, by: Doer, now: datetime) -> int:
+    """The inverse of pause: what fell due meanwhile runs next, in its order. Returns how many go on."""
     with transaction.atomic():
         Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.PAUSED).update(status=Playbook.Status.LIVE)
-        return playbook.enrollments.filter(state=Enrollment.State.PAUSED).update(state=Enrollment.State.ACTIVE)
+        return _resume_waiting(playbook, by=by.actor, now=now)
+
+
+def _resume_waiting(playbook: Playbook, *, by: str, now: datetime) -> int:
+    resumed = _move_enrollments(playbook, State.PAUSED, State.ACTIVE, by=by, now=now)
+    if resumed:
+        # The last action of some may have been settled while they waited.
+        count_progress(resumed, tenant_id=current_tenant_id(), now=now)
+        _announce_due()
+    return len(resumed)
+
+
+def _move_enrollments(playbook: Playbook, old: str, new: str, *, by: str, now: datetime) -> list[int]:
+    locked = playbook.enrollments.filter(state=old).select_for_update(no_key=True).order_by("pk")
+    ids = list(locked.values_list("pk", flat=True))
+    Enrollment.objects.filter(pk__in=ids).update(state=new)
+    tenant_id = current_tenant_id()
+    ledger.record_enrollments(ids, tenant_id=tenant_id, from_state=old, to_state=new, actor=by, now=now)
+    return ids
+
+
+def _announce_due() -> None:
+    tenant_id = current_tenant_id()
+    for queue, external in ((WorkDue.Queue.APPLY, False), (WorkDue.Queue.DELIVER, True)):
+        due_at = next_due(tenant_id=tenant_id, external=external)
+        if due_at is not None:
+            WorkDue.announce(tenant_id=tenant_id, queue=queue, due_at=due_at)
 
 
 def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:

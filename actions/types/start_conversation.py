@@ -323,7 +323,7 @@ def _payload(
         return Skipped("The account or the user is archived.")
     if found.state == State.CANCELLED:
         return Skipped(f"The draft was cancelled by {actors[found.cancelled_by].name}.")
-    if found.state not in (State.PENDING, State.SENDING):
+    if found.state not in (State.PENDING, State.SENDING, State.FAILED):  # a person may try again what was refused
         return Skipped(f"The draft is already {State(found.state).label.lower()}.")
     if found.refuses:
         return _refusal(found.to_name or found.to_email, found.refuses)
@@ -374,7 +374,7 @@ def _mark(batch: Batch, state: str, run_ids: list[UUID]) -> None:
     if run_ids:
         fetch(
             "UPDATE accounts_conversation SET state = %(state)s WHERE tenant_id = %(tenant)s "
-            "AND origin_run_id = ANY(%(runs)s::uuid[]) AND state IN ('pending', 'sending')",
+            "AND origin_run_id = ANY(%(runs)s::uuid[]) AND state IN ('pending', 'sending', 'failed')",
             {"state": state, "tenant": batch.tenant_id, "runs": run_ids},
         )
 

@@ -97,14 +97,14 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         playbook = self.get_object()
-        versions.pause(playbook)
+        versions.pause(playbook, by=self.caller, now=self.now)
         return self.outcome(playbook, acted=False, state=Playbook.Status.PAUSED)
 
     @documented("Resume a paused playbook", answers=serializers.WholePlaybookSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         playbook = self.get_object()
-        versions.resume(playbook)
+        versions.resume(playbook, by=self.caller, now=self.now)
         return self.outcome(playbook, acted=False, state=Playbook.Status.LIVE)
 
 

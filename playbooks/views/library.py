@@ -23,7 +23,7 @@ TABS = {
 }
 SEARCH_LIMIT = 100
 # What is done, how it is said, and what takes it back.
-SWITCHES: dict[str, tuple[Callable[[Playbook], int], str, str]] = {
+SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
     "pause": (versions.pause, "paused: what runs waits, nothing new is applied", "resume"),
     "resume": (versions.resume, "is live", "pause"),
 }
@@ -54,7 +54,7 @@ def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResp
     """Pause and resume are each other's undo."""
     playbook = playbook_or_404(pk)
     act, text, inverse = SWITCHES[verb]
-    act(playbook)
+    act(playbook, by=request.membership, now=request.now)
     undo = reverse("playbooks:switch", args=[slug, pk, inverse])
     address = reverse("playbooks:detail", args=[slug, pk])
     return playbook_changed(request, f"{playbook.name} {text}", address=address, undo=undo)

@@ -1,14 +1,17 @@
 """What a crash, a freeze, an outage or a neighbour's trouble must not do."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from unittest.mock import patch
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 
-from accounts.models import Conversation, Indicator
-from actions.base import Applied, DeliveryOutcome, ExternalAction
+from accounts.models import Conversation, EndUser, Indicator
+from actions.base import Applied, DeliveryOutcome, ExternalAction, Refused
 from actions.types.start_conversation import StartConversation
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import WorkDue
@@ -16,7 +19,23 @@ from playbooks import delivery, leases, pump, reviews
 from playbooks.enrollment import apply_by_hand
 from playbooks.failures import retry
 from playbooks.models import ActionRun, Enrollment, LedgerEntry
-from tests.world import MONDAY, Workspace, account, days, live, playbook_json, raise_risk, tick, user
+from playbooks.undo import request_stop
+from playbooks.versions import pause, resume, set_live
+from tests.world import (
+    MONDAY,
+    Workspace,
+    account,
+    days,
+    evaluate,
+    live,
+    on,
+    playbook_json,
+    raise_risk,
+    set_trait_step,
+    tick,
+    trait,
+    user,
+)
 
 LEASE = timedelta(seconds=61)
 
@@ -41,6 +60,22 @@ class Post:
     def __call__(self, action: ExternalAction, payload: Any) -> DeliveryOutcome:
         self.sent.append(payload)
         return Applied(payload.receipt)
+
+
+class Inline:
+    """In place of a pool of threads: the calls are made here and now, on this connection."""
+
+    def __init__(self, _workers: int) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def submit(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(call(*arguments))
+        return done
 
 
 def states(enrollment: Enrollment) -> list[str]:
@@ -195,3 +230,126 @@ def test_indicators_are_never_too_late(inside: Workspace) -> None:
 
     assert states(enrollment) == ["applied"]
     assert Indicator.objects.count() == 1
+
+
+def test_a_refused_mail_can_be_tried_again(inside: Workspace) -> None:
+    enrollment, post = enroll(inside, write_mail()), Post()
+    tick(now=MONDAY, deliver=lambda action, payload: Refused("550 no such user"))
+    assert states(enrollment) == ["dead"]
+
+    assert retry(enrollment.runs.get(), by=inside.priya.actor, now=MONDAY + days(1))
+    tick(now=MONDAY + days(1), deliver=post)
+
+    assert (states(enrollment), len(post.sent)) == (["applied"], 1)
+    assert Conversation.objects.get().state == "sent"
+
+
+# --- pausing, and enrollments that have nothing to do -----------------------------------------------------------------
+
+
+def test_what_fell_due_during_a_pause_runs_after_it(inside: Workspace) -> None:
+    enrollment = enroll(inside, raise_risk(2))
+    pause(enrollment.playbook, by=inside.jonah, now=MONDAY)
+    tick(now=MONDAY + days(3))
+    assert states(enrollment) == ["scheduled"]
+
+    resume(enrollment.playbook, by=inside.jonah, now=MONDAY + days(3))
+    tick(now=MONDAY + days(3))
+
+    assert states(enrollment) == ["applied"]
+    moves = list(LedgerEntry.objects.filter(run_id=None).order_by("id").values_list("to_state", "actor"))
+    assert moves[1:3] == [("paused", inside.jonah.actor), ("active", inside.jonah.actor)]
+
+
+def test_setting_a_paused_playbook_live_again_lets_what_waits_go_on(inside: Workspace) -> None:
+    enrollment = enroll(inside, raise_risk(2))
+    pause(enrollment.playbook, by=inside.jonah, now=MONDAY)
+
+    set_live(enrollment.playbook, by=inside.jonah, now=MONDAY + days(1))
+    tick(now=MONDAY + days(1))
+
+    assert states(enrollment) == ["applied"]
+
+
+def test_an_enrollment_whose_last_action_was_settled_during_a_pause_is_finished_by_resuming(inside: Workspace) -> None:
+    """The mail was on the wire when the pause began."""
+    enrollment = enroll(inside, write_mail())
+
+    def pausing(action: ExternalAction, payload: Any) -> DeliveryOutcome:
+        pause(enrollment.playbook, by=inside.jonah, now=MONDAY)
+        return Applied(payload.receipt)
+
+    with patch("playbooks.delivery.ThreadPoolExecutor", Inline):
+        tick(now=MONDAY, deliver=pausing)
+    enrollment.refresh_from_db()
+    assert (states(enrollment), enrollment.state) == (["applied"], "paused")
+
+    resume(enrollment.playbook, by=inside.jonah, now=MONDAY)
+    enrollment.refresh_from_db()
+    assert enrollment.state == "completed"
+
+
+def test_an_enrollment_whose_every_day_is_over_is_finished_at_once(inside: Workspace) -> None:
+    at = account(renewal_on=on(1))
+    step = raise_risk(key="early", title="Early")
+    del step["day"]
+    playbook = live(playbook_json(steps=[step | {"anchor": {"field": "renewal_on", "days": -30}}]))
+
+    enrollment = apply_by_hand(playbook=playbook, account=at, by="person:1", now=MONDAY)
+
+    assert (states(enrollment), enrollment.state, enrollment.progress) == (["skipped"], "completed", 100)
+
+
+# --- evaluation -------------------------------------------------------------------------------------------------------
+
+
+def test_the_first_night_after_a_playbook_is_set_live_evaluates(inside: Workspace) -> None:
+    """Without anybody having to evaluate by hand first."""
+    account(plan="Pro")
+    playbook = live(playbook_json())
+
+    pump.pump("evaluate", clock=lambda: MONDAY + timedelta(hours=17))
+    assert not playbook.enrollments.exists()
+    pump.pump("evaluate", clock=lambda: MONDAY + timedelta(hours=18, minutes=1))
+    assert playbook.enrollments.count() == 1
+
+
+def test_looks_at_one_workspace_take_turns(inside: Workspace) -> None:
+    held: list[int] = []
+
+    def look(*_: Any) -> int:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT objid FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()")
+            held.extend(row[0] for row in cursor.fetchall())
+        return 0
+
+    with patch("playbooks.evaluation.follow_anchors", lambda **_: look()):
+        evaluate(inside.tenant, now=MONDAY)
+
+    assert held == [inside.tenant.pk]
+
+
+# --- undo -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_a_user_of_two_accounts_keeps_no_residue_whichever_enrollment_stops_first(
+    inside: Workspace, first_out: int
+) -> None:
+    trait("stage", scope="user")
+    one, two = account("One"), account("Two")
+    ada = user("Ada", one, two)
+    step = set_trait_step("Invited")
+    step["config"]["scope"] = "user"
+    playbook = live(playbook_json(audience="users", steps=[step]))
+    enrollments = []
+    for n, at in enumerate((one, two)):
+        now = MONDAY + days(n)
+        enrollments.append(apply_by_hand(playbook=playbook, account=at, end_user=ada, by="person:1", now=now))
+        tick(now=now)
+
+    request_stop(enrollments[first_out], by=inside.priya, now=MONDAY + days(3))
+    request_stop(enrollments[1 - first_out], by=inside.priya, now=MONDAY + days(4))
+
+    after = EndUser.objects.get()
+    assert (after.traits, after.trait_writers, after.t01) == ({}, {}, None)

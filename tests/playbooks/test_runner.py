@@ -95,11 +95,10 @@ def test_a_playbook_cannot_be_active_twice_on_one_account(inside: Workspace) -> 
 def test_pause_makes_runs_wait_and_resume_catches_up(inside: Workspace) -> None:
     enrollment = enroll(inside, raise_risk(2))
 
-    pause(enrollment.playbook)
+    pause(enrollment.playbook, by=inside.jonah, now=MONDAY)
     tick(now=MONDAY + days(3))
     assert states(enrollment) == ["scheduled"]
-    resume(enrollment.playbook)
-    WorkDue.announce(tenant_id=inside.tenant.pk, queue="apply", due_at=MONDAY)
+    resume(enrollment.playbook, by=inside.jonah, now=MONDAY + days(3))
     tick(now=MONDAY + days(3))
     assert states(enrollment) == ["applied"]
 
