@@ -37,6 +37,9 @@ OUTSIDE = frozenset(
 )
 
 
+NAMED = 5  # offenders in a message
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`sql` finds what breaks it: one text per offender."""
@@ -252,7 +255,8 @@ def refuse_unsafe_role() -> None:
     finally:
         connection.close()
     if faults:
-        raise ImproperlyConfigured(f"DATABASE_URL names the role {role}, and workspaces would not be safe: {faults}")
+        why = "; ".join(faults)
+        raise ImproperlyConfigured(f"DATABASE_URL names the role {role}, and workspaces would not be safe: {why}.")
 
 
 @register(Tags.database)
@@ -267,4 +271,5 @@ def isolation(*, databases: Sequence[str] | None, **_: Any) -> list[CheckMessage
 
 
 def _in_words(rule: Rule, offenders: Sequence[str]) -> str:
-    return f"{rule.says}: {', '.join(offenders)}"
+    more = f" and {len(offenders) - NAMED} more" if len(offenders) > NAMED else ""
+    return f"{rule.says} ({', '.join(offenders[:NAMED])}{more})"
