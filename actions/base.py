@@ -27,7 +27,7 @@ class Audience(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as an action sees it. `id` is the idempotency key of its effect; `receipt` is set for undo and delivery."""
+    """One run as an action sees it. `id` makes its effect idempotent; `receipt` is set for undo and delivery."""
 
     id: UUID
     enrollment_id: int
@@ -193,7 +193,7 @@ class Action(ABC):
         self.reverse(batch, decisions)
         return decisions
 
-    def cancel(self, batch: Batch) -> None:
+    def cancel(self, batch: Batch) -> None:  # noqa: B027 - most actions have drafted nothing
         """Withdraw what `prepare` drafted for runs that will now never be delivered; nothing for internal actions."""
 
 

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from accounts.models import Account, Indicator, TimelineEntry
 from actions.types.create_indicator import CreateIndicator
-from cs_platform.tenancy.models import Tenant, WorkDue
+from cs_platform.tenancy.models import Tenant
 from playbooks import leases, runner
 from playbooks.enrollment import AlreadyActive, apply_by_hand
 from playbooks.failures import mark_done, retry, skip
