@@ -20,7 +20,7 @@ from accounts.rules.sql import Clock, Sql
 from cs_platform.bench import subjects
 from cs_platform.bench.data import make_workspaces, settle_tables
 from cs_platform.bench.evaluator import TODAY, Subject, compiled
-from cs_platform.bench.measure import Cost, cost_of, interleaved
+from cs_platform.bench.measure import NOTHING, Cost, cost_of, interleaved, serve_alike
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES, make_live
 from cs_platform.bench.profiles import NOW, Profile
 from cs_platform.bench.report import Line, Report, rounded
@@ -63,15 +63,6 @@ def evaluate(profile: Profile) -> Report:
     costs = interleaved(_readings(workspaces))
     costs |= _steady_days(workspaces)
     return _report(profile.accounts, costs, equal=agreed and _owner_agrees(workspaces))
-
-
-def serve_alike(alias: str) -> None:
-    """One process serves a statement, so that its time is all the time, and the owner plans as the workers do."""
-    with connections["default"].cursor() as mine, connections[alias].cursor() as cursor:
-        cursor.execute("SET max_parallel_workers_per_gather = 0")
-        for setting in ("jit", "work_mem", "random_page_cost"):
-            mine.execute("SELECT current_setting(%s)", [setting])
-            cursor.execute("SELECT set_config(%s, %s, false)", [setting, mine.fetchone()[0]])
 
 
 def _workspace(tenant: Tenant) -> Workspace:
@@ -198,7 +189,7 @@ def _leaves(tree: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _sum_of(workspaces: Sequence[Workspace], queries: Callable[[Workspace], Iterable[Sql]]) -> Cost:
-    return sum((_reading(workspace, list(queries(workspace))) for workspace in workspaces), Cost(0, 0, 0))
+    return sum((_reading(workspace, list(queries(workspace))) for workspace in workspaces), NOTHING)
 
 
 def _reading(workspace: Workspace, queries: Sequence[Sql]) -> Cost:
@@ -251,18 +242,18 @@ def _steady_days(workspaces: Sequence[Workspace]) -> dict[str, Cost]:
 
 def _candidates(workspace: Workspace) -> list[Candidate]:
     with tenant_context(workspace.tenant.pk):
-        playbooks = make_live(workspace.tenant, RULES, days=DAYS)
+        playbooks = [make_live(workspace.tenant, rule, days=DAYS) for rule in RULES]
     pairs = zip(playbooks, workspace.audiences, strict=True)
     return [Candidate(playbook, audience, bit=bit) for bit, (playbook, audience) in enumerate(pairs)]
 
 
 def _each(workspaces: Sequence[Workspace], work: Callable[[Workspace], Any]) -> Cost:
-    return sum((cost_of(partial(work, one))[0] for one in workspaces), Cost(0, 0, 0))
+    return sum((cost_of(partial(work, one))[0] for one in workspaces), NOTHING)
 
 
 def _steady_day(workspaces: Sequence[Workspace], work: Callable[[Workspace], Any], *, new: int = 0) -> Cost:
     """`new` per cent of the tracked accounts were not tracked the day before. Rolled back."""
-    total = Cost(0, 0, 0)
+    total = NOTHING
     for workspace in workspaces:
         with transaction.atomic():
             if new:

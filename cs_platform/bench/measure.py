@@ -35,6 +35,18 @@ class Cost:
         return Cost(self.server * factor, self.client * factor, self.wall * factor)
 
 
+NOTHING = Cost(0, 0, 0)
+
+
+def serve_alike(alias: str = "default") -> None:
+    """One process serves a statement, so that its time is all the time, and the owner plans as the workers do."""
+    with connections["default"].cursor() as mine, connections[alias].cursor() as cursor:
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+        for setting in ("jit", "work_mem", "random_page_cost"):
+            mine.execute("SELECT current_setting(%s)", [setting])
+            cursor.execute("SELECT set_config(%s, %s, false)", [setting, mine.fetchone()[0]])
+
+
 def cost_of(work: Callable[[], Any], *, database: str = "default") -> tuple[Cost, Any]:
     """What the work cost, and what it returned."""
     connections[database].ensure_connection()

@@ -15,18 +15,15 @@ ACCOUNT_RULES = 18  # the first ones ask the account's own row only
 NO_BRAKE = 10_000_000
 
 
-def make_live(tenant: Tenant, rules: Sequence[dict[str, Any]], *, days: Sequence[int]) -> list[Playbook]:
-    """`days` says when each of the five steps falls due."""
-    return [_make_live(tenant, rule, days) for rule in rules]
-
-
-def _make_live(tenant: Tenant, rule: dict[str, Any], days: Sequence[int]) -> Playbook:
+def make_live(tenant: Tenant, rule: dict[str, Any], *, days: Sequence[int]) -> Playbook:
+    """`days` says when each of the five steps falls due. What it raises and opens is named after it."""
+    name = rule["key"].replace("-", " ").capitalize()
     definition = {
         "key": rule["key"],
-        "name": rule["key"].replace("-", " ").capitalize(),
+        "name": name,
         "rules": {"account": rule.get("account"), "user": rule.get("user")},
         "brake_limit": NO_BRAKE,
-        "steps": steps(tenant, days),
+        "steps": _steps(tenant, name, days),
     }
     playbook = import_playbook(definition, by=None, now=NOW)
     set_live(playbook, by=None, now=NOW)
@@ -34,15 +31,15 @@ def _make_live(tenant: Tenant, rule: dict[str, Any], days: Sequence[int]) -> Pla
     return playbook
 
 
-def steps(tenant: Tenant, days: Sequence[int]) -> list[dict[str, Any]]:
+def _steps(tenant: Tenant, name: str, days: Sequence[int]) -> list[dict[str, Any]]:
     fallback = f"member:0@{tenant.slug}.example"
     configs = [
-        ("create_indicator", {"kind": "risk", "title": "Needs attention", "note": "{{ account.name }} needs a look"}),
+        ("create_indicator", {"kind": "risk", "title": f"Look: {name}", "note": "{{ account.name }} needs a look"}),
         (
             "create_cta",
             {
                 "name": "Talk to {{ account.name }}",
-                "reason": "Review",
+                "reason": name,
                 "fallback_owner": fallback,
                 "due_in_days": 7,
                 "tasks": [{"title": "Read up on them", "due_in_days": 2}, {"title": "Call", "due_in_days": 7}],
@@ -50,7 +47,7 @@ def steps(tenant: Tenant, days: Sequence[int]) -> list[dict[str, Any]]:
         ),
         ("update_trait", {"trait": "stage", "value": "Renewal"}),
         ("update_trait", {"trait": "qbr_on", "mode": "relative_date", "days": 30}),
-        ("create_indicator", {"kind": "opportunity", "title": "In good hands", "assignee": ""}),
+        ("create_indicator", {"kind": "opportunity", "title": f"Grow: {name}", "assignee": ""}),
     ]
     return [
         {"key": f"step-{at}", "day": day, "action": action, "config": config}

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from cs_platform.bench.apply import apply
 from cs_platform.bench.evaluate import evaluate
 from cs_platform.bench.measure import circumstances
 from cs_platform.bench.profiles import PROFILES
@@ -19,7 +20,10 @@ def _evaluate(options: dict[str, Any]) -> Report:
     return evaluate(replace(profile, accounts=options["accounts"] or profile.accounts))
 
 
-BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {"evaluate": _evaluate}
+BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
+    "evaluate": _evaluate,
+    "apply": lambda options: apply(options["runs"]),
+}
 
 
 class Command(BaseCommand):
@@ -31,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--profile", choices=PROFILES, default="S", help="evaluate: S is 100,000 accounts, M a million"
         )
+        parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
