@@ -50,7 +50,8 @@ class WorkspaceMiddleware:
 
 def _membership_or_404(request: HttpRequest, slug: str) -> Membership:
     """Read on every request, so that a deactivated member is out at once."""
-    mine = Membership.objects.active().select_related("tenant").filter(user=request.user, tenant__slug=slug).first()
-    if mine is None:
+    mine = Membership.objects.active().filter(user=request.user, tenant__slug=slug)  # type: ignore[misc]
+    found = mine.select_related("tenant").first()
+    if found is None:
         raise Http404("There is no such workspace.")
-    return mine
+    return found
