@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> None:
             supervisor = stack.enter_context(_supervisor())
             environment = _ground(supervisor, stack, options)
             stack.enter_context(published(HOME, environment))
-            _prepare(os.environ | environment)
+            _prepare(os.environ | environment, with_demo=not options.no_demo)
             _start_parts(supervisor, os.environ | environment, options)
             _await_health(supervisor, options.port)
             _announce(options.port, time.time() - begun)
@@ -78,6 +78,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bin/dev", description="Run the whole platform on this machine.")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+    parser.add_argument("--no-demo", action="store_true", help="do not load the demo workspace")
     parser.add_argument("--reload", action="store_true", help="debug pages, and a restart of web when code changes")
     return parser.parse_args(arguments)
 
@@ -158,14 +159,14 @@ def _mail_sink(stack: ExitStack) -> dict[str, str]:
     return {"EMAIL_URL": sink.url, "MAIL_SINK_DIR": str(sink.directory)}
 
 
-def _prepare(environment: dict[str, str]) -> None:
+def _prepare(environment: dict[str, str], *, with_demo: bool) -> None:
     """Each step only when something has changed: a second start takes seconds."""
     owner, app = environment["DATABASE_OWNER_URL"], environment["DATABASE_URL"]
     if _ask(owner, _SCHEMA_STAMP) != schema_fingerprint():
         say("migrating the database ...")
         _manage(environment, "prepare_database", "--verbosity=0")
         _ask(owner, _STAMP_SCHEMA.format(schema_fingerprint()))
-    if not _ask(app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"):
+    if with_demo and not _ask(app, f"SELECT count(*) FROM tenancy_tenant WHERE slug = '{WORKSPACE_SLUG}'"):
         say("loading the demo workspace ...")
         _manage(environment, "demo")
     _ask(app, "DELETE FROM tenancy_heartbeat")  # signs of life from before say nothing about this start

@@ -3,6 +3,7 @@
 Nothing here may import Django: the servers stand before its settings are read.
 """
 
+import os
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from .postgres import Postgres
 from .redis import Redis
 
 ROOT = Path(__file__).resolve().parents[2]
-VAR = ROOT / "var"
+VAR = Path(os.environ.get("VAR_DIR", ROOT / "var"))
 DATABASE = "cs_platform"
 
 
