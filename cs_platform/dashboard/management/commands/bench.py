@@ -12,6 +12,7 @@ from cs_platform.bench.evaluate import evaluate
 from cs_platform.bench.measure import circumstances
 from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
+from cs_platform.bench.stop import stop
 from cs_platform.tenancy.models import Tenant
 
 
@@ -23,6 +24,7 @@ def _evaluate(options: dict[str, Any]) -> Report:
 BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "evaluate": _evaluate,
     "apply": lambda options: apply(options["runs"]),
+    "stop": lambda options: stop(options["enrollments"]),
 }
 
 
@@ -36,6 +38,7 @@ class Command(BaseCommand):
             "--profile", choices=PROFILES, default="S", help="evaluate: S is 100,000 accounts, M a million"
         )
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
+        parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
