@@ -304,9 +304,9 @@ class ActionRun(TenantModel):
             models.CheckConstraint(condition=Q(attempt__lte=25), name="playbooks_run_attempts"),
         ]
         indexes = [
-            # Read by the pump: what is due, per step, internal or external.
+            # Read by the pump: what is due, per step, internal or external, in the order in which it is claimed.
             models.Index(
-                fields=["tenant", "is_external", "try_at", "step"],
+                fields=["tenant", "is_external", "try_at", "step", "id"],
                 condition=Q(state="scheduled"),
                 name="playbooks_run_due",
             ),

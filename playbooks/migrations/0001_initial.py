@@ -383,7 +383,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='actionrun',
-            index=models.Index(condition=models.Q(('state', 'scheduled')), fields=['tenant', 'is_external', 'try_at', 'step'], name='playbooks_run_due'),
+            index=models.Index(condition=models.Q(('state', 'scheduled')), fields=['tenant', 'is_external', 'try_at', 'step', 'id'], name='playbooks_run_due'),
         ),
         migrations.AddIndex(
             model_name='actionrun',
