@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
@@ -25,12 +26,14 @@ from pytest_django.plugin import DjangoDbBlocker
 from cs_platform.rest.throttling import KeyThrottle
 from cs_platform.tenancy.checks import OUTSIDE
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import MATRIX, Ability, Role
-from tests.rest.client import Api
+from tests.rest.client import Answer, Api
+from tests.rest.routes import Route as ApiRoute
 from tests.rest.routes import routes as api_routes
 from tests.tenancy.routes import API, PUBLIC, READING, SIGNED_IN, THIRD_PARTY, VERBS, WORKSPACE, Route, id_of, routes
 from tests.tenancy.rows import TENANT_MODELS
-from tests.tenancy.story import BODIES, DRAWN, Id, Story, tell
+from tests.tenancy.story import API_IDS, BODIES, DRAWN, Id, Story, tell
 from tests.world import PEOPLE, Workspace, workspace
 
 ROUTES, API_ROUTES = routes(), list(api_routes())
@@ -39,6 +42,7 @@ WITH_IDS = [route for route in PAGES if route.ids]
 MARK = "zqhalyardqz"  # stands in everything of Halyard that a person could read
 UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
 NOT_HERE = (404, 405)
+KEY = {"Idempotency_Key": "k"}
 SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}
 TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")  # against forgery, masked anew each time
 
@@ -52,11 +56,16 @@ class Probe:
     mine: Story
     theirs: Story
     clients: dict[str, Client] = field(default_factory=dict)
+    before: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clients = {person: Client(raise_request_exception=False) for person in (*PEOPLE, "nobody")}
         for person in PEOPLE:
             self.clients[person].force_login(self.orbiton.people[person].user)
+        self.careful = Client(enforce_csrf_checks=True)
+        self.careful.force_login(self.orbiton.olga.user)
+        self.api = Api.with_key(self.orbiton.tenant)
+        self.before = self.rows()
 
     def ask(self, verb: str, address: str, *, by: str = "olga", body: Any = None, place: str = "") -> HttpResponse:
         headers = {"HX-Request": "true", "HX-Target": f"div#{place}"} if place else {}
@@ -85,9 +94,13 @@ class Probe:
     @contextmanager
     def unchanged(self) -> Iterator[None]:
         with self.undone():
-            before = self.rows()
             yield
-            assert changes(before, self.rows()) == []
+            assert self.changes() == []
+
+    def changes(self) -> list[str]:
+        """Tables in which something is not as it was made."""
+        now = self.rows()
+        return [table for table in self.before if self.before[table] != now[table]]
 
 
 def _sums(tables: list[str]) -> dict[str, Any]:
@@ -95,10 +108,6 @@ def _sums(tables: list[str]) -> dict[str, Any]:
     with connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(parts))
         return {table: (count, total) for table, count, total in cursor.fetchall()}
-
-
-def changes(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    return [table for table in before if before[table] != after[table]]
 
 
 @pytest.fixture(scope="module")
@@ -170,9 +179,8 @@ def test_the_owner_can_use_it(probe: Probe, route: Route) -> None:
     for address in route.addresses("orbiton", probe.mine):
         for verb in ("GET", "POST"):
             with probe.undone():
-                before = probe.rows()
                 answers.append(probe.ask(verb, address, body=route.body(probe.mine)).status_code)
-                changed += changes(before, probe.rows()) if verb == "POST" and answers[-1] != 405 else []
+                changed += probe.changes() if verb == "POST" and answers[-1] != 405 else []
     takes_posts = answers[1::2] != [405] * (len(answers) // 2)
 
     assert set(answers) <= {200, 204, 302, 405}
@@ -245,9 +253,8 @@ def test_a_form_cannot_point_into_another_workspace(probe: Probe, route: Route, 
     for pk in (foreign, unknown):
         for address in route.addresses("orbiton", probe.mine):
             with probe.undone():
-                before = probe.rows()
                 answer = probe.ask("POST", address, body=route.body(probe.mine, **{name: pk}))
-                outcomes.append((told(answer, f'value="{pk}"'), changes(before, probe.rows())))
+                outcomes.append((told(answer, f'value="{pk}"'), probe.changes()))
 
     assert outcomes[: len(outcomes) // 2] == outcomes[len(outcomes) // 2 :]
     assert not [table for _, changed in outcomes for table in changed if table.startswith("halyard")]
@@ -298,13 +305,11 @@ def test_reading_changes_nothing(probe: Probe, route: Route) -> None:
 
 @pytest.mark.parametrize("route", PAGES, ids=str)
 def test_a_form_without_its_token_is_refused(probe: Probe, route: Route) -> None:
-    client = Client(enforce_csrf_checks=True)
-    client.force_login(probe.orbiton.olga.user)
     with probe.unchanged():
         for address in route.addresses("orbiton", probe.mine):
             for verb in ("post", "put", "patch", "delete"):
                 for headers in ({}, {"HX-Request": "true"}, {"X-CSRFToken": "guessed"}):
-                    answer = getattr(client, verb)(address, data=route.body(probe.mine), headers=headers)
+                    answer = getattr(probe.careful, verb)(address, data=route.body(probe.mine), headers=headers)
                     assert answer.status_code == 403
 
 
@@ -323,37 +328,106 @@ def test_a_role_may_what_the_matrix_says_and_nothing_else(probe: Probe, route: R
     for address in route.addresses("orbiton", probe.mine):
         for verb in ("GET", "POST"):
             with probe.undone():
-                before = probe.rows()
                 answer = probe.ask(verb, address, by=person, body=route.body(probe.mine))
                 if role in MATRIX[route.view.abilities[verb]]:
                     assert answer.status_code in (200, 204, 302, 405)
                 else:
                     assert answer.status_code in (403, 405)
-                    assert changes(before, probe.rows()) == []
+                    assert probe.changes() == []
+
+
+# --- nothing is written that was not offered -------------------------------------------------------------------------
+
+
+FORGED = "zqforgedqz"
+
+
+def hostile_fields(probe: Probe) -> dict[str, Any]:
+    """Every column of every table, as if a form had it; the tenant's own points at Halyard."""
+    names = {
+        name for model in apps.get_models() for field in model._meta.fields for name in (field.name, field.attname)
+    }
+    tenants = dict.fromkeys(("tenant", "tenant_id", "tenant_pk"), str(probe.halyard.tenant.pk))
+    return dict.fromkeys(names, FORGED) | tenants | {"role": Role.OWNER.value, "is_superuser": "1", "scopes": "read"}
+
+
+def forgeries(probe: Probe) -> list[str]:
+    """Tables in which something sent in vain can be found."""
+    tables = [
+        *(model._meta.db_table for model in TENANT_MODELS),
+        "tenancy_membership",
+        "tenancy_tenant",
+        "tenancy_user",
+    ]
+    parts = (f"SELECT '{table}' FROM {table} t WHERE t::text LIKE '%{FORGED}%'" for table in tables)
+    with tenant_context(probe.orbiton.tenant.pk), connection.cursor() as cursor:
+        cursor.execute(" UNION ".join(parts))
+        return [table for (table,) in cursor.fetchall()]
+
+
+@pytest.mark.parametrize("route", PAGES, ids=str)
+def test_a_form_takes_only_what_it_offers(probe: Probe, route: Route) -> None:
+    hostile = hostile_fields(probe)
+    for address in route.addresses("orbiton", probe.mine):
+        with probe.undone():
+            probe.ask("POST", address, by="priya", body=hostile | route.body(probe.mine))
+            assert forgeries(probe) == []
+            assert not [table for table in probe.changes() if table.startswith("halyard")]
+            assert Membership.objects.get(pk=probe.orbiton.priya.pk).role == Role.CSM
+
+
+PROTECTED = re.compile(
+    r"tenant.*|id|state|role|origin_.*|.*_(?:by|by_id|at|writers|moments|hash)|scopes|password|is_.*"
+)
+
+
+def test_a_body_takes_only_what_is_described(probe: Probe) -> None:
+    """Every column of every table at once: each is refused by name, or passed over by a verb that takes no body."""
+    hostile, taken = hostile_fields(probe), {}
+    for route, answer, _, forged in _api_tries(probe, probe.mine, hostile):
+        assert forged == [], route
+        if answer.status == 400 and "unknown_field" in answer.errors.values():
+            refused = {pointer.strip("/") for pointer, code in answer.errors.items() if code == "unknown_field"}
+            taken[str(route)] = {name for name in hostile.keys() - refused if PROTECTED.fullmatch(name)}
+
+    assert len(taken) > 10
+    assert {route: names for route, names in taken.items() if names} == {}
 
 
 # --- the API: what tests/rest/test_isolation.py says of its answers, here of the rows ---------------------------------
 
 
-def test_no_endpoint_touches_another_workspace(probe: Probe) -> None:
-    api = Api.with_key(probe.orbiton.tenant)
+OF_THE_KEY = {"orbiton tenancy_apikey"}  # notes when it was last used
+
+
+class ApiTry(NamedTuple):
+    route: ApiRoute
+    answer: Answer
+    changed: set[str]
+    forged: list[str]
+
+
+@pytest.mark.parametrize("whose", ["mine", "theirs"])
+def test_no_endpoint_touches_another_workspace(probe: Probe, whose: str) -> None:
+    for route, answer, changed, _ in _api_tries(probe, getattr(probe, whose), {}):
+        assert answer.status < 500, route
+        assert MARK not in answer.response.content.decode(), route
+        assert not [table for table in changed if table.startswith("halyard")], route
+        assert route.verb != "get" or not changed, route
+
+
+def _api_tries(probe: Probe, story: Story, body: Any) -> Iterator[ApiTry]:
+    """Each endpoint with Orbiton's key and the ids of a story, undone at once."""
     for route in API_ROUTES:
-        addresses = [route.address(**_api_ids(story)) for story in (probe.mine, probe.theirs)]
-        for address in addresses:
-            with probe.undone():
-                before = probe.rows()
-                answer = api.ask(route.verb, f"/{address.strip('/')}/", {}, Idempotency_Key="k")
-                changed = changes(before, probe.rows())
-            assert answer.status < 500
-            assert MARK not in answer.response.content.decode()
-            assert not [table for table in changed if table.startswith("halyard")]
-            assert route.verb != "get" or set(changed) <= {"orbiton tenancy_apikey"}  # when it was last used
+        with probe.undone():
+            answer = probe.api.ask(route.verb, f"/{route.address(**_api_ids(route, story)).strip('/')}/", body, **KEY)
+            done = ApiTry(route, answer, set(probe.changes()) - OF_THE_KEY, forgeries(probe))
+        yield done
 
 
-def _api_ids(story: Story) -> dict[str, str]:
-    """Whatever it is the id of: every kind is tried with every other's."""
+def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
     return {
-        "pk": id_of(story["account"]),
+        "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
         "playbook_id": id_of(story["playbook"]),
         "external_id": story["account"].external_id,

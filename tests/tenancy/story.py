@@ -36,6 +36,21 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:switch": {"pk": "playbook"},
     "playbooks:versions": {"pk": "playbook"},
 }
+# basename of an endpoint -> the object it is about
+API_IDS: Final[dict[str, str]] = {
+    "api-account": "account",
+    "api-conversation": "conversation",
+    "api-cta": "cta",
+    "api-enrollment": "enrollment",
+    "api-evaluation": "evaluation",
+    "api-indicator": "indicator",
+    "api-member": "priya",
+    "api-playbook": "playbook",
+    "api-run": "dead_run",
+    "api-task": "task",
+    "api-trait": "stage",
+    "api-user": "end_user",
+}
 # drawer -> the object its parameter names (settings.DRAWERS)
 DRAWN: Final[dict[str, str]] = {"cta": "cta", "history": "enrollment"}
 
