@@ -45,7 +45,7 @@ def begin(request: Request, *, caller: ApiKey, required: bool, now: datetime) ->
     row_id = _insert(caller, key, fingerprint, now)
     if row_id is None:
         raise Replay(_answer_of_twin(caller, key, fingerprint))
-    _forget_old(int(caller.tenant_id), now)
+    _forget_old(caller, now)
     return IdempotencyKey(pk=row_id)
 
 
@@ -92,12 +92,12 @@ def _answer_of_twin(api_key: ApiKey, key: str, fingerprint: str) -> HttpResponse
     return HttpResponse(twin.body, status=twin.status, headers=twin.headers | {REPLAYED: "true"})
 
 
-def _forget_old(tenant_id: int, now: datetime) -> None:
+def _forget_old(api_key: ApiKey, now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "DELETE FROM rest_idempotencykey WHERE tenant_id = %s AND id IN (SELECT id FROM rest_idempotencykey"
             " WHERE tenant_id = %s AND created_at <= %s ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)",
-            [tenant_id, tenant_id, now - KEPT_FOR, FORGOTTEN_AT_ONCE],
+            [api_key.tenant_id, api_key.tenant_id, now - KEPT_FOR, FORGOTTEN_AT_ONCE],
         )
 
 
