@@ -53,7 +53,7 @@ class Entry:
     at: datetime
     icon: str
     tone: str
-    subject: str
+    history: str  # the id of the enrollment it is about, or nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,4 +81,5 @@ def _entry(entry: TimelineEntry, who: Actor) -> Entry:
     icon, tone = next(
         ((icon, tone) for kind, icon, tone in _LOOKS if entry.kind.startswith(kind)), ("circle", "neutral")
     )
-    return Entry(entry.text, who, entry.at, icon, tone, entry.subject)
+    kind, _, id = entry.subject.partition(":")
+    return Entry(entry.text, who, entry.at, icon, tone, history=id if kind == "enrollment" else "")
