@@ -14,7 +14,7 @@ from django.db.models import Count, F, Q, QuerySet
 from accounts.models import Account, Indicator, IndicatorClaim, TimelineEntry, TraitDefinition
 from cs_platform.bench.evaluator import TODAY
 from cs_platform.bench.profiles import NOW
-from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Membership, Tenant
 from ctas.models import Cta, Task
 from playbooks.models import ActionRun, Enrollment, LedgerEntry, Step
@@ -180,7 +180,7 @@ def _open_ctas(run: ActionRun) -> QuerySet[Cta]:
 
 def _fallback(run: ActionRun) -> Membership:
     email = run.step.config["fallback_owner"].removeprefix("member:")
-    return Membership.objects.in_tenant(run.tenant_id).active().get(email=email)
+    return Membership.objects.in_tenant(current_tenant_id()).active().get(email=email)
 
 
 def _cta(run: ActionRun, fallback: Membership) -> Cta:

@@ -57,7 +57,7 @@ def _undo(enrollment: Enrollment, run: ActionRun) -> None:
     run.save(update_fields=["state", "claims", "lease_token", "lease_until"])
     says = _taken_back(run)
     run.state, run.claims, run.lease_token, run.lease_until = "undone", 0, None, None
-    run.receipt, run.reason = run.receipt | {"undo": {"says": says, "detail": ""}}, says
+    run.receipt, run.reason = _receipt(run) | {"undo": {"says": says, "detail": ""}}, says
     run.save(update_fields=["state", "claims", "lease_token", "lease_until", "receipt", "reason"])
     LedgerEntry.objects.create(
         run_id=run.pk,
@@ -78,11 +78,16 @@ def _taken_back(run: ActionRun) -> str:
         "cta_id": _archive_cta,
         "key": _restore_trait,
     }
-    return next(undo for key, undo in kinds.items() if key in run.receipt)(run)
+    return next(undo for key, undo in kinds.items() if key in _receipt(run))(run)
+
+
+def _receipt(run: ActionRun) -> dict[str, Any]:
+    assert run.receipt is not None
+    return run.receipt
 
 
 def _end_indicator(run: ActionRun) -> str:
-    indicator = Indicator.objects.select_for_update().get(pk=run.receipt["indicator_id"])
+    indicator = Indicator.objects.select_for_update().get(pk=_receipt(run)["indicator_id"])
     IndicatorClaim.objects.filter(indicator=indicator, source=f"run:{run.pk}").update(ended_at=NOW)
     if not IndicatorClaim.objects.filter(indicator=indicator, ended_at=None).exists():
         indicator.state, indicator.settled_at, indicator.settled_by = "ended", NOW, BY
@@ -92,7 +97,7 @@ def _end_indicator(run: ActionRun) -> str:
 
 
 def _archive_cta(run: ActionRun) -> str:
-    cta = Cta.objects.select_for_update().get(pk=run.receipt["cta_id"])
+    cta = Cta.objects.select_for_update().get(pk=_receipt(run)["cta_id"])
     for task in Task.objects.select_for_update().filter(cta=cta, touched_at=None, status="open"):
         task.archived_at, task.reason = NOW, "playbook stopped"
         task.save(update_fields=["archived_at", "reason"])
@@ -103,11 +108,11 @@ def _archive_cta(run: ActionRun) -> str:
 
 
 def _restore_trait(run: ActionRun) -> str:
-    key, before = run.receipt["key"], run.receipt["before"]
+    key, before = _receipt(run)["key"], _receipt(run)["before"]
     definition = TraitDefinition.objects.get(scope="account", key=key)
-    account = Account.objects.select_for_update().get(pk=run.receipt["target_id"])
+    account = Account.objects.select_for_update().get(pk=_receipt(run)["target_id"])
     if account.trait_writers.get(key) == f"run:{run.pk}":
-        _write_back(account, key, before, run.receipt["before_writer"])
+        _write_back(account, key, before, _receipt(run)["before_writer"])
         setattr(account, str(definition.slot), _mirrored(definition.type, before))
         account.save(update_fields=["traits", "trait_writers", str(definition.slot), "updated_at"])
     return f"{definition.label} goes back"

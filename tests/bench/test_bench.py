@@ -1,0 +1,82 @@
+"""A measurement compares equals, and says what docs/benchmarks.md says it says. How fast is nobody's business here."""
+
+import json
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+
+from cs_platform.bench import measure
+from cs_platform.bench.evaluator import compiled
+from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
+from cs_platform.bench.profiles import PROFILES, Profile
+from cs_platform.tenancy.models import Tenant
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
+
+KEYS = {
+    "evaluate": "accounts rules ratio_to_floor account_rules_to_floor speedup_vs_naive speedup_vs_prefetched"
+    " speedup_vs_per_playbook enroll_ratio accounts_per_cpu_s rls_ratio equal",
+    "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
+    "stop": "enrollments seconds speedup_vs_rowwise residue",
+}
+
+
+@pytest.fixture(autouse=True)
+def one_round(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """And fresh sessions afterwards, since a measurement changes the settings of its own."""
+    monkeypatch.setattr(measure, "ROUNDS", 1)
+    yield
+    connections.close_all()
+
+
+def bench(name: str, *options: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("bench", name, *options, "--json", stdout=out)
+    figures = json.loads(out.getvalue().splitlines()[-1])
+    assert list(figures) == KEYS[name].split()
+    return figures  # type: ignore[no-any-return]
+
+
+def test_one_pass_python_and_a_query_each_find_the_same_accounts() -> None:
+    figures = bench("evaluate", "--accounts", "60")
+    assert figures["equal"] is True
+    assert (figures["accounts"], figures["rules"]) == (60, 30)
+
+
+def test_the_engine_does_what_the_orm_does() -> None:
+    figures = bench("apply", "--runs", "20")
+    assert figures["equal"] is True
+    assert figures["runs"] == 20
+
+
+def test_a_stop_leaves_nothing_behind() -> None:
+    figures = bench("stop", "--enrollments", "4")
+    assert (figures["enrollments"], figures["residue"]) == (4, 0)
+
+
+def test_a_database_in_use_is_left_alone() -> None:
+    Tenant.objects.create(slug="acme", name="Acme", created_at="2026-01-01T00:00Z")
+    with pytest.raises(CommandError, match="in use"):
+        call_command("bench", "stop", stdout=StringIO())
+
+
+def test_shares_sum_up_to_the_accounts() -> None:
+    for profile in (*PROFILES.values(), Profile(7, 5)):
+        shares = profile.shares()
+        assert (sum(shares), len(shares)) == (profile.accounts, profile.workspaces)
+        assert shares == sorted(shares, reverse=True)
+
+
+def test_there_are_thirty_rules_and_python_understands_them() -> None:
+    assert len(RULES) == 30
+    assert len({rule["key"] for rule in RULES}) == 30
+    assert all("user" not in rule and ":" not in _relational(rule) for rule in RULES[:ACCOUNT_RULES])
+    assert all(callable(compiled(rule)) for rule in RULES)
+
+
+def _relational(rule: dict[str, Any]) -> str:
+    return "".join(word for word in ("event:", "indicator:") if word in json.dumps(rule))
