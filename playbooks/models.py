@@ -214,9 +214,10 @@ class Enrollment(TenantModel):
     class Meta:
         base_manager_name = "objects"
         constraints = [
+            # A finished one may be stopped, too, while the playbook is applied again.
             models.UniqueConstraint(
                 fields=["tenant", "playbook", "account", "end_user", "cta"],
-                condition=Q(state__in=["active", "paused", "stopping"]),
+                condition=Q(state__in=["active", "paused", "stopping"], completed_at__isnull=True),
                 nulls_distinct=False,
                 name="playbooks_enrollment_one_active",
             ),

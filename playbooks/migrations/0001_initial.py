@@ -323,7 +323,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='enrollment',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['active', 'paused', 'stopping'])), fields=('tenant', 'playbook', 'account', 'end_user', 'cta'), name='playbooks_enrollment_one_active', nulls_distinct=False),
+            constraint=models.UniqueConstraint(condition=models.Q(('completed_at__isnull', True), ('state__in', ['active', 'paused', 'stopping'])), fields=('tenant', 'playbook', 'account', 'end_user', 'cta'), name='playbooks_enrollment_one_active', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='enrollment',

@@ -353,3 +353,25 @@ def test_a_user_of_two_accounts_keeps_no_residue_whichever_enrollment_stops_firs
 
     after = EndUser.objects.get()
     assert (after.traits, after.trait_writers, after.t01) == ({}, {}, None)
+
+
+def test_a_failed_action_of_an_earlier_enrollment_is_not_tried_again_under_a_new_one(inside: Workspace) -> None:
+    enrollment = enroll(inside, write_mail())
+    tick(now=MONDAY, deliver=lambda action, payload: Refused("550 no such user"))
+    apply_by_hand(playbook=enrollment.playbook, account=enrollment.account, by="person:1", now=MONDAY + days(1))
+
+    assert not retry(enrollment.runs.get(), by=inside.priya.actor, now=MONDAY + days(1))
+    assert states(enrollment) == ["dead"]
+
+
+def test_a_finished_enrollment_can_be_taken_back_while_the_playbook_is_applied_again(inside: Workspace) -> None:
+    first = enroll(inside, raise_risk())
+    tick(now=MONDAY)
+    again = apply_by_hand(playbook=first.playbook, account=first.account, by="person:1", now=MONDAY + days(1))
+
+    assert request_stop(first, by=inside.priya, now=MONDAY + days(1))
+
+    assert states(first) == ["undone"]
+    tick(now=MONDAY + days(1))
+    again.refresh_from_db()
+    assert (states(again), again.state) == (["applied"], "completed")
