@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import WorkDue
 from playbooks import ledger
 from playbooks.models import ActionRun, Enrollment
@@ -18,7 +19,7 @@ def retry(run: ActionRun, *, by: str, now: datetime) -> bool:
     moved = _move(run, OPEN, ActionRun.State.SCHEDULED, by=by, reason="Tried again.", now=now, try_at=now, attempt=0)
     if moved:
         queue = WorkDue.Queue.DELIVER if run.is_external else WorkDue.Queue.APPLY
-        WorkDue.announce(tenant_id=run.tenant_id, queue=queue, due_at=now)
+        WorkDue.announce(tenant_id=current_tenant_id(), queue=queue, due_at=now)
     return moved
 
 
@@ -46,25 +47,33 @@ def _move(
         before = ActionRun.objects.select_for_update().get(pk=run.pk)
         if before.state not in states:
             return False
-        if to == ActionRun.State.SCHEDULED:
-            _reopen(enrollment, by=by, now=now)
+        if to == ActionRun.State.SCHEDULED and not _goes_on(enrollment, by=by, now=now):
+            return False
         ActionRun.objects.filter(pk=run.pk).update(
             state=to, reason_code="", reason=reason, claims=0, sent_marker_at=None, settled_at=now, **fields
         )
-        ledger.record_runs([run.pk], tenant_id=run.tenant_id, from_state=before.state, actor=by, now=now, reason=reason)
-        count_progress([enrollment.pk], tenant_id=run.tenant_id, now=now)
+        ledger.record_runs(
+            [run.pk], tenant_id=current_tenant_id(), from_state=before.state, actor=by, now=now, reason=reason
+        )
+        count_progress([enrollment.pk], tenant_id=current_tenant_id(), now=now)
     return True
 
 
-def _reopen(enrollment: Enrollment, *, by: str, now: datetime) -> None:
-    """A finished enrollment with one failed action goes on when that action is tried again."""
-    ended = Enrollment.objects.filter(pk=enrollment.pk, state=Enrollment.State.COMPLETED)
-    if ended.update(state=Enrollment.State.ACTIVE, completed_at=None):
-        ledger.record_enrollments(
-            [enrollment.pk],
-            tenant_id=enrollment.tenant_id,
-            from_state="completed",
-            to_state="active",
-            actor=by,
-            now=now,
-        )
+def _goes_on(enrollment: Enrollment, *, by: str, now: datetime) -> bool:
+    """A finished enrollment with one failed action goes on, unless the playbook was applied here again since."""
+    if enrollment.state != Enrollment.State.COMPLETED:
+        return True
+    try:
+        with transaction.atomic():
+            Enrollment.objects.filter(pk=enrollment.pk).update(state=Enrollment.State.ACTIVE, completed_at=None)
+    except IntegrityError:
+        return False
+    ledger.record_enrollments(
+        [enrollment.pk],
+        tenant_id=current_tenant_id(),
+        from_state="completed",
+        to_state="active",
+        actor=by,
+        now=now,
+    )
+    return True
