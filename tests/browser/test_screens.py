@@ -220,7 +220,7 @@ def test_an_indicator_goes_when_it_is_addressed(screen: Page, story: Story) -> N
 
 def test_a_task_is_ticked_beside_the_account(screen: Page, story: Story) -> None:
     open_account(screen, story)
-    screen.get_by_role("link", name="Prepare review").click()
+    screen.get_by_role("link", name="Prepare review", exact=True).click()
     screen.get_by_label("Done: Pull usage").check()
 
     expect(screen.get_by_role("status").get_by_text("Task done")).to_be_visible()
