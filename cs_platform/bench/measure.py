@@ -77,10 +77,10 @@ def _command_of(pid: int) -> str:
         return ""
 
 
-def interleaved(variants: Mapping[str, Callable[[], Cost]]) -> dict[str, Cost]:
+def interleaved(variants: Mapping[str, Callable[[], Cost]], *, at_most: int = ROUNDS) -> dict[str, Cost]:
     """The median cost of each variant over all rounds."""
     costs: dict[str, list[Cost]] = {name: [] for name in variants}
-    for number in range(ROUNDS):
+    for number in range(min(ROUNDS, at_most)):
         for name in list(variants)[:: 1 if number % 2 == 0 else -1]:
             costs[name].append(variants[name]())
     return {name: _median(found) for name, found in costs.items()}

@@ -21,6 +21,7 @@ from cs_platform.tenancy.models import Tenant
 from playbooks.models import Enrollment
 from playbooks.undo import finish_stops, request_stops
 
+ROUNDS = 3  # each applies five actions an enrollment before it takes them back
 ROW_BY_ROW = 40  # enrollments, each with five actions to take back
 Snapshot = frozenset[tuple[str, int, str]]
 
@@ -59,7 +60,7 @@ def stop(enrollments: int) -> Report:
     }
     settle_tables([*(f"accounts_{table}" for table in TABLES), *WRITTEN])
     serve_alike()
-    costs = interleaved({name: partial(Crew.round, crew) for name, crew in crews.items()})
+    costs = interleaved({name: partial(Crew.round, crew) for name, crew in crews.items()}, at_most=ROUNDS)
     return _report(crews, costs)
 
 
