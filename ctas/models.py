@@ -100,7 +100,7 @@ class Cta(Worked, TenantModel):
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=100, blank=True, default="")
 
-    objects = TenantManager.from_queryset(CtaQuerySet)()
+    objects = TenantManager.from_queryset(CtaQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"
@@ -210,7 +210,7 @@ class Task(Worked, TenantModel):
     completed_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     reason = models.CharField(max_length=60, blank=True, default="")
 
-    objects: Any = TenantManager.from_queryset(TaskQuerySet)()
+    objects = TenantManager.from_queryset(TaskQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"

@@ -64,7 +64,7 @@ class Account(TenantModel):
     # key -> when an integration last spoke of it: a late call must not overwrite newer news (accounts/ingest/merge.py).
     trait_moments = models.JSONField(default=dict, db_default={})
 
-    objects = TenantManager.from_queryset(AccountQuerySet)()
+    objects = TenantManager.from_queryset(AccountQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"

@@ -57,7 +57,7 @@ class TraitProblem(TenantModel):
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
 
-    objects = TenantManager.from_queryset(TraitProblemQuerySet)()
+    objects = TenantManager.from_queryset(TraitProblemQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"

@@ -11,7 +11,7 @@ from cs_platform.tenancy.models import Membership, Tenant, User, WorkDue
 ZONE = "Europe/Berlin"
 UNFINISHED = f"{WORKSPACE_SLUG}-loading"
 # key, label, type, slot, choices. The last slots of a family, so that the export's traits never meet them.
-CUSTOM_TRAITS = (
+CUSTOM_TRAITS: tuple[tuple[str, str, str, str, list[str]], ...] = (
     ("renewal_stage", "Renewal stage", TraitType.CHOICE, "t20", ["Early", "Proposal", "Signed"]),
     ("onboarding_stage", "Onboarding stage", TraitType.CHOICE, "t19", ["Kick-off", "Adopting", "Done"]),
     ("billing_note", "Billing note", TraitType.TEXT, "t18", []),

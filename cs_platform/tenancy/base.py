@@ -29,7 +29,7 @@ class TenantForeignKey(models.ForeignKey):
 
     def deconstruct(self) -> Any:
         name, _path, args, kwargs = super().deconstruct()
-        return name, "django.db.models.ForeignKey", args, kwargs | {"db_index": self.db_index}
+        return name, "django.db.models.ForeignKey", args, kwargs | {"db_index": self.db_index}  # type: ignore[attr-defined]
 
     def reference(self, owner: type[models.Model]) -> TenantReference:
         table, target = owner._meta.db_table, self.remote_field.model._meta.db_table
@@ -43,7 +43,7 @@ class TenantModelBase(ModelBase):
     """Adds to each concrete table its policy, its composite foreign keys and the key others point at."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], attrs: dict[str, Any], **kwargs: Any) -> Any:
-        model = super().__new__(mcs, name, bases, attrs, **kwargs)
+        model: Any = super().__new__(mcs, name, bases, attrs, **kwargs)
         options = getattr(model, "_meta", None)
         if options is not None and not options.abstract and not options.proxy:
             mcs._append(model, [TenantPolicy(name=f"{options.db_table}_tenant_policy"[:63])])

@@ -13,10 +13,10 @@ class _SchemaOnly(BaseConstraint, ABC):
     def validate(self, *args: Any, **kwargs: Any) -> None:
         return None
 
-    def constraint_sql(self, model: type[Model], schema_editor: Any) -> None:
+    def constraint_sql(self, model: type[Model] | None, schema_editor: Any) -> None:  # type: ignore[override]
         self.create_sql(model, schema_editor)
 
-    def create_sql(self, model: type[Model] | None, schema_editor: Any) -> None:
+    def create_sql(self, model: type[Model] | None, schema_editor: Any) -> None:  # type: ignore[override]
         # Deferred to the end of the migration: the tables and keys it names may still be to come.
         schema_editor.deferred_sql.append(self.statement(model, schema_editor))
 
@@ -62,7 +62,7 @@ class TenantReference(_SchemaOnly):
         super().__init__(name=name)
         self.column, self.to, self.on_delete = column, to, on_delete
 
-    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    def deconstruct(self) -> Any:
         path, args, kwargs = super().deconstruct()
         return path, args, kwargs | {"column": self.column, "to": self.to, "on_delete": self.on_delete}
 
