@@ -5,17 +5,19 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
+from actions.base import Applied, ExternalAction
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import WorkDue
 from playbooks import ledger
-from playbooks.models import ActionRun, Enrollment
+from playbooks.batches import Work, peek
+from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.settlement import count_progress
 
 OPEN = (ActionRun.State.DEAD, ActionRun.State.HELD, ActionRun.State.UNCERTAIN)
 
 
 def retry(run: ActionRun, *, by: str, now: datetime) -> bool:
-    """Try again at once. For an uncertain one this says: it did not happen."""
+    """Try again at once, however late. For an uncertain one this says: it did not happen."""
     moved = _move(run, OPEN, ActionRun.State.SCHEDULED, by=by, reason="Tried again.", now=now, try_at=now, attempt=0)
     if moved:
         queue = WorkDue.Queue.DELIVER if run.is_external else WorkDue.Queue.APPLY
@@ -26,15 +28,29 @@ def retry(run: ActionRun, *, by: str, now: datetime) -> bool:
 def skip(run: ActionRun, *, by: str, now: datetime) -> bool:
     """It shall not happen any more."""
     states = (ActionRun.State.DEAD, ActionRun.State.HELD)
-    return _move(run, states, ActionRun.State.SKIPPED, by=by, reason="Skipped by a team member.", now=now)
+    with transaction.atomic():
+        moved = _move(run, states, ActionRun.State.SKIPPED, by=by, reason="Skipped by a team member.", now=now)
+        if moved and run.prepared_at:
+            work = _work(run, now=now)
+            work.action.cancel(work.batch(work.claimed))
+    return moved
 
 
 def mark_done(run: ActionRun, *, by: str, now: datetime) -> bool:
     """It did happen: settles an uncertain delivery, or a failed action that was done by hand."""
     states = (ActionRun.State.UNCERTAIN, ActionRun.State.DEAD)
-    return _move(
-        run, states, ActionRun.State.APPLIED, by=by, reason="Marked as done.", now=now, receipt={"marked_done": by}
-    )
+    receipt = (run.receipt or {}) | {"marked_done": by}
+    with transaction.atomic():
+        moved = _move(run, states, ActionRun.State.APPLIED, by=by, reason="Marked as done.", now=now, receipt=receipt)
+        work = _work(run, now=now)
+        if moved and isinstance(work.action, ExternalAction):
+            work.action.record(work.batch(work.claimed), {run.pk: Applied(receipt)})
+    return moved
+
+
+def _work(run: ActionRun, *, now: datetime) -> Work:
+    step = Step.objects.select_related("version__playbook", "tenant").get(pk=run.step_id)
+    return peek(step.tenant, step, [run.pk], now=now)
 
 
 def _move(

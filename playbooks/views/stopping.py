@@ -9,7 +9,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.forms import StopForm
 from playbooks.models import Enrollment
-from playbooks.undo import STOPPABLE, StopPreview, preview_stop, request_stop
+from playbooks.undo import STOPPABLE, StopLine, StopPreview, preview_stop, request_stop
 from playbooks.views.loading import changed, enrollment_or_404, history_address, render_dialog
 
 
@@ -40,9 +40,14 @@ def _preview(request: WorkspaceRequest, enrollment: Enrollment) -> dict[str, Any
     return {
         "enrollment": enrollment,
         "undone": preview.undone,
-        "cancelled": sorted(preview.cancelled, key=lambda line: line.day),
-        "kept": sorted(preview.kept, key=lambda line: line.day),
+        "cancelled": sorted(preview.cancelled, key=_by_day),
+        "kept": sorted(preview.kept, key=_by_day),
         "stoppable": stoppable,
         "ran": len(preview.undone) + len(preview.kept),
         "back": history_address(request, enrollment),
     }
+
+
+def _by_day(line: StopLine) -> tuple[bool, int]:
+    """Actions whose date was never set come last."""
+    return line.day is None, line.day or 0
