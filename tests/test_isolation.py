@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from html import unescape
 from typing import Any, NamedTuple
 from unittest.mock import patch
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from uuid import uuid4
 
 import pytest
@@ -42,6 +42,7 @@ WITH_IDS = [route for route in PAGES if route.ids]
 MARK = "zqhalyardqz"  # stands in everything of Halyard that a person could read
 UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
 NOT_HERE = (404, 405)
+LINK = re.compile(r'\b(?:href|hx-get)="([^"#]+)')
 OWN_AFFAIRS = {"dashboard:preferences"}  # what whoever may read may also set: it is about themselves
 KEY = {"Idempotency_Key": "k"}
 SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}
@@ -301,6 +302,37 @@ def test_no_parameter_finds_anything_of_another_workspace(probe: Probe, route: R
         for name in names:
             for values in (ids, [MARK[:-2]]):
                 probe.ask("GET", f"{address}?{urlencode({name: values}, doseq=True)}")  # and look for its mark
+
+
+def test_every_link_leads_to_ones_own(probe: Probe) -> None:
+    """From every page, and from what those lead to: no dead end, nothing of Halyard's, nothing changed.
+
+    Of links that differ only in the values of their parameters, one is followed.
+    """
+    seen: set[tuple[str, ...]] = set()
+    with probe.unchanged():
+        ahead = [address for route in PAGES for address in route.addresses("orbiton", probe.mine)]
+        for _ in range(2):
+            pages = {address: probe.ask("GET", address).content.decode() for address in ahead}
+            found = {urljoin(at, unescape(link)) for at, page in pages.items() for link in LINK.findall(page)}
+            seen.update(map(_shape, ahead))
+            own = {_shape(link): link for link in sorted(found) if link.startswith("/w/orbiton/")}
+            ahead = [link for shape, link in own.items() if shape not in seen]
+        dead = [link for link in ahead if probe.ask("GET", link).status_code not in (200, 302)]
+
+    assert len(seen) > 30
+    assert dead == []
+
+
+def _shape(link: str) -> tuple[str, ...]:
+    return urlsplit(link).path, *sorted(parse_qs(urlsplit(link).query, keep_blank_values=True))
+
+
+@pytest.mark.parametrize("route", [route for route in PAGES if route.name in BODIES], ids=str)
+def test_a_form_that_comes_back_shows_only_ones_own(probe: Probe, route: Route) -> None:
+    for address in route.addresses("orbiton", probe.mine):
+        body = dict.fromkeys(route.body(probe.mine), "no such thing")
+        assert probe.ask("POST", address, body=body).status_code in (200, 204, 302, 422)
 
 
 # --- reading changes nothing, and forms need their token -------------------------------------------------------------
