@@ -16,6 +16,8 @@ from cs_platform.tenancy.roles import Ability
 
 P = ParamSpec("P")
 
+SAFE = ("GET", "HEAD", "OPTIONS")
+
 
 class WorkspaceRequest(HttpRequest):
     """A request below /w/<slug>/: the middleware of tenancy has set these."""
@@ -40,7 +42,7 @@ def requires(
     ) -> Callable[Concatenate[WorkspaceRequest, str, P], HttpResponse]:
         @wraps(view)
         def guarded(request: WorkspaceRequest, slug: str, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
-            needed = guarded.abilities.get(request.method, ability)  # type: ignore[attr-defined]
+            needed = guarded.abilities["GET" if request.method in SAFE else "POST"]  # type: ignore[attr-defined]
             if not request.membership.can(needed):
                 raise PermissionDenied(f"Your role does not include this: {needed}.")
             return view(request, slug, *args, **kwargs)
