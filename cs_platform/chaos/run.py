@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Options:
     seconds: float
     seed: int
     external: bool
-    size: Size = field(default_factory=Size)
+    size: Size
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from cs_platform.chaos.run import Options, as_table, run_chaos
+from cs_platform.chaos.world import Size
 from cs_platform.tenancy.models import Tenant
 
 
@@ -19,6 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, default=75, help="how long faults are made (default: 75)")
         parser.add_argument("--seed", type=int, help="plans the faults; the same one makes the same plan")
+        parser.add_argument("--accounts", type=int, default=100, help="of each of the four workspaces (default: 100)")
         parser.add_argument("--external", action="store_true", help="more mails, which cannot be fenced")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
@@ -28,7 +30,7 @@ class Command(BaseCommand):
         seed = secrets.randbelow(1_000_000) if options["seed"] is None else options["seed"]
         logs = Path(tempfile.mkdtemp(prefix="chaos-"))
         self._say(f"seed {seed}; the workers write to {logs}")
-        chosen = Options(options["seconds"], seed, options["external"])
+        chosen = Options(options["seconds"], seed, options["external"], Size(accounts=options["accounts"]))
         verdict = run_chaos(chosen, logs=logs, say=self._say)
         self.stdout.write(as_table(verdict))
         if options["json"]:

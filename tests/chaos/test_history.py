@@ -1,0 +1,163 @@
+"""The judge of bin/chaos is judged: it finds nothing wrong where nothing is, and every wound it is shown."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from accounts.models import Account
+from actions.base import Applied, DeliveryOutcome, ExternalAction
+from cs_platform.chaos.history import DOUBLED, LOST, STUCK, findings, unfinished
+from cs_platform.chaos.mail import REFUSE, TAKE, Arrival
+from cs_platform.chaos.people import let_a_day_pass
+from cs_platform.chaos.world import Size, build, expected
+from cs_platform.tenancy.clock import database_now
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.models import Tenant
+from playbooks.enrollment import apply_by_hand
+from playbooks.models import Enrollment, Playbook
+from playbooks.pump import pump
+from playbooks.undo import request_stops
+
+SIZE = Size(workspaces=1, accounts=10)
+
+
+@dataclass(slots=True)
+class Lived:
+    """A workspace in which everything has come to its end, some of it by stops."""
+
+    tenant: Tenant
+    wanted: list[tuple[int, str, str]]
+    taken: dict[str, list[Arrival]] = field(default_factory=dict)
+
+    def post(self, action: ExternalAction, payload: Any) -> DeliveryOutcome:
+        message_id = payload.letter.message_id
+        self.taken.setdefault(message_id, []).append(Arrival(message_id, TAKE, datetime.now(UTC)))
+        return Applied(payload.receipt)
+
+    def work(self) -> None:
+        for queue in ("evaluate", "apply", "deliver", "apply"):
+            pump(queue, deliver=self.post)
+
+    def stop(self, *ids: int) -> None:
+        request_stops(list(ids), tenant_id=self.tenant.pk, by="person:1", note="", now=database_now())
+
+    def found(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for finding in findings([self.tenant], expected=self.wanted, taken=self.taken):
+            found[finding.kind] += finding.count
+        return found
+
+
+@pytest.fixture
+def lived(db: None) -> Lived:
+    (tenant,) = build(SIZE, external=True, seconds=0, now=database_now())
+    lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts)])
+    lived.work()
+    let_a_day_pass([tenant])
+    lived.work()
+    with tenant_context(tenant.pk):
+        lived.stop(*Enrollment.objects.order_by("pk").values_list("pk", flat=True)[::4])
+    for _ in range(6):
+        let_a_day_pass([tenant])
+        lived.work()
+    return lived
+
+
+def test_nothing_is_wrong_where_everything_went_well(lived: Lived) -> None:
+    assert unfinished([lived.tenant], now=database_now()) == 0
+    assert lived.found() == Counter()
+
+
+def sql(statement: str) -> Callable[[Lived], None]:
+    def wound(lived: Lived) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    return wound
+
+
+def _enroll_and_leave(lived: Lived) -> None:
+    account = Account.objects.filter(health__gte=7).first()
+    assert account is not None
+    lived.wanted.append((lived.tenant.pk, "renewal", account.external_id))
+    apply_by_hand(playbook=Playbook.objects.get(key="renewal"), account=account, by="person:1", now=database_now())
+
+
+def _stop_and_leave(lived: Lived) -> None:
+    lived.stop(Enrollment.objects.filter(state="completed").first().pk)
+
+
+def _send_again(lived: Lived) -> None:
+    next(iter(lived.taken.values())).append(Arrival("again", TAKE, datetime.now(UTC)))
+
+
+def _never_send(lived: Lived) -> None:
+    lived.taken.pop(next(iter(lived.taken)))
+
+
+def _expect_another(lived: Lived) -> None:
+    lived.wanted.append((lived.tenant.pk, "rescue", "nobody"))
+
+
+def _expect_one_less(lived: Lived) -> None:
+    lived.wanted.pop()
+
+
+_FIRST = "(SELECT min(id) FROM {} WHERE {})"
+WOUNDS: dict[str, tuple[str, Callable[[Lived], None]]] = {
+    "a due run is not done": (STUCK, _enroll_and_leave),
+    "a stop is not carried out": (STUCK, _stop_and_leave),
+    "an indicator is gone": (LOST, sql("DELETE FROM accounts_indicatorclaim WHERE ended_at IS NULL")),
+    "an undone indicator is back": (LOST, sql("UPDATE accounts_indicatorclaim SET ended_at = NULL")),
+    "a task is gone": (LOST, sql("DELETE FROM ctas_task WHERE id = " + _FIRST.format("ctas_task", "true"))),
+    "a trait was overwritten": (LOST, sql('UPDATE accounts_account SET traits = \'{"stage": "?"}\'')),
+    "a mirror was forgotten": (LOST, sql("UPDATE accounts_account SET t01 = 'old'")),
+    "progress is miscounted": (LOST, sql("UPDATE playbooks_enrollment SET steps_done = steps_done + 1")),
+    "a mail was never sent": (LOST, _never_send),
+    "somebody was not enrolled": (LOST, _expect_another),
+    "somebody was enrolled by mistake": (DOUBLED, _expect_one_less),
+    "a mail was sent twice": (DOUBLED, _send_again),
+    "a run was applied twice": (
+        DOUBLED,
+        sql(
+            "INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor)"
+            " SELECT tenant_id, run_id, enrollment_id, at, from_state, to_state, actor FROM playbooks_ledgerentry"
+            " WHERE to_state = 'applied' LIMIT 1"
+        ),
+    ),
+    "an indicator was raised twice": (
+        DOUBLED,
+        sql(
+            "INSERT INTO accounts_indicatorclaim (tenant_id, indicator_id, source, made_at, ended_at)"
+            " SELECT c.tenant_id, i.id, c.source, c.made_at, c.ended_at FROM accounts_indicatorclaim c"
+            " JOIN accounts_indicator i ON i.id <> c.indicator_id LIMIT 1"
+        ),
+    ),
+    "a CTA has no run to answer for it": (DOUBLED, sql("UPDATE ctas_cta SET origin_run_id = uuidv7()")),
+    "a line is told twice": (
+        DOUBLED,
+        sql(
+            "INSERT INTO accounts_timelineentry (tenant_id, account_id, at, kind, actor, text, subject)"
+            " SELECT tenant_id, account_id, at, kind, actor, text, subject FROM accounts_timelineentry"
+            " WHERE kind = 'action.applied' LIMIT 1"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WOUNDS)
+def test_every_wound_is_found(lived: Lived, name: str) -> None:
+    kind, wound = WOUNDS[name]
+    with tenant_context(lived.tenant.pk):
+        wound(lived)
+
+    assert lived.found()[kind] > 0
+
+
+def test_a_refused_mail_is_not_taken() -> None:
+    assert not Arrival("<run-1@x>", REFUSE, datetime.now(UTC)).taken
