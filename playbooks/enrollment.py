@@ -16,6 +16,7 @@ from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, known_zone, plan, zone_info
 from playbooks.settlement import count_progress
 
+RUNS_AT_ONCE = 50_000
 NO_DATE = "-infinity"  # joins, and is counted by the planner, where NULL would do neither
 
 
@@ -82,18 +83,28 @@ def enroll_selected(
     """
     with transaction.atomic(), connection.cursor() as cursor:
         enrolling = _Enrolling.of(applications, fields)
-        _stage_subjects(cursor, enrolling, subjects)
+        count = _stage_subjects(cursor, enrolling, subjects)
         has_past = _stage_plan(cursor, enrolling)
-        made = _insert_enrollments(cursor, enrolling)
+        made: dict[int, list[int]] = {application.playbook.pk: [] for application in applications}
+        for start in range(0, count, enrolling.slice):
+            for playbook_id, id in _enroll_slice(cursor, enrolling, start, has_past=has_past):
+                made[playbook_id].append(id)
         if any(made.values()):
-            _insert_runs(cursor, enrolling)
-            if has_past:
-                _finish_past(cursor, enrolling)
-            _write_down(cursor, enrolling)
-            if has_past:
-                _count_past(made, enrolling)
             _announce(enrolling)
         return made
+
+
+def _enroll_slice(cursor: Any, enrolling: "_Enrolling", start: int, *, has_past: bool) -> list[tuple[int, int]]:
+    """No statement may take longer as the workspace grows: each has a time limit."""
+    made = _insert_enrollments(cursor, enrolling, start)
+    if made:
+        _insert_runs(cursor, enrolling)
+        if has_past:
+            _finish_past(cursor, enrolling)
+        _write_down(cursor, enrolling)
+        if has_past:
+            _count_past(made, enrolling)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,11 @@ class _Enrolling:
         return cls(applications[0].tenant, applications[0].now, applications, steps, columns)
 
     @property
+    def slice(self) -> int:
+        """How many enrollments one statement writes, with as many runs as the longest playbook has steps."""
+        return RUNS_AT_ONCE // max(1, *map(len, self.steps.values()))
+
+    @property
     def all_steps(self) -> list[PlannedStep]:
         return [step for planned in self.steps.values() for step in planned]
 
@@ -132,7 +148,8 @@ def planned_steps(version_ids: Iterable[int]) -> dict[int, list[PlannedStep]]:
     return steps
 
 
-def _stage_subjects(cursor: Any, enrolling: _Enrolling, subjects: Sql) -> None:
+def _stage_subjects(cursor: Any, enrolling: _Enrolling, subjects: Sql) -> int:
+    """Returns how many there are; they are numbered from 1."""
     cursor.execute(
         "DROP TABLE IF EXISTS enroll_subject, enroll_zone, enroll_plan, enroll_made; "
         "CREATE TEMP TABLE enroll_zone (given text, zone text, local_date date) ON COMMIT DROP; "
@@ -141,15 +158,19 @@ def _stage_subjects(cursor: Any, enrolling: _Enrolling, subjects: Sql) -> None:
         "CREATE TEMP TABLE enroll_made (id bigint, playbook_id bigint) ON COMMIT DROP"
     )
     cursor.execute(
-        f"CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS {subjects.text}; ANALYZE enroll_subject",
+        "CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS SELECT s.*, row_number() OVER (ORDER BY playbook_id,"
+        f" account_id, end_user_id) AS n FROM ({subjects.text}) s",
         subjects.params,
     )
+    count: int = cursor.rowcount
+    cursor.execute("ANALYZE enroll_subject")
     cursor.execute(
         "SELECT DISTINCT a.timezone FROM enroll_subject s JOIN accounts_account a ON a.id = s.account_id"
         " WHERE a.tenant_id = %s",
         [enrolling.tenant.pk],
     )
     insert_rows(cursor, "enroll_zone", [_zone_row(enrolling, given) for (given,) in cursor.fetchall()])
+    return count
 
 
 def _zone_row(enrolling: _Enrolling, given: str | None) -> tuple[str | None, str, date]:
@@ -221,8 +242,10 @@ def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
     cursor.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", values)
 
 
-def _insert_enrollments(cursor: Any, enrolling: _Enrolling) -> dict[int, list[int]]:
+def _insert_enrollments(cursor: Any, enrolling: _Enrolling, start: int) -> list[tuple[int, int]]:
+    """Returns (playbook, enrollment) of the slice that begins after subject number `start`."""
     occasion = _occasions(enrolling)
+    cursor.execute("TRUNCATE enroll_made")
     cursor.execute(
         f"""
         WITH made AS (
@@ -235,16 +258,21 @@ def _insert_enrollments(cursor: Any, enrolling: _Enrolling) -> dict[int, list[in
                 p(playbook_id, version_id, evaluation_id, applied_by, parent_run_id, steps_total) USING (playbook_id)
             JOIN accounts_account a ON a.id = s.account_id AND a.tenant_id = %s
             JOIN enroll_zone z ON z.given IS NOT DISTINCT FROM a.timezone
-            ORDER BY s.playbook_id, s.account_id, s.end_user_id
+            WHERE s.n > %s AND s.n <= %s ORDER BY s.n
             ON CONFLICT DO NOTHING RETURNING id, playbook_id
         )
         INSERT INTO enroll_made SELECT id, playbook_id FROM made RETURNING playbook_id, id
         """,
-        [enrolling.now, *occasion.params, *_columns_of(enrolling), enrolling.tenant.pk],
+        [
+            enrolling.now,
+            *occasion.params,
+            *_columns_of(enrolling),
+            enrolling.tenant.pk,
+            start,
+            start + enrolling.slice,
+        ],
     )
-    made: dict[int, list[int]] = {application.playbook.pk: [] for application in enrolling.applications}
-    for playbook_id, id in cursor.fetchall():
-        made[playbook_id].append(id)
+    made: list[tuple[int, int]] = cursor.fetchall()
     cursor.execute("ANALYZE enroll_made")
     return made
 
@@ -313,10 +341,9 @@ def _finish_past(cursor: Any, enrolling: _Enrolling) -> None:
     )
 
 
-def _count_past(made: Mapping[int, list[int]], enrolling: _Enrolling) -> None:
+def _count_past(made: Sequence[tuple[int, int]], enrolling: _Enrolling) -> None:
     """An enrollment whose every day was over is finished before it has begun."""
-    ids = (id for enrolled in made.values() for id in enrolled)
-    count_progress(ids, tenant_id=enrolling.tenant.pk, now=enrolling.now)
+    count_progress((id for _playbook_id, id in made), tenant_id=enrolling.tenant.pk, now=enrolling.now)
 
 
 def _write_down(cursor: Any, enrolling: _Enrolling) -> None:

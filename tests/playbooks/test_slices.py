@@ -1,0 +1,24 @@
+"""Enrolling writes in slices, so that no statement outgrows its time limit in a large workspace."""
+
+import pytest
+
+from playbooks import enrollment
+from playbooks.models import ActionRun, Enrollment, Evaluation, LedgerEntry
+from tests.world import MONDAY, Workspace, account, evaluate, live, playbook_json, raise_risk
+
+
+@pytest.mark.parametrize("runs_at_once", [2, 5, 50_000])
+def test_every_slice_is_enrolled_with_its_runs(
+    inside: Workspace, monkeypatch: pytest.MonkeyPatch, runs_at_once: int
+) -> None:
+    monkeypatch.setattr(enrollment, "RUNS_AT_ONCE", runs_at_once)
+    for number in range(5):
+        account(f"Pro {number}", plan="Pro")
+    steps = [raise_risk(1), raise_risk(3, key="later", title="Later")]
+    live(playbook_json(key="one", steps=steps)), live(playbook_json(key="two", steps=steps))
+
+    evaluate(inside.tenant, now=MONDAY)
+
+    assert sorted(Evaluation.objects.values_list("playbook__key", "enrolled")) == [("one", 5), ("two", 5)]
+    assert (Enrollment.objects.count(), ActionRun.objects.count()) == (10, 20)
+    assert LedgerEntry.objects.filter(to_state="active").count() == 10
