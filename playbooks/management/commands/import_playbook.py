@@ -39,6 +39,6 @@ class Command(BaseCommand):
         except DefinitionErrors as errors:
             lines = "\n".join(f"  {problem.path}: {problem.message}" for problem in errors.problems)
             raise CommandError(f"{file}:\n{lines}") from None
-        except (NotPossible, json.JSONDecodeError) as error:
+        except (NotPossible, OSError, json.JSONDecodeError) as error:
             raise CommandError(f"{file}: {error}") from None
         self.stdout.write(f"{playbook.name}: {'live' if live else 'drafted'}")
