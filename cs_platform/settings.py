@@ -38,6 +38,8 @@ INSTALLED_APPS = [
     "cs_platform.web",
     "cs_platform.rest",
     "cs_platform.connectors",
+    "cs_platform.workspace",
+    "cs_platform.jobs",
     "cs_platform.dashboard",
     "accounts",
     "ctas",

@@ -50,7 +50,11 @@ class Account(TenantModel):
     timezone = models.TextField(null=True, blank=True)
     csm = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     ae = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    parent = TenantForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
     health = models.FloatField(null=True, blank=True)
+    # Why it looks unwell, and until when chosen playbooks leave it alone.
+    known_cause = models.TextField(blank=True, default="", db_default="")
+    known_cause_until = models.DateField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
     user_count = models.IntegerField(default=0)
     created_at = models.DateTimeField()
@@ -79,6 +83,10 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "health", "id"], name="accounts_by_health"),
             models.Index(fields=["tenant", "lifecycle", "id"], name="accounts_by_lifecycle"),
             models.Index(fields=["tenant", "csm", "name", "id"], name="accounts_by_csm"),
+            # Read by the page of a parent account.
+            models.Index(
+                fields=["tenant", "parent"], condition=models.Q(parent__isnull=False), name="accounts_by_parent"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -51,6 +51,10 @@ class TraitDefinition(TenantModel):
     # The built-in column it feeds instead of a slot, such as mrr_cents; empty for none.
     column = models.CharField(max_length=30, blank=True, default="")
     choices = models.JSONField(default=list)
+    description = models.TextField(blank=True, default="")
+    # Its slot is one that an index covers, so that a table of a million accounts sorts and filters by it at once.
+    is_fast = models.BooleanField(default=False)
+    archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         base_manager_name = "objects"

@@ -40,6 +40,9 @@ class Tenant(models.Model):
     health_scale = models.PositiveSmallIntegerField(default=100)
     # Which trait feeds which built-in column, by column name (DECISIONS: mrr_cents, plan, lifecycle, renewal_on …).
     column_traits = models.JSONField(default=dict)
+    # How long changes of traits and daily counts of events are kept.
+    history_days = models.PositiveSmallIntegerField(default=730)
+    event_days = models.PositiveSmallIntegerField(default=400)
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -239,6 +242,8 @@ class WorkDue(models.Model):
         APPLY = "apply"
         DELIVER = "deliver"
         EVALUATE = "evaluate"
+        INGEST = "ingest"
+        JOBS = "jobs"
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="+", db_index=False)
     queue = models.CharField(max_length=10, choices=Queue.choices)

@@ -18,6 +18,7 @@ TENANT_MODELS = sorted(
 )
 # What a column holds, by the kind of its field. A kind that is missing here fails with its name.
 EXAMPLES: dict[type[Any], Callable[[Any], Any]] = {
+    models.BinaryField: lambda _: b"content",
     models.BooleanField: lambda _: False,
     models.CharField: lambda field: field.choices[0][0] if field.choices else field.name[: field.max_length],
     models.DateField: lambda _: MONDAY.date(),
@@ -28,6 +29,8 @@ EXAMPLES: dict[type[Any], Callable[[Any], Any]] = {
     models.TextField: lambda field: field.name,
     models.UUIDField: lambda _: uuid4(),
 }
+# Tables whose rows are about an account or about a user, and a check makes sure of it.
+EITHER_OR = {"accounts_segmentmembership": ("account", "end_user"), "accounts_traitchange": ("account", "end_user")}
 
 
 def fill(home: Workspace) -> Rows:
@@ -49,6 +52,8 @@ def required_values(model: type[models.Model], made: Rows) -> dict[str, Any]:
 
 
 def is_required(field: Any) -> bool:
+    if field.name == EITHER_OR.get(field.model._meta.db_table, ("",))[0]:
+        return True
     is_given = field.null or field.has_default() or field.has_db_default() or isinstance(field, models.AutoField)
     return not is_given and field.name != "tenant"
 
@@ -60,3 +65,9 @@ def example(field: Any, made: Rows) -> Any:
         if kind in EXAMPLES:
             return EXAMPLES[kind](field)
     raise AssertionError(f"tests/tenancy/rows.py: say in EXAMPLES what a {type(field).__name__} ({field}) may hold")
+
+
+def sibling(field: Any) -> Any:
+    """The field that has to be empty when this one is not, if there is one."""
+    pair = EITHER_OR.get(field.model._meta.db_table, ())
+    return next((field.model._meta.get_field(name) for name in pair if field.name in pair and name != field.name), None)

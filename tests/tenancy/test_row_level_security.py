@@ -18,7 +18,7 @@ from cs_platform.tenancy.base import TenantForeignKey
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership
 from tests.databases import servers
-from tests.tenancy.rows import TENANT_MODELS, Rows
+from tests.tenancy.rows import TENANT_MODELS, Rows, sibling
 from tests.world import Workspace
 
 TABLES = [model._meta.db_table for model in TENANT_MODELS]
@@ -134,7 +134,9 @@ def refusal(row: models.Model, field: Any, value: Any, sql: Sql) -> tuple[Any, .
 
 
 def pointing(row: models.Model, field: Any) -> str:
-    return f"UPDATE {row._meta.db_table} SET {field.column} = %s WHERE id = %s"
+    other = sibling(field)
+    emptied = f", {other.column} = NULL" if other else ""
+    return f"UPDATE {row._meta.db_table} SET {field.column} = %s{emptied} WHERE id = %s"
 
 
 def copying(row: models.Model, field: Any) -> str:

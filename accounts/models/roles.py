@@ -1,0 +1,42 @@
+"""Roles of the workspace's own beside CSM and AE, and who holds them at which account."""
+
+from django.db import models
+
+from accounts.models.account import Account
+from cs_platform.tenancy.base import TenantForeignKey, TenantModel
+from cs_platform.tenancy.models import Membership
+
+
+class KeyRole(TenantModel):
+    key = models.CharField(max_length=60)
+    name = models.CharField(max_length=100)
+    position = models.PositiveSmallIntegerField(default=0)
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "key"], name="accounts_keyrole_key")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountRole(TenantModel):
+    """The one member who holds a key role at an account."""
+
+    is_referenced = False
+
+    account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="key_roles")
+    role = TenantForeignKey(KeyRole, on_delete=models.CASCADE, related_name="+")
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    since_at = models.DateTimeField()
+    assigned_by = models.CharField(max_length=100)  # "person:7", "run:0198…", "import:3"
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "account", "role"], name="accounts_accountrole_once")]
+        # Read by rules and table filters: whose accounts are these?
+        indexes = [models.Index(fields=["tenant", "role", "member", "account"], name="accounts_accountrole_rule")]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} as {self.role_id} of {self.account_id}"
