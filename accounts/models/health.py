@@ -103,10 +103,6 @@ class LifecycleRule(TenantModel):
         base_manager_name = "objects"
         constraints = [
             models.UniqueConstraint(fields=["tenant", "lifecycle"], name="accounts_lifecyclerule_once"),
-            models.CheckConstraint(
-                condition=models.Q(lifecycle__in=["ignored", "trialing", "churned"]),
-                name="accounts_lifecyclerule_known",
-            ),
         ]
 
     def __str__(self) -> str:
