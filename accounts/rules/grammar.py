@@ -234,7 +234,7 @@ class _Parser:
         if not isinstance(key, str) or not key:
             self.refuse(path, "Choose a field.")
             return None
-        found = self.fields.find(self.subject, key) if _storable(key) and len(key) <= MAX_TEXT else None
+        found = self.fields.find(self.subject, key) if storable(key) and len(key) <= MAX_TEXT else None
         if not found:
             self.refuse(
                 path,
@@ -328,12 +328,12 @@ def _text(raw: Any) -> str:
         raise _Invalid("Write some text.")
     if len(raw) > MAX_TEXT:
         raise _Invalid(f"Shorten the text to {MAX_TEXT:,} characters.")
-    if not _storable(raw):
+    if not storable(raw):
         raise _Invalid("Remove the characters that no text can hold.")
     return raw
 
 
-def _storable(text: str) -> bool:
+def storable(text: str) -> bool:
     """PostgreSQL holds neither NUL nor half a surrogate pair."""
     return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
 

@@ -1,0 +1,1 @@
+"""The editor of rules: what stands in it, finished or not, and how it is shown."""
