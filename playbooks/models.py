@@ -232,7 +232,10 @@ class Enrollment(TenantModel):
         indexes = [
             # Read by the account page, and by the evaluation's "already enrolled" mask.
             models.Index(fields=["tenant", "account", "playbook", "state"], name="playbooks_enr_of_account"),
-            # Read by the accounts table's playbook columns (sort and filter) and the playbook page.
+            # Read by the accounts table: its sorts by a playbook's column.
+            models.Index(fields=["tenant", "playbook", "progress", "account"], name="playbooks_enr_by_progress"),
+            models.Index(fields=["tenant", "playbook", "activated_on", "account"], name="playbooks_enr_by_date"),
+            # Read by the accounts table's filters and the playbook page.
             models.Index(
                 fields=["tenant", "playbook", "state", "activated_on", "account"], name="playbooks_enr_of_playbook"
             ),

@@ -4,6 +4,7 @@ import cs_platform.tenancy.constraints
 import cs_platform.tenancy.context
 import django.contrib.postgres.fields
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.db import migrations, models
 
 
@@ -36,6 +37,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('words', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(models.Func('name', models.Value('^\\s*(.*)$'), function='SUBSTRING')), output_field=models.TextField(null=True))),
+                ('words_from_2', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(models.Func('name', models.Value('^\\s*\\S+\\s+(.*)$'), function='SUBSTRING')), output_field=models.TextField(null=True))),
+                ('words_from_3', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(models.Func('name', models.Value('^\\s*\\S+\\s+\\S+\\s+(.*)$'), function='SUBSTRING')), output_field=models.TextField(null=True))),
                 ('t01', models.TextField(null=True)),
                 ('t02', models.TextField(null=True)),
                 ('t03', models.TextField(null=True)),
@@ -757,7 +761,115 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='account',
-            index=models.Index(fields=['tenant', 'csm', 'name', 'id'], name='accounts_by_csm'),
+            index=models.Index(fields=['tenant', 'csm', 'id'], name='accounts_by_csm'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'ae', 'id'], name='accounts_by_ae'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'last_seen_at', 'id'], name='accounts_by_last_seen'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'created_at', 'id'], name='accounts_by_created'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'user_count', 'id'], name='accounts_by_user_count'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('t16__isnull', False)), fields=['tenant', 't16', 'id'], name='accounts_by_t16'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('t17__isnull', False)), fields=['tenant', 't17', 'id'], name='accounts_by_t17'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('t18__isnull', False)), fields=['tenant', 't18', 'id'], name='accounts_by_t18'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('t19__isnull', False)), fields=['tenant', 't19', 'id'], name='accounts_by_t19'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('t20__isnull', False)), fields=['tenant', 't20', 'id'], name='accounts_by_t20'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('n11__isnull', False)), fields=['tenant', 'n11', 'id'], name='accounts_by_n11'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('n12__isnull', False)), fields=['tenant', 'n12', 'id'], name='accounts_by_n12'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('n13__isnull', False)), fields=['tenant', 'n13', 'id'], name='accounts_by_n13'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('n14__isnull', False)), fields=['tenant', 'n14', 'id'], name='accounts_by_n14'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('n15__isnull', False)), fields=['tenant', 'n15', 'id'], name='accounts_by_n15'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('m03__isnull', False)), fields=['tenant', 'm03', 'id'], name='accounts_by_m03'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('m04__isnull', False)), fields=['tenant', 'm04', 'id'], name='accounts_by_m04'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('m05__isnull', False)), fields=['tenant', 'm05', 'id'], name='accounts_by_m05'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('d08__isnull', False)), fields=['tenant', 'd08', 'id'], name='accounts_by_d08'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('d09__isnull', False)), fields=['tenant', 'd09', 'id'], name='accounts_by_d09'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('d10__isnull', False)), fields=['tenant', 'd10', 'id'], name='accounts_by_d10'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('s04__isnull', False)), fields=['tenant', 's04', 'id'], name='accounts_by_s04'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('s05__isnull', False)), fields=['tenant', 's05', 'id'], name='accounts_by_s05'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('b09__isnull', False)), fields=['tenant', 'b09', 'id'], name='accounts_by_b09'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(('b10__isnull', False)), fields=['tenant', 'b10', 'id'], name='accounts_by_b10'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'words'], name='accounts_words', opclasses=['int8_ops', 'text_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'words_from_2'], name='accounts_words_from_2', opclasses=['int8_ops', 'text_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(fields=['tenant', 'words_from_3'], name='accounts_words_from_3', opclasses=['int8_ops', 'text_pattern_ops']),
         ),
         migrations.AddIndex(
             model_name='account',

@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.db.models import Func, Value
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Lower
 from django.urls import reverse
 
-from accounts.models.slots import slot_fields
+from accounts.models.slots import fast_slot_indexes, slot_fields
 from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
 from cs_platform.tenancy.models import Membership
 
@@ -37,6 +39,12 @@ class AccountQuerySet(models.QuerySet["Account"]):
         return self.filter(pk__in=ids)
 
 
+def _words_from(number: int) -> models.GeneratedField:
+    """The name in lower case from its nth word on: under row-level security only a beginning can be looked up."""
+    rest = Func("name", Value(r"^\s*" + r"\S+\s+" * (number - 1) + r"(.*)$"), function="SUBSTRING")
+    return models.GeneratedField(expression=Lower(rest), output_field=models.TextField(null=True), db_persist=True)
+
+
 class Account(TenantModel):
     """A customer of the workspace. `traits` is the source of truth; slots mirror it, columns mirror mapped traits."""
 
@@ -60,6 +68,9 @@ class Account(TenantModel):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
+    words = _words_from(1)
+    words_from_2 = _words_from(2)
+    words_from_3 = _words_from(3)
     vars().update(slot_fields())
     # Last on purpose: a scan that needs only slots stops before it.
     traits = models.JSONField(default=dict)
@@ -82,7 +93,19 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "renewal_on", "id"], name="accounts_by_renewal"),
             models.Index(fields=["tenant", "health", "id"], name="accounts_by_health"),
             models.Index(fields=["tenant", "lifecycle", "id"], name="accounts_by_lifecycle"),
-            models.Index(fields=["tenant", "csm", "name", "id"], name="accounts_by_csm"),
+            models.Index(fields=["tenant", "csm", "id"], name="accounts_by_csm"),
+            models.Index(fields=["tenant", "ae", "id"], name="accounts_by_ae"),
+            models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_by_last_seen"),
+            models.Index(fields=["tenant", "created_at", "id"], name="accounts_by_created"),
+            models.Index(fields=["tenant", "user_count", "id"], name="accounts_by_user_count"),
+            *fast_slot_indexes("accounts"),
+            # Read by search: the beginning of any of the first three words.
+            *(
+                models.Index(
+                    fields=["tenant", words], opclasses=["int8_ops", "text_pattern_ops"], name=f"accounts_{words}"
+                )
+                for words in ("words", "words_from_2", "words_from_3")
+            ),
             # Read by the page of a parent account.
             models.Index(
                 fields=["tenant", "parent"], condition=models.Q(parent__isnull=False), name="accounts_by_parent"

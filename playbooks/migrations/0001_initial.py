@@ -315,6 +315,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enrollment',
+            index=models.Index(fields=['tenant', 'playbook', 'progress', 'account'], name='playbooks_enr_by_progress'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
+            index=models.Index(fields=['tenant', 'playbook', 'activated_on', 'account'], name='playbooks_enr_by_date'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
             index=models.Index(fields=['tenant', 'playbook', 'state', 'activated_on', 'account'], name='playbooks_enr_of_playbook'),
         ),
         migrations.AddIndex(
