@@ -7,16 +7,16 @@ from django.db.models import Count
 
 from accounts.models import Account
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Column, Facet, Sort
+from accounts.table.columns import Cells, Column, Facet, Sort, Walk
 from cs_platform.tenancy.context import current_tenant_id
 from ctas.models import Cta
 
-_OPEN = """
-LEFT JOIN (
-    SELECT c.account_id, count(*) AS open FROM ctas_cta c
-    WHERE c.tenant_id = {tenant} AND c.status = 'open' AND c.archived_at IS NULL GROUP BY c.account_id
-) ctas ON ctas.account_id = a.id
+_OPEN = "c.tenant_id = {tenant} AND c.status = 'open' AND c.archived_at IS NULL"
+_COUNTED = f"""
+(SELECT c.account_id, count(*) AS open FROM ctas_cta c WHERE {_OPEN} GROUP BY c.account_id) p
+JOIN accounts_account a ON a.id = p.account_id
 """
+_NONE = f"NOT EXISTS (SELECT 1 FROM ctas_cta c WHERE {_OPEN} AND c.account_id = a.id)"
 
 
 class CtaColumns:
@@ -33,8 +33,9 @@ class CtaColumns:
 
 
 def _by_open() -> Sort:
-    join = compose(_OPEN, tenant=Sql.value(current_tenant_id()))
-    count = Sql("coalesce(ctas.open, 0)")
+    tenant = Sql.value(current_tenant_id())
+    walk = Walk(compose(_COUNTED, tenant=tenant), absent=compose(_NONE, tenant=tenant), id=Sql("p.account_id"))
+    count = Sql("p.open")
     return Sort(
-        "open_ctas", count, int, "Fewest first", "Most first", starts_descending=True, nullable=False, join=join
+        "open_ctas", count, int, "Fewest first", "Most first", starts_descending=True, absent_is_least=True, walk=walk
     )

@@ -10,7 +10,7 @@ from django.db import connection
 
 from accounts.models import Account
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.tenancy.context import current_tenant_id
 from playbooks.models import Playbook
 from playbooks.progress import marks, track_state
@@ -20,12 +20,14 @@ ACTIVE = "('active', 'paused', 'stopping')"
 
 # The enrollment that speaks for an account: the one under way, else the latest.
 _LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"
-_LEAD_OF_EACH = f"""
-LEFT JOIN (
-    SELECT DISTINCT ON (e.account_id) e.account_id, e.progress, e.activated_on FROM playbooks_enrollment e
-    WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} ORDER BY e.account_id, {_LEAD}
-) p ON p.account_id = a.id
+_LEADS = f"""
+p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT EXISTS (
+    SELECT 1 FROM playbooks_enrollment o
+    WHERE o.tenant_id = {{tenant}} AND o.account_id = p.account_id AND o.playbook_id = {{playbook}}
+        AND (o.state IN {ACTIVE}, o.activated_at, o.id) > (p.state IN {ACTIVE}, p.activated_at, p.id)
+)
 """
+_JOINED = Sql("playbooks_enrollment p JOIN accounts_account a ON a.tenant_id = p.tenant_id AND a.id = p.account_id")
 _CELLS = f"""
 WITH lead AS (
     SELECT DISTINCT ON (e.account_id, e.playbook_id)
@@ -97,11 +99,15 @@ def _column(playbook: Playbook, *, usual: bool) -> Column:
 
 
 def _sorts(key: str, playbook: Playbook) -> tuple[Sort, ...]:
-    join = compose(_LEAD_OF_EACH, tenant=Sql.value(playbook.tenant_id), playbook=Sql.value(playbook.pk))
+    """Read from the enrollments' own indexes; whether one leads is asked only of those the page comes upon."""
+    pk = Sql.value(playbook.pk)
+    leads = compose(_LEADS, tenant=Sql.value(playbook.tenant_id), playbook=pk)
+    never = compose("NOT {some}", some=_some(compose(" AND e.playbook_id = {pk}", pk=pk)))
+    walk = Walk(_JOINED, absent=never, condition=leads, id=Sql("p.account_id"))
     progress, applied = Sql("p.progress"), Sql("p.activated_on")
     return (
-        Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", join=join),
-        Sort(f"{key}.applied", applied, date, "Date applied, oldest first", "Date applied, newest first", join=join),
+        Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", walk=walk),
+        Sort(f"{key}.applied", applied, date, "Date applied, oldest first", "Date applied, newest first", walk=walk),
     )
 
 

@@ -8,7 +8,8 @@ from accounts.models import Account
 from accounts.models.account import TRACKED
 from accounts.rules.fields import LIFECYCLES
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
 RENEWAL_WINDOWS = (30, 90, 180)
@@ -18,8 +19,14 @@ EARLIEST, LATEST = "Earliest first", "Latest first"
 LEAST, MOST = "Lowest first", "Highest first"
 
 
-def _person(alias: str, column: str) -> Sql:
-    return Sql(f" LEFT JOIN tenancy_membership {alias} ON {alias}.tenant_id = a.tenant_id AND {alias}.id = a.{column}")
+_PEOPLE = "(SELECT m.id, m.name FROM tenancy_membership m WHERE m.tenant_id = {tenant}) p"
+
+
+def _by_person(key: str) -> Sort:
+    """From person to person by name, and from each to their accounts."""
+    people, column = compose(_PEOPLE, tenant=Sql.value(current_tenant_id())), f"a.{key}_id"
+    walk = Walk(people, absent=Sql(f"{column} IS NULL"), condition=Sql(f"{column} = p.id"), each=True)
+    return Sort(key, Sql("p.name"), str, FIRST, LAST, walk=walk)
 
 
 COLUMNS = (
@@ -66,13 +73,6 @@ COLUMNS = (
 # These stand after what upper layers add: looked up rather than worked on.
 DETAILS = (
     Column(
-        "csm",
-        "CSM",
-        "accounts/cells/csm.html",
-        sorts=(Sort("csm", Sql("csm.name"), str, FIRST, LAST, join=_person("csm", "csm_id")),),
-        loads=("csm",),
-    ),
-    Column(
         "last_seen_at",
         "Last seen",
         "accounts/cells/last_seen.html",
@@ -95,14 +95,8 @@ DETAILS = (
         sorts=(Sort("user_count", Sql("a.user_count"), int, LEAST, MOST, starts_descending=True, nullable=False),),
         loads=("user_count",),
     ),
-    Column(
-        "ae",
-        "AE",
-        "accounts/cells/ae.html",
-        sorts=(Sort("ae", Sql("ae.name"), str, FIRST, LAST, join=_person("ae", "ae_id")),),
-        loads=("ae",),
-        usual=False,
-    ),
+)
+RARELY_SHOWN = (
     Column(
         "trial_end_on",
         "Trial end",
@@ -123,11 +117,16 @@ DETAILS = (
 )
 
 
+def _person(key: str, label: str, *, usual: bool) -> Column:
+    return Column(key, label, f"accounts/cells/{key}.html", sorts=(_by_person(key),), loads=(key,), usual=usual)
+
+
 class Details:
     """What stands at the end of the table."""
 
     def columns(self) -> Sequence[Column]:
-        return DETAILS
+        csm, ae = _person("csm", "CSM", usual=True), _person("ae", "AE", usual=False)
+        return (csm, *DETAILS, ae, *RARELY_SHOWN)
 
     def facets(self) -> Sequence[Facet]:
         return ()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,8 @@ from accounts.table.built_in import BuiltIn, Details
 from accounts.table.columns import Cells, Column, ColumnSource, Facet
 from accounts.table.traits import TraitColumns
 from cs_platform.tenancy.models import Membership
+
+READ_WHOLE_NAMES = 50_000
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,12 @@ class Catalogue:
     @property
     def columns(self) -> list[Column]:
         return [column for _source, columns in self.by_source for column in columns]
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Too many accounts to read all their names while somebody types."""
+        one_more = Account.objects.order_by("pk").values("pk")[READ_WHOLE_NAMES : READ_WHOLE_NAMES + 1]
+        return one_more.exists()
 
     def chosen(self, keys: Sequence[str]) -> list[Column]:
         """In the order asked for; the name always leads. Nothing asked for: the usual ones."""

@@ -11,12 +11,28 @@ from typing import Any, Protocol
 from accounts.models import Account
 from accounts.rules.sql import Sql
 
-NOTHING = Sql("")
+TRUE = Sql("true")
+ACCOUNT_ID = Sql("a.id")
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Another table whose index has the order, so that a page is read from its rows and not sorted out of all accounts.
+
+    `tables` joins `a` to it and yields each account at most once; `id` is the account's id as that index has it.
+    With `each`, `tables` names only the other table, in few rows, and a page's worth is read of the accounts of each.
+    """
+
+    tables: Sql
+    absent: Sql  # the accounts that it does not yield
+    condition: Sql = TRUE
+    id: Sql = ACCOUNT_ID
+    each: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One way to order the table. Rows without a value come last, in both directions."""
+    """One way to order the table. Rows without a value come last in both directions, or count as the least."""
 
     key: str
     value: Sql
@@ -25,7 +41,8 @@ class Sort:
     descending: str = "Largest first"
     starts_descending: bool = False
     nullable: bool = True
-    join: Sql = NOTHING  # a LEFT JOIN that gives each account at most one row
+    absent_is_least: bool = False
+    walk: Walk | None = None
 
 
 @dataclass(frozen=True, slots=True)

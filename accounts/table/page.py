@@ -9,15 +9,24 @@ from django.db import connection
 from accounts.models import Account
 from accounts.rules.sql import Sql, compose
 from accounts.table.built_in import MONTHS
-from accounts.table.columns import Column
+from accounts.table.columns import ACCOUNT_ID, TRUE, Column, Walk
 from accounts.table.state import Cursor, TableState
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1_000
 
+ACCOUNTS = Sql("accounts_account a")
 _ROWS = """
-SELECT a.id, {value} FROM accounts_account a{join}
-WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions}{range}
+SELECT {id}, {value} FROM {tables}
+WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions}
+ORDER BY {order} LIMIT {limit}
+"""
+_ROWS_OF_EACH = """
+SELECT {id}, {value} FROM {tables} CROSS JOIN LATERAL (
+    SELECT a.id FROM accounts_account a
+    WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions}
+    ORDER BY {last} LIMIT {limit}
+) a
 ORDER BY {order} LIMIT {limit}
 """
 _TOTALS = """
@@ -88,46 +97,101 @@ def _beside(row: Row, position: int) -> Cursor:
     return Cursor(value, id, position)
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the list that one index serves: the accounts with a value in its order, or those without, by id."""
+
+    tables: Sql
+    condition: Sql
+    id: Sql = ACCOUNT_ID
+    value: Sql | None = None
+    each: bool = False
+
+    @property
+    def keys(self) -> list[Sql]:
+        return [self.id] if self.value is None else [self.value, self.id]
+
+    def beyond(self, cursor: Cursor, sign: str) -> Sql:
+        """The value alone is said beside the pair, for a walk whose value and id lie in two tables."""
+        if self.value is None:
+            return compose(f"{{id}} {sign} {{at}}", id=self.id, at=Sql.value(cursor.id))
+        at, pair = Sql.value(cursor.value), Sql.values([cursor.value, cursor.id])
+        return compose(
+            f"{{v}} {sign}= {{at}} AND ({{v}}, {{id}}) {sign} ({{pair}})", v=self.value, id=self.id, at=at, pair=pair
+        )
+
+
+def _stretches(state: TableState) -> list[Stretch]:
+    """In the order of the list."""
+    sort, walk = state.sort, state.sort.walk
+    if walk:
+        found = _walked(walk, sort.value, state.conditions)
+    elif sort.nullable:
+        found = [
+            Stretch(ACCOUNTS, compose("{v} IS NOT NULL", v=sort.value), value=sort.value),
+            Stretch(ACCOUNTS, compose("{v} IS NULL", v=sort.value)),
+        ]
+    else:
+        found = [Stretch(ACCOUNTS, TRUE, value=sort.value)]
+    return found[::-1] if sort.absent_is_least and not state.descending else found
+
+
+def _walked(walk: Walk, value: Sql, conditions: Sequence[Sql]) -> list[Stretch]:
+    """Whoever asks for the absent alone need not wait for a walk that can find none of them."""
+    absent = Stretch(ACCOUNTS, walk.absent)
+    if walk.absent.wrapped() in conditions:
+        return [absent]
+    return [Stretch(walk.tables, walk.condition, walk.id, value, walk.each), absent]
+
+
 def _rows(state: TableState, cursor: Cursor | None, *, backwards: bool, tenant_id: int) -> list[Row]:
-    """One row more than a page, to know whether there is another. Rows without a value are a second range."""
+    """One row more than a page, to know whether there is another."""
     found: list[Row] = []
-    for condition in _ranges(state, cursor, backwards=backwards):
+    for stretch, condition in _ahead(state, cursor, backwards=backwards):
         if len(found) <= PAGE_SIZE:
             limit = PAGE_SIZE + 1 - len(found)
-            found += _query(state, condition, backwards=backwards, limit=limit, tenant_id=tenant_id)
+            found += _query(state, stretch, condition, backwards=backwards, limit=limit, tenant_id=tenant_id)
     return found
 
 
-def _ranges(state: TableState, cursor: Cursor | None, *, backwards: bool) -> list[Sql]:
-    """What is still ahead of the cursor, nearest first."""
-    value, sign = state.sort.value, Sql("<" if backwards is not state.descending else ">")
-    nullable = state.sort.nullable
-    with_value, without = compose("{v} IS NOT NULL", v=value), compose("{v} IS NULL", v=value)
-    if cursor is None:
-        return [with_value, without] if nullable else [Sql("true")]
-    if cursor.value is None:
-        rest = compose("{without} AND a.id {sign} {id}", without=without, sign=sign, id=Sql.value(cursor.id))
-        return [rest, with_value] if backwards else [rest]
-    row = Sql.values([cursor.value, cursor.id])
-    rest = compose("({v}, a.id) {sign} ({row})", v=value, sign=sign, row=row)
-    return [rest, without] if nullable and not backwards else [rest]
+def _ahead(state: TableState, cursor: Cursor | None, *, backwards: bool) -> list[tuple[Stretch, Sql]]:
+    """What is still ahead of the cursor, nearest first: the rest of its own stretch, and those after it."""
+    stretches = _stretches(state)[:: -1 if backwards else 1]
+    own = next(
+        (at for at, one in enumerate(stretches) if cursor and (one.value is None) is (cursor.value is None)), None
+    )
+    if cursor is None or own is None:
+        return [(stretch, TRUE) for stretch in stretches]
+    rest = stretches[own].beyond(cursor, _sign(state, backwards=backwards))
+    return [(stretches[own], rest), *((stretch, TRUE) for stretch in stretches[own + 1 :])]
 
 
-def _query(state: TableState, condition: Sql, *, backwards: bool, limit: int, tenant_id: int) -> list[Row]:
+def _sign(state: TableState, *, backwards: bool) -> str:
+    return "<" if backwards is not state.descending else ">"
+
+
+def _query(
+    state: TableState, stretch: Stretch, ahead: Sql, *, backwards: bool, limit: int, tenant_id: int
+) -> list[Row]:
     direction = "ASC" if backwards is state.descending else "DESC"
     sql = compose(
-        _ROWS,
-        value=state.sort.value,
-        join=state.sort.join,
+        _ROWS_OF_EACH if stretch.each else _ROWS,
+        id=stretch.id,
+        value=stretch.value or Sql("NULL"),
+        tables=stretch.tables,
         tenant=Sql.value(tenant_id),
-        conditions=_and(state.conditions),
-        range=_and([condition]),
-        order=compose(f"{{v}} {direction}, a.id {direction}", v=state.sort.value),
+        conditions=_and([*state.conditions, stretch.condition, ahead]),
+        order=_ordered(stretch.keys, direction),
+        last=_ordered(stretch.keys[-1:], direction),
         limit=Sql.value(limit),
     )
     with connection.cursor() as cursor:
         cursor.execute(sql.text, sql.params)
         return cursor.fetchall()
+
+
+def _ordered(keys: Sequence[Sql], direction: str) -> Sql:
+    return Sql.join(", ", [compose(f"{{key}} {direction}", key=key) for key in keys])
 
 
 def _and(conditions: Sequence[Sql]) -> Sql:

@@ -64,6 +64,7 @@ def _whole(value: Any) -> int:
 class TableState:
     params: QueryDict
     search: str
+    found: Sql | None
     chosen: Mapping[str, tuple[Choice, ...]]  # by facet
     facets: Mapping[str, Facet]
     columns: tuple[Column, ...]
@@ -75,9 +76,11 @@ class TableState:
     @classmethod
     def of(cls, params: QueryDict, catalogue: Catalogue) -> "TableState":
         sort, descending = _sort(params, catalogue)
+        search = " ".join(params.get("q", "").replace("\x00", "").split())[:SEARCH_LIMIT]
         return cls(
             params=params,
-            search=params.get("q", "").replace("\x00", "").strip()[:SEARCH_LIMIT],
+            search=search,
+            found=_found(search, is_large=catalogue.is_large) if search else None,
             chosen={facet.key: found for facet in catalogue.facets if (found := _chosen(params, facet))},
             facets={facet.key: facet for facet in catalogue.facets},
             columns=tuple(catalogue.chosen(params.getlist("column"))),
@@ -90,7 +93,7 @@ class TableState:
     @property
     def conditions(self) -> list[Sql]:
         facets = [_any_of(choices) for choices in self.chosen.values()]
-        return [*facets, _found(self.search)] if self.search else facets
+        return [*facets, self.found] if self.found else facets
 
     @property
     def is_filtered(self) -> bool:
@@ -147,9 +150,11 @@ def _any_of(choices: tuple[Choice, ...]) -> Sql:
     return Sql.join(" OR ", [choice.predicate for choice in choices]).wrapped()
 
 
-def _found(search: str) -> Sql:
-    """By a part of the name, or the whole id the account has elsewhere."""
+_BY_WORDS = " OR ".join(f"a.{words} ^@ lower({{search}})" for words in ("words", "words_from_2", "words_from_3"))
+
+
+def _found(search: str, *, is_large: bool) -> Sql:
+    """By a part of the name (in a large workspace, the beginning of a word of it), or the whole id it has elsewhere."""
+    by_name = _BY_WORDS if is_large else "a.name ILIKE {pattern}"
     pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    return compose(
-        "(a.name ILIKE {pattern} OR a.external_id = {whole})", pattern=Sql.value(pattern), whole=Sql.value(search)
-    )
+    return compose(f"({by_name} OR a.external_id = {{search}})", pattern=Sql.value(pattern), search=Sql.value(search))

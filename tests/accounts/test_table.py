@@ -2,16 +2,19 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.http import QueryDict
 
 from accounts.models import Account
+from accounts.table import catalogue as catalogues
 from accounts.table import page as paging
 from accounts.table.catalogue import Catalogue
 from accounts.table.page import Page, load_page, load_totals
 from accounts.table.state import Cursor, TableState
 from cs_platform.tenancy.context import tenant_context
+from ctas.opening import open_cta
 from tests.world import MONDAY, Workspace, account, apply_now, live, on, playbook_json, raise_risk, trait
 
 TODAY = MONDAY.date()
@@ -159,6 +162,25 @@ def test_filters(
     assert [one.name for one in load(inside, f"{query}&sort=name").accounts] == found
 
 
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("harb", ["Harbourline Fine Foods"]),
+        ("fine", ["Harbourline Fine Foods"]),
+        ("FINE  fo", ["Harbourline Fine Foods"]),
+    ]
+    + [("foods", ["Harbourline Fine Foods"]), ("ine", []), ("50%", ["50% Off"]), ("_", []), ("acc-77", ["50% Off"])],
+)
+def test_in_a_large_workspace_a_search_finds_beginnings_of_words(
+    inside: Workspace, monkeypatch: pytest.MonkeyPatch, query: str, found: list[str]
+) -> None:
+    monkeypatch.setattr(catalogues, "READ_WHOLE_NAMES", 1)
+    account("Harbourline Fine Foods")
+    account("50% Off", external_id="acc-77")
+
+    assert [one.name for one in load(inside, urlencode({"q": query})).accounts] == found
+
+
 def test_an_account_is_found_by_the_id_it_has_elsewhere(inside: Workspace) -> None:
     account("Harbourline", external_id="acc-77")
 
@@ -217,6 +239,25 @@ def test_the_table_sorts_by_a_playbook_and_lists_the_others_after(inside: Worksp
     assert shown(inside, f"sort=-{key}.progress")[0] == "Harbourline"
     assert shown(inside, f"sort={key}.applied") == ["Harbourline", "Emberline", "Calyx"]
     assert shown(inside, f"sort=-{key}.applied") == ["Calyx", "Emberline", "Harbourline"]
+
+
+def test_who_sorts_by_a_playbook_and_asks_for_those_without_it_gets_them(inside: Workspace, rescue: Any) -> None:
+    key = f"playbook:{rescue.pk}"
+    query = f"{key}=never&sort=-{key}.applied"
+    first = load(inside, query)
+    following = walk(inside, query, "after", str(first.next))
+
+    assert {one.name for one in first.accounts}.union(*following) == set(NAMES) - {"Harbourline", "Emberline", "Calyx"}
+
+
+@pytest.mark.parametrize("sort", ["open_ctas", "-open_ctas"])
+def test_accounts_without_a_cta_count_as_those_with_the_fewest(inside: Workspace, rescue: Any, sort: str) -> None:
+    gannet = Account.objects.get(name="Gannet")
+    open_cta(account=gannet, name="Call them", type="risk", by=inside.priya, now=MONDAY)
+    pages = [[one.name for one in load(inside, f"sort={sort}").accounts]]
+    pages += walk(inside, f"sort={sort}", "after", str(load(inside, f"sort={sort}").next))
+
+    assert [name for page in pages for name in page].index("Gannet") == (0 if sort.startswith("-") else 7)
 
 
 @pytest.mark.parametrize(
