@@ -7,7 +7,7 @@ ask the edit endpoint by htmx; without scripts they submit the form itself. A fo
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -60,6 +60,11 @@ class Vocabulary:
             return value
         return draft_of(dump(value) if isinstance(value, Rule) else value, fields=self.fields, subject=self.subject)
 
+    def at_work(self, draft: Draft) -> Draft:
+        """Somebody is still at it: nothing is judged yet, and a field that was just chosen has its first operator."""
+        settle(draft, fields=self.fields, subject=self.subject)
+        return replace(draft, editing=True)
+
     def rule(self, draft: Draft) -> Rule:
         """Raises RuleErrors."""
         data, unread = written(draft, fields=self.fields, subject=self.subject)
@@ -102,9 +107,7 @@ class RuleWidget(forms.Widget):
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Draft:
         draft = draft_posted(data, name)
-        if draft.editing:
-            settle(draft, fields=self.vocabulary.fields, subject=self.vocabulary.subject)
-        return draft
+        return self.vocabulary.at_work(draft) if draft.editing else draft
 
     def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
         return not any(key.startswith(f"{name}:") for key in data)

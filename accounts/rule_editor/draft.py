@@ -51,6 +51,11 @@ class Draft:
     posted: bool = False
 
     @property
+    def is_searching(self) -> bool:
+        """Looking through the fields changes nothing yet."""
+        return self.picking is not None and not self.editing
+
+    @property
     def is_empty(self) -> bool:
         return not self.root.children
 
@@ -61,14 +66,18 @@ class Draft:
             found = found.children[step] if inside else None  # type: ignore[union-attr]
         return found
 
+    def conditions(self) -> list[Path]:
+        """Where each condition stands, in reading order."""
+        return [path for path, item in _placed(self.root, ()) if isinstance(item, Condition)]
+
     def count(self) -> int:
-        return sum(1 for _ in _walk(self.root))
+        return sum(1 for _ in _placed(self.root, ()))
 
 
-def _walk(item: Item) -> Iterator[Item]:
-    yield item
-    for child in item.children if isinstance(item, Branch) else ():
-        yield from _walk(child)
+def _placed(item: Item, path: Path) -> Iterator[tuple[Path, Item]]:
+    yield path, item
+    for at, child in enumerate(item.children) if isinstance(item, Branch) else ():
+        yield from _placed(child, (*path, at))
 
 
 def dotted(path: Path) -> str:
@@ -238,7 +247,7 @@ _VERBS: dict[str, Callable[[Draft, Path, str], None]] = {
 
 def settle(draft: Draft, *, fields: FieldSet, subject: Subject) -> None:
     """Conditions whose field was just chosen begin with its first operator."""
-    for item in _walk(draft.root):
+    for _path, item in _placed(draft.root, ()):
         found = known(fields, subject, item.field) if isinstance(item, Condition) else None
         if isinstance(item, Condition) and found and item.op not in operators_for(found.type):
             item.op = next(iter(operators_for(found.type)), "")

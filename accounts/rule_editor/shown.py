@@ -64,6 +64,7 @@ class Value:
 @dataclass(frozen=True, slots=True)
 class ShownCondition:
     path: str
+    anchor: str  # the end of its id
     join: str
     field: Field | None
     key: str
@@ -84,6 +85,7 @@ class ShownCondition:
 @dataclass(frozen=True, slots=True)
 class ShownGroup:
     path: str
+    anchor: str
     join: str
     mode: str
     children: Sequence["ShownCondition | ShownGroup"]
@@ -123,6 +125,7 @@ class Eye:
         end = len(branch.children) - 1
         return ShownGroup(
             path=dotted(path),
+            anchor=anchor(path),
             join=join,
             mode=branch.mode,
             children=[
@@ -140,6 +143,7 @@ class Eye:
         operator = offered.get(item.op) or next(iter(offered.values()), None)
         return ShownCondition(
             path=dotted(path),
+            anchor=anchor(path),
             join=join,
             field=found,
             key=item.field,
@@ -198,6 +202,10 @@ class Eye:
         for field in found[:MAX_PICKED_FROM]:
             groups.setdefault(field.group, []).append((field, icon_of(field)))
         return Picker(self.draft.search, list(groups.items()), max(0, len(found) - MAX_PICKED_FROM))
+
+
+def anchor(path: Path) -> str:
+    return "-".join(map(str, path))
 
 
 def icon_of(field: Field) -> str:

@@ -41,34 +41,25 @@ class Explained:
 
 def account_statement(audience: Audience, *, account_id: int, tenant_id: int, clock: Clock) -> Sql:
     """One row: archived, lifecycle, verdict and value per account condition; then users per node of their tree."""
-    columns = [_GATES, *_judged(audience.account, tenant_id, clock)]
-    users = Sql("")
-    if audience.user:
-        counts = _user_counts(audience.user, tenant_id, clock)
-        columns.append(Sql("users.*"))
-        users = compose(" CROSS JOIN LATERAL ({counts}) users", counts=counts)
-    return compose(
-        "SELECT {columns} FROM accounts_account a{users} WHERE a.tenant_id = {tenant} AND a.id = {account}",
-        columns=Sql.join(", ", columns),
-        users=users,
-        tenant=_integer(tenant_id),
-        account=_integer(account_id),
-    )
+    columns = _account_columns(audience, tenant_id, clock)
+    return _of_accounts(audience, columns, [account_id], tenant_id, clock)
+
+
+def accounts_statement(audience: Audience, *, account_ids: Sequence[int], tenant_id: int, clock: Clock) -> Sql:
+    """A row for each of a few accounts: its id, then what `account_statement` says of it."""
+    columns = [Sql("a.id"), *_account_columns(audience, tenant_id, clock)]
+    return _of_accounts(audience, columns, account_ids, tenant_id, clock)
 
 
 def user_statement(audience: Audience, *, account_id: int, end_user_id: int, tenant_id: int, clock: Clock) -> Sql:
     """One row: account archived, lifecycle, user archived, then verdict and value per condition of both trees."""
-    judged = [*_judged(audience.account, tenant_id, clock), *_judged(audience.user, tenant_id, clock)]
-    return compose(
-        "SELECT {columns} FROM accounts_accountuser au"
-        " JOIN accounts_enduser u ON u.id = au.end_user_id AND u.tenant_id = {tenant}"
-        " JOIN accounts_account a ON a.id = au.account_id AND a.tenant_id = {tenant}"
-        " WHERE au.tenant_id = {tenant} AND au.account_id = {account} AND au.end_user_id = {user}",
-        columns=Sql.join(", ", [_GATES, Sql("u.archived_at IS NOT NULL"), *judged]),
-        tenant=_integer(tenant_id),
-        account=_integer(account_id),
-        user=_integer(end_user_id),
-    )
+    return _of_users(_user_columns(audience, tenant_id, clock), [(account_id, end_user_id)], tenant_id)
+
+
+def users_statement(audience: Audience, *, ties: Sequence[tuple[int, int]], tenant_id: int, clock: Clock) -> Sql:
+    """A row for each of a few users at an account: both ids, then what `user_statement` says."""
+    columns = [Sql("au.account_id, au.end_user_id"), *_user_columns(audience, tenant_id, clock)]
+    return _of_users(columns, ties, tenant_id)
 
 
 def read_account(audience: Audience, row: Row, *, clock: Clock, people: People | None = None) -> Explained:
@@ -95,6 +86,44 @@ def read_user(audience: Audience, row: Row, *, clock: Clock, people: People | No
 # Statements ----------------------------------------------------------------------------------------------------------
 
 _GATES = Sql("a.archived_at IS NOT NULL, a.lifecycle")
+
+
+def _account_columns(audience: Audience, tenant_id: int, clock: Clock) -> list[Sql]:
+    columns = [_GATES, *_judged(audience.account, tenant_id, clock)]
+    return [*columns, Sql("users.*")] if audience.user else columns
+
+
+def _of_accounts(
+    audience: Audience, columns: Sequence[Sql], account_ids: Sequence[int], tenant_id: int, clock: Clock
+) -> Sql:
+    users = Sql("")
+    if audience.user:
+        counts = _user_counts(audience.user, tenant_id, clock)
+        users = compose(" CROSS JOIN LATERAL ({counts}) users", counts=counts)
+    return compose(
+        "SELECT {columns} FROM accounts_account a{users} WHERE a.tenant_id = {tenant} AND a.id IN ({accounts})",
+        columns=Sql.join(", ", columns),
+        users=users,
+        tenant=_integer(tenant_id),
+        accounts=Sql.join(", ", [_integer(one) for one in account_ids]),
+    )
+
+
+def _user_columns(audience: Audience, tenant_id: int, clock: Clock) -> list[Sql]:
+    judged = [*_judged(audience.account, tenant_id, clock), *_judged(audience.user, tenant_id, clock)]
+    return [_GATES, Sql("u.archived_at IS NOT NULL"), *judged]
+
+
+def _of_users(columns: Sequence[Sql], ties: Sequence[tuple[int, int]], tenant_id: int) -> Sql:
+    return compose(
+        "SELECT {columns} FROM accounts_accountuser au"
+        " JOIN accounts_enduser u ON u.id = au.end_user_id AND u.tenant_id = {tenant}"
+        " JOIN accounts_account a ON a.id = au.account_id AND a.tenant_id = {tenant}"
+        " WHERE au.tenant_id = {tenant} AND (au.account_id, au.end_user_id) IN ({ties})",
+        columns=Sql.join(", ", columns),
+        tenant=_integer(tenant_id),
+        ties=Sql.join(", ", [Sql(f"({int(account)}, {int(user)})") for account, user in ties]),
+    )
 
 
 def _integer(value: int) -> Sql:

@@ -3,13 +3,16 @@
 from typing import Any
 
 from django.http import HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.table.catalogue import Catalogue
 from accounts.table.links import chips, heads, presets
 from accounts.table.page import Page, Totals, load_page, load_totals
+from accounts.table.rule_filter import PARAMETER, RuleFilter
 from accounts.table.state import TableState
+from accounts.views.filtering import filter_of, filtered
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
@@ -26,20 +29,24 @@ def account_table(request: WorkspaceRequest, slug: str) -> HttpResponse:
     return render_beside(request, "accounts/table.html", lambda: _listed(request), fragments=FRAGMENTS)
 
 
-def _state(request: WorkspaceRequest) -> tuple[Catalogue, TableState]:
-    catalogue = Catalogue.of(request.membership, today=timezone.localdate(request.now))
-    return catalogue, TableState.of(request.GET, catalogue)
+def _state(request: WorkspaceRequest) -> tuple[Catalogue, TableState, RuleFilter]:
+    rule = filter_of(request)
+    catalogue = filtered(request, Catalogue.of(request.membership, today=timezone.localdate(request.now)), rule)
+    return catalogue, TableState.of(request.GET, catalogue), rule
 
 
 def _listed(request: WorkspaceRequest) -> dict[str, Any]:
-    catalogue, state = _state(request)
+    catalogue, state, rule = _state(request)
     page = load_page(state, tenant_id=request.tenant.pk)
     return {
         "state": state,
         "page": page,
         "rows": _rows(request, catalogue, state, page),
         "heads": heads(state),
-        "chips": chips(state),
+        "chips": [chip for chip in chips(state) if chip.facet.key != PARAMETER],
+        "rule": rule,
+        "rule_chips": rule.chips(state),
+        "rule_editor": f"{reverse('accounts:filter', args=[request.tenant.slug])}{state.address()}",
         "presets": presets(state),
         "previous": _address(state, before=page.previous),
         "next": _address(state, after=page.next),
@@ -66,7 +73,7 @@ def _address(state: TableState, **cursor: Any) -> str:
 
 
 def _counted(request: WorkspaceRequest) -> dict[str, Any]:
-    _catalogue, state = _state(request)
+    _catalogue, state, _rule = _state(request)
     return {"state": state, "totals": _totals(request, state)}
 
 

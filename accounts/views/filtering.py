@@ -1,0 +1,57 @@
+"""A rule as a filter of the accounts table: read from its address, and built in a dialog."""
+
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import HttpResponse, QueryDict
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from accounts.fields import workspace_fields
+from accounts.rule_field import EditsRules, RuleField, people_of
+from accounts.rules.fields import Subject
+from accounts.rules.sql import Clock
+from accounts.table.catalogue import Catalogue
+from accounts.table.rule_filter import PARAMETER, RuleFilter, compact
+from accounts.table.state import PASSING
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires, target_id
+
+
+class FilterForm(EditsRules, forms.Form):
+    rules = RuleField(Subject.ACCOUNT, required=False)
+
+
+def filter_of(request: WorkspaceRequest) -> RuleFilter:
+    if not request.GET.get(PARAMETER):
+        return RuleFilter()
+    return RuleFilter.read(request.GET, fields=workspace_fields(), people=people_of(request.tenant.pk))
+
+
+def filtered(request: WorkspaceRequest, catalogue: Catalogue, rule: RuleFilter) -> Catalogue:
+    clock = Clock.at(request.now, ZoneInfo(request.tenant.timezone))
+    return rule.among(catalogue, tenant_id=request.tenant.pk, clock=clock)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.READ)
+def edit_filter(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """The builder for the list at this query string; done, it leads back to that list."""
+    rule = filter_of(request).rule
+    form = FilterForm(request.POST if request.method == "POST" else None, initial={"rules": rule})
+    if form.is_valid():
+        return go_to(request, _list(request, compact(form.cleaned_data["rules"] and form.cleaned_data["rules"].root)))
+    template = "_filter_dialog" if target_id(request) == "dialog" else "filter"
+    context = {"form": form, "back": _list(request, request.GET.get(PARAMETER)), "here": request.get_full_path()}
+    status = 422 if form.is_bound and not form.is_editing else 200
+    return render_page(request, f"accounts/{template}.html", context, status=status)
+
+
+def _list(request: WorkspaceRequest, rule: str | None) -> str:
+    """The list as it was, from its beginning, with this rule."""
+    params = QueryDict(request.GET.urlencode(), mutable=True)
+    for name in (*PASSING, PARAMETER):
+        params.pop(name, None)
+    if rule:
+        params[PARAMETER] = rule
+    return f"{reverse('accounts:list', args=[request.tenant.slug])}?{params.urlencode(safe=':')}"
