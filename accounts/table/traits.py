@@ -1,6 +1,6 @@
 """A column for each trait of accounts; the ones edited here are shown from the start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -8,13 +8,15 @@ from typing import Any
 
 from accounts.models import Account, TraitDefinition
 from accounts.models.traits import TraitType
-from accounts.rules.sql import Sql
+from accounts.rules.sql import Sql, compose
 from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
-from accounts.table.columns import Cells, Column, Facet, Sort
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort
 from accounts.trait_values import presented
 from cs_platform.tenancy.models import Membership
 
 SHOWN_FROM_THE_START = 2
+MOST_CHOICES = 30  # in a column's menu
+UNSET = " "  # no choice is called so
 _NUMBERS = (TraitType.NUMBER, TraitType.CURRENCY)
 _SORTS: dict[str, tuple[type, str, str]] = {
     TraitType.TEXT: (str, FIRST, LAST),
@@ -37,7 +39,7 @@ class TraitColumns:
 
     @cached_property
     def _definitions(self) -> list[TraitDefinition]:
-        found = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, column="")
+        found = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, column="", archived_at__isnull=True)
         return list(found.order_by("source", "label", "pk"))
 
     def columns(self) -> Sequence[Column]:
@@ -47,6 +49,10 @@ class TraitColumns:
 
     def facets(self) -> Sequence[Facet]:
         return ()
+
+    def _facet(self, key: str, definition: TraitDefinition) -> Facet | None:
+        choices = tuple(_choices(definition)) if definition.slot else ()
+        return Facet(key, definition.label, "tag", choices, listed=False) if choices else None
 
     def _column(self, definition: TraitDefinition, *, usual: bool) -> Column:
         key = f"trait:{definition.key}"
@@ -58,6 +64,7 @@ class TraitColumns:
             icon="tag",
             classes="right" if definition.type in _NUMBERS else "",
             sorts=_sorts(key, definition),
+            facet=self._facet(key, definition),
             loads=(definition.slot or "traits",),
             usual=usual,
             without="Not set",
@@ -84,6 +91,19 @@ def _sorts(key: str, definition: TraitDefinition) -> tuple[Sort, ...]:
         return ()
     kind, ascending, descending = _SORTS[definition.type]
     return (Sort(key, Sql(f"a.{definition.slot}"), kind, ascending, descending),)
+
+
+def _choices(definition: TraitDefinition) -> Iterator[Choice]:
+    """Of a trait with a few values only."""
+    slot = f"a.{definition.slot}"
+    if definition.type == TraitType.BOOLEAN:
+        yield from (Choice("yes", "Yes", Sql(f"{slot} = true")), Choice("no", "No", Sql(f"{slot} = false")))
+    elif definition.type == TraitType.CHOICE:
+        for word in definition.choices[:MOST_CHOICES]:
+            yield Choice(word, word, compose(f"{slot} = {{word}}", word=Sql.value(word)))
+    else:
+        return
+    yield Choice(UNSET, "Not set", Sql(f"{slot} IS NULL"))
 
 
 def _value(account: Account, definition: TraitDefinition) -> Any:

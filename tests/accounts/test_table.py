@@ -13,6 +13,7 @@ from accounts.table import page as paging
 from accounts.table.catalogue import Catalogue
 from accounts.table.page import Page, load_page, load_totals
 from accounts.table.state import Cursor, TableState
+from accounts.table.traits import UNSET
 from cs_platform.tenancy.context import tenant_context
 from ctas.opening import open_cta
 from tests.world import MONDAY, Workspace, account, apply_now, live, on, playbook_json, raise_risk, trait
@@ -168,8 +169,12 @@ def test_filters(
         ("harb", ["Harbourline Fine Foods"]),
         ("fine", ["Harbourline Fine Foods"]),
         ("FINE  fo", ["Harbourline Fine Foods"]),
-    ]
-    + [("foods", ["Harbourline Fine Foods"]), ("ine", []), ("50%", ["50% Off"]), ("_", []), ("acc-77", ["50% Off"])],
+        ("foods", ["Harbourline Fine Foods"]),
+        ("ine", []),
+        ("50%", ["50% Off"]),
+        ("_", []),
+        ("acc-77", ["50% Off"]),
+    ],
 )
 def test_in_a_large_workspace_a_search_finds_beginnings_of_words(
     inside: Workspace, monkeypatch: pytest.MonkeyPatch, query: str, found: list[str]
@@ -179,6 +184,27 @@ def test_in_a_large_workspace_a_search_finds_beginnings_of_words(
     account("50% Off", external_id="acc-77")
 
     assert [one.name for one in load(inside, urlencode({"q": query})).accounts] == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("trait:stage=Won", ["Won"]),
+        ("trait:stage=Lost", []),
+        (f"trait:stage={UNSET}", ["Open"]),
+        ("trait:sso=yes", ["Open"]),
+        ("trait:sso=no", []),
+    ],
+)
+def test_a_trait_with_few_values_filters_from_the_menu_of_its_column(
+    inside: Workspace, query: str, found: list[str]
+) -> None:
+    trait("stage", "choice", choices=["Won", "Lost"])
+    trait("sso", "boolean")
+    account("Won", t01="Won")
+    account("Open", b01=True)
+
+    assert [one.name for one in load(inside, query).accounts] == found
 
 
 def test_an_account_is_found_by_the_id_it_has_elsewhere(inside: Workspace) -> None:
