@@ -284,7 +284,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
-RULE_FIELD_SOURCES: list[str] = []
+RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"]
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 # Names of those who act and are no team members.

@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 import django_filters as filters
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from accounts.fields import workspace_fields
 from accounts.models import (
@@ -18,7 +19,7 @@ from accounts.models import (
     TraitProblem,
 )
 from accounts.models.account import AccountQuerySet, Lifecycle
-from accounts.rules.compile import predicate
+from accounts.rules.compile import Audience, matching_users, predicate
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import Rule, RuleErrors, parse
 from accounts.rules.sql import Clock
@@ -57,14 +58,17 @@ class AccountFilters(filters.FilterSet):
         return queryset
 
     def matching(self, queryset: AccountQuerySet, name: str, value: str) -> QuerySet[Account]:
-        api = self.request.api
-        clock = Clock.at(api.now, ZoneInfo(api.tenant.timezone))
-        return queryset.where(predicate(_rule(value), tenant_id=api.tenant.pk, clock=clock))
+        rule = _rule(value, Subject.ACCOUNT)
+        return queryset.where(predicate(rule, tenant_id=self.request.api.tenant.pk, clock=_clock(self.request)))
 
 
-def _rule(text: str) -> Rule:
+def _clock(request: Any) -> Clock:
+    return Clock.at(request.api.now, ZoneInfo(request.api.tenant.timezone))
+
+
+def _rule(text: str, subject: Subject) -> Rule:
     try:
-        return parse(strict_json(text.encode()), fields=workspace_fields(), subject=Subject.ACCOUNT, path="")
+        return parse(strict_json(text.encode()), fields=workspace_fields(), subject=subject, path="")
     except RuleErrors as errors:
         faults = [Fault(f"{PARAMETER}rule{pointer_of_path(error.path)}", error.message) for error in errors.errors]
         raise Invalid("This rule cannot be asked.", code="invalid_rule", faults=faults) from None
@@ -79,10 +83,20 @@ class UserFilters(filters.FilterSet):
     name = filters.CharFilter(lookup_expr="icontains", label="Part of the name.")
     account = NumberInFilter(method="at_accounts", label="Ids of accounts.")
     updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    rule = filters.CharFilter(
+        method="matching",
+        label='A rule that holds at one of their accounts: {"field": "role", "op": "is", "value": "admin"}.',
+    )
 
     class Meta:
         model = EndUser
         fields: list[str] = []
+
+    def matching(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        audience = Audience(user=_rule(value, Subject.USER), lifecycles=None)
+        ties = matching_users(audience, tenant_id=self.request.api.tenant.pk, clock=_clock(self.request))
+        ids = RawSQL(f"SELECT t.end_user_id FROM ({ties.text}) t", ties.params)
+        return queryset.filter(pk__in=ids)
 
     def at_accounts(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
         """A sub-select, so that a user of two of them appears once."""

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from accounts.models import Conversation, EventType, Indicator, TraitProblem
+from accounts.models import AccountUser, Conversation, EventType, Indicator, TraitProblem
 from cs_platform.tenancy.context import tenant_context
 from tests.rest.client import Api
 from tests.world import MONDAY, Workspace, account, on, trait, user
@@ -62,6 +62,19 @@ def test_a_rule_filters_like_a_playbook(api: Api, three: list[str]) -> None:
     rule = {"all": [{"field": "trait:stage", "op": "is", "value": "A"}, {"field": "mrr", "op": "less", "value": 150}]}
 
     assert names(api, f"rule={quote(orjson.dumps(rule))}") == ["Ada"]
+
+
+def test_users_are_found_by_a_rule_that_holds_at_one_of_their_accounts(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        one, other = account("One"), account("Other")
+        both = user("Both", one, role="member")
+        AccountUser.objects.create(account=other, end_user=both, role="admin")
+        user("Neither", one, role="member")
+    rule = {"field": "role", "op": "is", "value": "admin"}
+
+    found = api.get(f"/users/?rule={quote(orjson.dumps(rule))}").results
+
+    assert [user["name"] for user in found] == ["Both"]
 
 
 @pytest.mark.parametrize(

@@ -1,51 +1,39 @@
 """An upper layer adds fields with facts of its own; predicate, one pass, sentence and explanation know them at once."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from accounts.rules import compile
+from accounts.rules.aggregates import Aggregate
 from accounts.rules.explain import account_statement, read_account
 from accounts.rules.fields import Field, FieldSet, FieldType, Subject
-from accounts.rules.grammar import Leaf, RuleErrors
-from accounts.rules.operators import condition
-from accounts.rules.sql import Clock, Sql, compose
+from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import tenant_context
 
 from .cast import CLOCK, Cast, tenant_of
 from .conftest import Run
 
 
-@dataclass(frozen=True, slots=True)
-class PerAccount:
-    """One value per account: `value` over a grouped table."""
-
-    table: str
-    value: str
-
-    def hits(self, leaf: Leaf, *, tenant_id: int, clock: Clock) -> Sql:
-        holds = condition(leaf.operator, Sql("s.x"), leaf.values, type=leaf.field.type, clock=clock)
-        return compose(f"SELECT s.id FROM ({self._rows(tenant_id)} GROUP BY 1) s WHERE {{holds}}", holds=holds)
-
-    def current(self, leaf: Leaf, subject_id: Sql, *, tenant_id: int, clock: Clock) -> Sql | None:
-        return compose(f"(SELECT s.x FROM ({self._rows(tenant_id)} GROUP BY 1) s WHERE s.id = {{id}})", id=subject_id)
-
-    def _rows(self, tenant_id: int) -> str:
-        return f"SELECT t.account_id AS id, {self.value} AS x FROM {self.table} t WHERE t.tenant_id = {tenant_id}"
+def per_account(table: str, value: str, *, missing: Any = None) -> Aggregate:
+    rows = f"SELECT t.account_id, {value} FROM {table} t WHERE t.tenant_id = {{tenant}} GROUP BY 1"
+    return Aggregate(rows, Subject.ACCOUNT, missing=missing)
 
 
-STATES = (("active", "Active"), ("ended", "Ended"))
-TIES = Field("ties", "Ties", FieldType.NUMBER, Subject.ACCOUNT, PerAccount("accounts_accountuser", "count(*)"))
-RISK = Field(
-    "risk", "Last risk", FieldType.STATE, Subject.ACCOUNT, PerAccount("accounts_indicator", "max(t.state)"), STATES
-)
+STATES = (("active", "Active"), ("ended", "Ended"), ("never", "Never raised"))
+COUNT = per_account("accounts_accountuser", "count(*)")
+COUNT_OR_NONE = per_account("accounts_accountuser", "count(*)", missing=0)
+LAST = per_account("accounts_indicator", "max(t.state)", missing="never")
+TIES = Field("ties", "Ties", FieldType.NUMBER, Subject.ACCOUNT, COUNT)
+ALL_TIES = Field("all_ties", "All ties", FieldType.NUMBER, Subject.ACCOUNT, COUNT_OR_NONE)
+RISK = Field("risk", "Last risk", FieldType.STATE, Subject.ACCOUNT, LAST, STATES)
+FIELDS = (TIES, ALL_TIES, RISK)
 
 
 class Upper:
     def fields(self, subject: Subject) -> Iterable[Field]:
-        return (field for field in (TIES, RISK) if field.subject is subject)
+        return (field for field in FIELDS if field.subject is subject)
 
     def find(self, subject: Subject, key: str) -> Field | None:
         return next((field for field in self.fields(subject) if field.key == key), None)
@@ -74,6 +62,10 @@ CASES: list[tuple[dict[str, Any], set[str]]] = [
     ({"field": "risk", "op": "is", "value": "active"}, {"two"}),
     ({"field": "risk", "op": "is_not", "value": "active"}, {"none"}),
     ({"field": "risk", "op": "is_any_of", "value": ["active", "ended"]}, {"two"}),
+    ({"field": "risk", "op": "is", "value": "never"}, {"none"}),
+    ({"field": "all_ties", "op": "less", "value": 1}, {"none"}),
+    ({"field": "all_ties", "op": "at_most", "value": 2}, {"none", "two"}),
+    ({"field": "all_ties", "op": "not_set"}, set()),
 ]
 
 
@@ -96,10 +88,10 @@ def test_its_value_is_shown(run: Run, cast: Cast) -> None:
         shown[name] = [(line.sentence, line.value) for line in tree.children]
     assert shown == {
         "two": [("Ties is more than 1", "2"), ("Last risk is Active", "Active")],
-        "none": [("Ties is more than 1", "not set"), ("Last risk is Active", "")],
+        "none": [("Ties is more than 1", "not set"), ("Last risk is Active", "Never raised")],
     }
 
 
 def test_its_choices_are_held_to(cast: Cast) -> None:
-    with pytest.raises(RuleErrors, match="Choose one of: active, ended"):
+    with pytest.raises(RuleErrors, match="Choose one of: active, ended, never"):
         cast.audience({"field": "risk", "op": "is", "value": "lost"})
