@@ -1,0 +1,21 @@
+// The rule editor's field picker: Enter takes the first field found, arrows walk them, Esc puts the picker away.
+
+document.addEventListener("keydown", (event) => {
+  const picker = event.target.closest("[data-picker]");
+  if (!picker || event.ctrlKey || event.metaKey || event.altKey) return;
+  const items = [...picker.querySelectorAll(".item")];
+  const here = items.indexOf(document.activeElement);
+  if (event.key === "Enter" && here < 0) items[0]?.click();
+  else if (event.key === "ArrowDown") items[Math.min(here + 1, items.length - 1)]?.focus();
+  else if (event.key === "ArrowUp") (items[here - 1] ?? picker.querySelector("input"))?.focus();
+  else if (event.key === "Escape") close(picker);
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+});
+
+function close(picker) {
+  const button = picker.parentElement.querySelector("[aria-expanded=true]");
+  button?.focus();
+  button?.click();
+}
