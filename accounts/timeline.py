@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q
-
 from accounts.actors import Actor, load_actors
 from accounts.models import Account, TimelineEntry
+from accounts.places import Place, older_than
 
 PAGE_SIZE = 20
 _LOOKS: tuple[tuple[str, str, str], ...] = (
@@ -23,27 +22,6 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("indicator.", "triangle-alert", "warn"),
     ("conversation.", "mail", "neutral"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The last entry shown so far."""
-
-    at: datetime
-    id: int
-
-    def __str__(self) -> str:
-        return f"{self.at.isoformat()}~{self.id}"
-
-    @classmethod
-    def read(cls, text: str) -> "Place | None":
-        """None for anything that is no place: the timeline then starts at its newest entry."""
-        moment, _, id = text.partition("~")
-        try:
-            at = datetime.fromisoformat(moment)
-            return cls(at, int(id)) if at.tzinfo and id.isascii() and len(id) < 19 else None
-        except ValueError:
-            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +43,12 @@ class Timeline:
 def load_timeline(account: Account, *, after: Place | None = None) -> Timeline:
     entries = TimelineEntry.objects.filter(account=account)
     if after:
-        entries = entries.filter(_older(after))
+        entries = entries.filter(older_than(after))
     found = list(entries.order_by("-at", "-pk")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
     actors = load_actors({entry.actor for entry in shown})
     last = Place(shown[-1].at, shown[-1].pk) if len(found) > PAGE_SIZE else None
     return Timeline([_entry(entry, actors[entry.actor]) for entry in shown], last)
-
-
-def _older(place: Place) -> Q:
-    return Q(at__lt=place.at) | Q(at=place.at, pk__lt=place.id)
 
 
 def _entry(entry: TimelineEntry, who: Actor) -> Entry:

@@ -13,8 +13,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import connection
+from django.db import connection, transaction
 
+from accounts.changes import TRAIT, Changed, of_subject, remember_changes
 from accounts.models import Account, EndUser, TimelineEntry, TraitDefinition
 from accounts.models.account import Lifecycle
 from accounts.models.traits import SLOT_FAMILY, TraitType
@@ -259,10 +260,11 @@ def set_trait(
         raise TypeError(f"{definition} is a trait of the {definition.scope}.")
     after = typed_value(definition, value)
     _refuse_stranger(definition, after)
-    change = Change(_write(subject, definition, after, by.actor, now), after)
+    with transaction.atomic():
+        change = Change(_write(subject, definition, after, by.actor, now), after)
+        if change:
+            _tell(subject, definition, change, by.actor, now)
     _remember(subject, definition.key, after, by.actor)
-    if change:
-        _tell(subject, definition, change, by.actor, now)
     return change
 
 
@@ -299,7 +301,9 @@ def _remember(subject: Account | EndUser, key: str, value: Any, writer: str) -> 
 
 
 def _tell(subject: Account | EndUser, definition: TraitDefinition, change: Change, actor: str, now: datetime) -> None:
-    """One entry on the account, or on every account of the user."""
+    """In the history; and one entry on the account, or on every account of the user."""
+    changed = Changed(TRAIT + definition.key, change.before, change.after, actor, **of_subject(subject))
+    remember_changes([changed], now=now)
     is_user = isinstance(subject, EndUser)
     entry = {
         "end_user_id": subject.pk if is_user else None,

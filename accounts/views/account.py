@@ -8,8 +8,9 @@ from django.views.decorators.http import require_safe
 from accounts import cards
 from accounts.models import Account
 from accounts.panels import panels
+from accounts.places import Place
 from accounts.table.built_in import MONTHS
-from accounts.timeline import Place, load_timeline
+from accounts.timeline import load_timeline
 from accounts.views.loading import account_or_404
 from accounts.views.traits import traits_form
 from cs_platform.tenancy.roles import Ability

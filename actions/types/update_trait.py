@@ -12,6 +12,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.actors import Actor, load_actors
+from accounts.changes import TRAIT, Changed, remember_changes
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.rules.fields import FieldType
@@ -196,8 +197,13 @@ class UpdateTrait(Action):
         for (scope, key), runs in _by_trait(undone).items():
             definition = _definition({"scope": scope, "trait": key})
             if definition is not None:
-                chains = _by_target(runs)
-                _update(batch, definition, {target: _origin(batch, chain) for target, chain in chains.items()})
+                origins = {target: _origin(batch, chain) for target, chain in _by_target(runs).items()}
+                written = _update(batch, definition, origins)
+                changes = [
+                    _changed_value(definition, target, held, origins[target].value, actor=held.writer)
+                    for target, held in written.items()
+                ]
+                remember_changes(changes, now=batch.now)
 
 
 def _days_words(days: int) -> str:
@@ -288,10 +294,19 @@ def _write(batch: Batch, definition: TraitDefinition, wanted: Sequence[_Wanted])
     current = _update(batch, definition, {want.target_id: _written(want) for want in wanted})
     texts = _texts(definition, [*(want.value for want in wanted), *(held.value for held in current.values())])
     applied: dict[UUID, Applied] = {}
+    changes: list[Changed] = []
     for want in wanted:
-        applied[want.run.id] = Applied(_receipt(definition, want, current[want.target_id], texts))
+        before = current[want.target_id]
+        applied[want.run.id] = Applied(_receipt(definition, want, before, texts))
+        changes.append(_changed_value(definition, want.target_id, before, want.value, actor=want.run.writer))
         current[want.target_id] = _written(want)
+    remember_changes(changes, now=batch.now)
     return applied
+
+
+def _changed_value(definition: TraitDefinition, target_id: int, before: _Value, after: Any, *, actor: str) -> Changed:
+    subject = "account_id" if definition.scope == TraitDefinition.Scope.ACCOUNT else "end_user_id"
+    return Changed(TRAIT + definition.key, before.value, after, actor, **{subject: target_id})
 
 
 def _written(want: _Wanted) -> _Value:
