@@ -193,4 +193,3 @@ def _is_person(field: str) -> bool:
 
 def _ids(rows: Iterable[TraitChange]) -> set[int]:
     return {value for row in rows for value in (row.before, row.after) if isinstance(value, int)}
-
