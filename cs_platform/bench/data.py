@@ -126,9 +126,11 @@ USER_TRAITS = [
 ]
 PRESENT = 0.72  # of 25 possible traits an account has 18
 _WROTE_AT = f"timestamptz '{NOW.isoformat()}' - interval '1 day'"
+_FIRST_WORDS = ["Amber", "Birch", "Calyx", "Drumlin", "Ember", "Foxglove", "Harbour", "Juniper", "Kestrel", "North"]
+_SECOND_WORDS = ["Bank", "Energy", "Foods", "Freight", "Games", "Health", "Logistics", "Media", "Retail", "Robotics"]
 _ACCOUNT_COLUMNS = {
     "external_id": "'a-' || i",
-    "name": "'Customer ' || i",
+    "name": f"{one_of(298, *_FIRST_WORDS)} || ' ' || {one_of(299, *_SECOND_WORDS)} || ' ' || i",
     "plan": usually(301, 0.95, one_of(302, "Free", "Starter", "Growth", "Enterprise")),
     "lifecycle": f"CASE WHEN {chance(303)} < 0.7 THEN 'subscribed' WHEN {chance(303)} < 0.82 THEN 'trialing'"
     f" WHEN {chance(303)} < 0.95 THEN 'churned' ELSE 'ignored' END",
@@ -164,10 +166,10 @@ def make_workspaces(profile: Profile) -> list[Tenant]:
 
 def make_workspace(slug: str, accounts: int) -> Tenant:
     tenant = Tenant.objects.create(slug=slug, name=slug, created_at=NOW)
-    people = _make_people(tenant)
+    people = make_people(tenant, PEOPLE)
     with tenant_context(tenant.pk):
-        _define_traits()
-        first = _fill("accounts_account", _ACCOUNT_COLUMNS, ACCOUNT_TRAITS, accounts, tenant, _owners(people))
+        define_traits()
+        first = fill_accounts(tenant, accounts, people, ACCOUNT_TRAITS)
         _make_users(tenant, accounts, first_account=first)
         _make_indicators(tenant, accounts, first_account=first)
     return tenant
@@ -179,8 +181,8 @@ def settle_tables(tables: Iterable[str]) -> None:
             cursor.execute(f"VACUUM (ANALYZE) {table}")
 
 
-def _make_people(tenant: Tenant) -> list[int]:
-    emails = [f"{number}@{tenant.slug}.example" for number in range(PEOPLE)]
+def make_people(tenant: Tenant, count: int) -> list[int]:
+    emails = [f"{number}@{tenant.slug}.example" for number in range(count)]
     users = User.objects.bulk_create([User(email=email, name=email) for email in emails])
     members = [
         Membership(tenant=tenant, user=user, role="csm", name=f"Member {at}", email=user.email, joined_at=NOW)
@@ -197,7 +199,7 @@ def _owners(people: Sequence[int]) -> dict[str, str]:
     }
 
 
-def _define_traits() -> None:
+def define_traits() -> None:
     TraitDefinition.objects.bulk_create(
         TraitDefinition(
             scope=scope, key=trait.key, label=trait.key, type=trait.type, slot=trait.slot, choices=list(trait.choices)
@@ -205,6 +207,11 @@ def _define_traits() -> None:
         for scope, traits in (("account", ACCOUNT_TRAITS), ("user", USER_TRAITS))
         for trait in traits
     )
+
+
+def fill_accounts(tenant: Tenant, accounts: int, people: Sequence[int], traits: Sequence[Trait]) -> int:
+    """Returns the first one's id."""
+    return _fill("accounts_account", _ACCOUNT_COLUMNS, traits, accounts, tenant, _owners(people))
 
 
 def _fill(
@@ -217,7 +224,7 @@ def _fill(
     names = ", ".join([*columns, *slots])
     document = ", ".join(f"'{trait.key}', {trait.json}" for trait in traits)
     for start in range(1, rows + 1, SLICE):
-        _execute(
+        execute(
             f"INSERT INTO {table} (tenant_id, {names}, traits, trait_writers)"
             f" SELECT {tenant.pk}, {names}, jsonb_strip_nulls(jsonb_build_object({document})), '{{}}'"
             f" FROM (SELECT {made} FROM {_numbers(start, rows)} ORDER BY i OFFSET 0) s"
@@ -246,7 +253,7 @@ def _account_of(user: str, accounts: int, first_account: int) -> str:
 
 
 def _tie(tenant: Tenant, numbers: str, first_user: int, account: str) -> None:
-    _execute(
+    execute(
         "INSERT INTO accounts_accountuser (tenant_id, account_id, end_user_id, role, last_seen_at, is_key_contact)"
         f" SELECT {tenant.pk}, {account}, {first_user} + i - 1, {one_of(602, 'owner', 'admin', 'member', 'viewer')},"
         f" {usually(603, 0.9, moment(604, 120))}, {chance(605)} < 0.1 FROM {numbers} ON CONFLICT DO NOTHING"
@@ -258,7 +265,7 @@ def _make_events(tenant: Tenant, accounts: int, users: int, *, first_account: in
     ids = f"ARRAY[{', '.join(str(type.pk) for type in types)}]::bigint[]"
     rows = accounts * EVENTS_PER_ACCOUNT
     for start in range(1, rows + 1, SLICE):
-        _execute(
+        execute(
             "INSERT INTO accounts_eventcount (tenant_id, event_type_id, day, account_id, end_user_id, count, last_at)"
             f" SELECT {tenant.pk}, ({ids})[1 + floor({chance(701)} ^ 2 * {len(types)})::int],"
             f" {day(702, 1 - DAYS_OF_EVENTS, 0)}, {_account_of('who', accounts, first_account)},"
@@ -271,7 +278,7 @@ def _make_events(tenant: Tenant, accounts: int, users: int, *, first_account: in
 def _make_indicators(tenant: Tenant, accounts: int, *, first_account: int) -> None:
     for at, (title, kind) in enumerate(INDICATORS.items()):
         state = f"CASE WHEN {chance(810 + at)} < 0.6 THEN 'active' ELSE 'addressed' END"
-        _execute(
+        execute(
             "INSERT INTO accounts_indicator"
             " (tenant_id, account_id, kind, title, note, state, raised_at, raised_by, settled_by, reason)"
             f" SELECT {tenant.pk}, {first_account} + i - 1, '{kind}', '{title}', '', {state}, {_WROTE_AT},"
@@ -283,6 +290,6 @@ def _numbers(start: int, last: int, slice: int = SLICE) -> str:
     return f"generate_series({start}::bigint, {min(start + slice - 1, last)}) i"
 
 
-def _execute(sql: str) -> None:
+def execute(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql)

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from cs_platform.bench import measure
+from cs_platform.bench import measure, table
 from cs_platform.bench.evaluator import compiled
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
 from cs_platform.bench.profiles import PROFILES, Profile
@@ -22,6 +22,8 @@ KEYS = {
     " speedup_vs_per_playbook enroll_ratio accounts_per_cpu_s rls_ratio equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
+    "table": "accounts p95_ms_default p95_ms_filter p95_ms_sort p95_ms_playbook p95_ms_never p95_ms_search p95_ms_deep"
+    " p95_ms_count equal",
 }
 
 
@@ -56,6 +58,13 @@ def test_the_engine_does_what_the_orm_does() -> None:
 def test_a_stop_leaves_nothing_behind() -> None:
     figures = bench("stop", "--enrollments", "4")
     assert (figures["enrollments"], figures["residue"]) == (4, 0)
+
+
+def test_the_table_shows_what_a_plain_statement_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(table, "REQUESTS", 1)
+    figures = bench("table", "--accounts", "600")
+    assert figures["equal"] is True
+    assert figures["accounts"] == 600
 
 
 def test_a_database_in_use_is_left_alone() -> None:

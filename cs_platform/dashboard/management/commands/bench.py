@@ -13,6 +13,7 @@ from cs_platform.bench.measure import circumstances
 from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
 from cs_platform.bench.stop import stop
+from cs_platform.bench.table import table
 from cs_platform.tenancy.models import Tenant
 
 
@@ -25,6 +26,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "evaluate": _evaluate,
     "apply": lambda options: apply(options["runs"]),
     "stop": lambda options: stop(options["enrollments"]),
+    "table": lambda options: table(options["accounts"] or PROFILES[options["profile"]].accounts),
 }
 
 
@@ -33,9 +35,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", choices=BENCHES)
-        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together")
+        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together; table: of one")
         parser.add_argument(
-            "--profile", choices=PROFILES, default="S", help="evaluate: S is 100,000 accounts, M a million"
+            "--profile", choices=PROFILES, default="S", help="evaluate, table: S is 100,000 accounts, M a million"
         )
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
