@@ -29,5 +29,7 @@ def presented(definition: TraitDefinition, value: Any, *, people: Mapping[int, s
 
 
 def _plain(value: Any) -> Any:
-    """A slot keeps whole numbers as 12.0; nobody wants to read that."""
+    """A slot keeps whole numbers as 12.0; nobody wants to read that. Lists become what can be compared and kept."""
+    if isinstance(value, list):
+        return tuple(value)
     return int(value) if isinstance(value, float) and value.is_integer() else value

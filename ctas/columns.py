@@ -21,7 +21,9 @@ _NONE = f"NOT EXISTS (SELECT 1 FROM ctas_cta c WHERE {_OPEN} AND c.account_id = 
 
 class CtaColumns:
     def columns(self) -> Sequence[Column]:
-        return (Column("open_ctas", "Open CTAs", "ctas/cells/open.html", classes="right", sorts=(_by_open(),)),)
+        return (
+            Column("open_ctas", "Open CTAs", "ctas/cells/open.html", classes="right", sorts=(_by_open(),), shared=True),
+        )
 
     def facets(self) -> Sequence[Facet]:
         return ()

@@ -1,11 +1,12 @@
 """Columns and filters that every workspace has."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from accounts.models import Account
-from accounts.models.account import TRACKED
+from accounts.models.account import TRACKED, Lifecycle
 from accounts.rules.fields import LIFECYCLES
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
@@ -44,6 +45,7 @@ COLUMNS = (
         "accounts/cells/lifecycle.html",
         sorts=(Sort("lifecycle", Sql("a.lifecycle"), str, FIRST, LAST, nullable=False),),
         loads=("lifecycle",),
+        shared=True,
     ),
     Column(
         "health",
@@ -52,6 +54,7 @@ COLUMNS = (
         classes="keep",
         sorts=(Sort("health", Sql("a.health"), float, LEAST, MOST),),
         loads=("health",),
+        shared=True,
     ),
     Column(
         "arr",
@@ -60,6 +63,8 @@ COLUMNS = (
         classes="right",
         sorts=(Sort("arr", Sql("a.mrr_cents"), int, LEAST, MOST, starts_descending=True),),
         loads=("mrr_cents",),
+        without="Not known",
+        shared=True,
     ),
     Column(
         "renewal_on",
@@ -67,7 +72,9 @@ COLUMNS = (
         "accounts/cells/renewal.html",
         classes="keep renewal",
         sorts=(Sort("renewal_on", Sql("a.renewal_on"), date, EARLIEST, LATEST),),
-        loads=("renewal_on", "lifecycle", "trial_end_on"),
+        loads=("renewal_on",),
+        without="Not known",
+        shared=True,
     ),
 )
 # These stand after what upper layers add: looked up rather than worked on.
@@ -79,6 +86,7 @@ DETAILS = (
         classes="muted",
         sorts=(Sort("last_seen_at", Sql("a.last_seen_at"), datetime, EARLIEST, LATEST, starts_descending=True),),
         loads=("last_seen_at",),
+        shared=True,
     ),
     Column(
         "plan",
@@ -86,6 +94,8 @@ DETAILS = (
         "accounts/cells/plan.html",
         sorts=(Sort("plan", Sql("a.plan"), str, FIRST, LAST),),
         loads=("plan",),
+        without="Not known",
+        shared=True,
     ),
     Column(
         "user_count",
@@ -94,6 +104,7 @@ DETAILS = (
         classes="right",
         sorts=(Sort("user_count", Sql("a.user_count"), int, LEAST, MOST, starts_descending=True, nullable=False),),
         loads=("user_count",),
+        shared=True,
     ),
 )
 RARELY_SHOWN = (
@@ -104,6 +115,8 @@ RARELY_SHOWN = (
         sorts=(Sort("trial_end_on", Sql("a.trial_end_on"), date, EARLIEST, LATEST),),
         loads=("trial_end_on",),
         usual=False,
+        without="No trial",
+        shared=True,
     ),
     Column(
         "created_at",
@@ -113,12 +126,43 @@ RARELY_SHOWN = (
         sorts=(Sort("created_at", Sql("a.created_at"), datetime, EARLIEST, LATEST, nullable=False),),
         loads=("created_at",),
         usual=False,
+        shared=True,
     ),
 )
 
 
 def _person(key: str, label: str, *, usual: bool) -> Column:
-    return Column(key, label, f"accounts/cells/{key}.html", sorts=(_by_person(key),), loads=(key,), usual=usual)
+    return Column(
+        key,
+        label,
+        "accounts/cells/person.html",
+        sorts=(_by_person(key),),
+        loads=(key,),
+        usual=usual,
+        without="Nobody",
+        shared=True,
+    )
+
+
+_VALUES: dict[str, Callable[[Account], Any]] = {
+    "lifecycle": lambda account: Lifecycle(account.lifecycle),
+    "health": lambda account: account.health,
+    "arr": lambda account: None if account.mrr_cents is None else account.mrr_cents * MONTHS,
+    "renewal_on": lambda account: account.renewal_on,
+    "csm": lambda account: account.csm and account.csm.name,
+    "ae": lambda account: account.ae and account.ae.name,
+    "last_seen_at": lambda account: account.last_seen_at,
+    "plan": lambda account: account.plan,
+    "user_count": lambda account: account.user_count,
+    "trial_end_on": lambda account: account.trial_end_on,
+    "created_at": lambda account: account.created_at,
+}
+
+
+def _cells(columns: Sequence[Column], accounts: Sequence[Account]) -> Cells:
+    """The name has none: its cell reads the account itself."""
+    values = [(column.key, _VALUES[column.key]) for column in columns if column.key in _VALUES]
+    return {(account.pk, key): value(account) for key, value in values for account in accounts}
 
 
 class Details:
@@ -132,8 +176,7 @@ class Details:
         return ()
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
-        """Their templates read the account itself."""
-        return {}
+        return _cells(columns, accounts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +193,7 @@ class BuiltIn:
         return (self._status(), self._csm(), self._renewal())
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
-        """Only the year's revenue has to be worked out; the other templates read the account itself."""
-        if not any(column.key == "arr" for column in columns):
-            return {}
-        return {(one.pk, "arr"): one.mrr_cents * MONTHS for one in accounts if one.mrr_cents is not None}
+        return _cells(columns, accounts)
 
     def _status(self) -> Facet:
         choices = [Choice(key, label, _is("a.lifecycle", key)) for key, label in LIFECYCLES]

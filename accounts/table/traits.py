@@ -68,6 +68,7 @@ class TraitColumns:
             loads=(definition.slot or "traits",),
             usual=usual,
             without="Not set",
+            shared=True,
         )
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.table.catalogue import Catalogue
 from accounts.table.links import chips, heads, presets
 from accounts.table.page import Page, Totals, load_page, load_totals
+from accounts.table.rows import Row, rendered
 from accounts.table.rule_filter import PARAMETER, RuleFilter
 from accounts.table.state import TableState
 from accounts.views.filtering import filter_of, filtered
@@ -55,12 +56,9 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
     }
 
 
-def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[tuple[Any, Any]]:
+def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[Row]:
     cells = catalogue.cells(state.columns, page.accounts, now=request.now, here=_here(request))
-    return [
-        (account, [(column, cells.get((account.pk, column.key))) for column in state.columns])
-        for account in page.accounts
-    ]
+    return rendered(state.columns, page.accounts, cells, request)
 
 
 def _here(request: WorkspaceRequest) -> str:

@@ -18,7 +18,11 @@ from .templates import create_fresh_database
 
 def main(command: str, *arguments: str) -> int:
     with first_free_home(VAR / command) as home, running(home, settings=DURABLE) as servers:
-        os.environ |= servers.environment(database=command) | {"SECRET_KEY": secrets.token_urlsafe(50), "DEBUG": ""}
+        os.environ |= servers.environment(database=command) | {
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "DEBUG": "",
+            "STATIC_FROM_SOURCE": "1",
+        }
         os.environ.setdefault("LOG_LEVEL", "WARNING")
         create_fresh_database(servers, command)
         return subprocess.call([sys.executable, str(ROOT / "manage.py"), command, *arguments])

@@ -100,6 +100,15 @@ def test_a_search_without_result_offers_to_clear_it(priya: Visitor) -> None:
     assert 'value="nothing"' in shown
 
 
+def test_accounts_with_the_same_value_show_it_alike_and_those_without_say_so(priya: Visitor) -> None:
+    for name, cents in (("Harbourline", 1_000_00), ("Calyx", 1_000_00), ("Drumlin", None)):
+        account(name, mrr_cents=cents)
+    shown = text(priya.fragment("accounts/?column=arr", "results"))
+
+    assert shown.count('<td class="right">$12,000</td>') == 2
+    assert shown.count('<span class="sr">Not known</span>') == 1
+
+
 def test_names_are_text_whatever_they_contain(priya: Visitor) -> None:
     account("<script>alert(1)</script>")
 

@@ -1,0 +1,68 @@
+"""The rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.template import Context, Template
+from django.template.context import make_context
+from django.template.loader import get_template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from accounts.models import Account
+from accounts.table.columns import Cells, Column
+
+_NOTHING = '<span class="faint" aria-hidden="true">–</span><span class="sr">{}</span>'
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    account: Account
+    cells: SafeString
+
+
+def rendered(columns: Sequence[Column], accounts: Sequence[Account], cells: Cells, request: HttpRequest) -> list[Row]:
+    context = make_context({}, request)
+    if not accounts:
+        return []
+    with context.bind_template(_template(columns[0])):
+        by_column = [list(_cells_of(column, accounts, cells, context)) for column in columns]
+    return [
+        Row(account, mark_safe("".join(row)))  # every piece comes from a template or format_html
+        for account, row in zip(accounts, zip(*by_column, strict=True), strict=True)
+    ]
+
+
+def _cells_of(column: Column, accounts: Sequence[Account], cells: Cells, context: Context) -> Iterator[str]:
+    template, opening = _template(column), _opening(column)
+    nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
+    written: dict[Any, str] = {}
+    for account in accounts:
+        value = cells.get((account.pk, column.key))
+        if value is None and column.without:
+            yield nothing
+        elif column.shared and value in written:
+            yield written[value]
+        else:
+            cell = f"{opening}{_asked(template, context, account, column, value)}</td>"
+            if column.shared:
+                written[value] = cell
+            yield cell
+
+
+def _asked(template: Template, context: Context, account: Account, column: Column, value: Any) -> str:
+    with context.push(account=account, column=column, value=value):
+        return template.render(context)
+
+
+def _template(column: Column) -> Template:
+    found: Template = get_template(column.template).template
+    return found
+
+
+def _opening(column: Column) -> SafeString:
+    """On a phone cells stand below each other and say what they are."""
+    label = format_html(' data-label="{}"', column.label) if column.icon else ""
+    return format_html('<td class="{}"{}>', column.classes, label)
