@@ -46,7 +46,7 @@ def _cells_of(column: Column, accounts: Sequence[Account], cells: Cells, context
         elif column.shared and value in written:
             yield written[value]
         else:
-            cell = f"{opening}{_asked(template, context, account, column, value)}</td>"
+            cell = f"{opening}{_asked(template, context, account, column, value).strip()}</td>"
             if column.shared:
                 written[value] = cell
             yield cell
