@@ -1,6 +1,6 @@
 """Applying a playbook: enrollments and their runs, for any number of subjects in a few statements."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from accounts.fields import workspace_fields
 from accounts.models import Account, EndUser
 from accounts.rules.fields import Column, FieldSet, Subject
-from accounts.rules.sql import Sql
+from accounts.rules.sql import Sql, compose
 from cs_platform.tenancy.models import Tenant, WorkDue
 from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, known_zone, plan, zone_info
@@ -44,6 +44,10 @@ class Application:
     @property
     def definition(self) -> dict[str, Any]:
         return self.playbook.version.definition  # type: ignore[union-attr,no-any-return]
+
+    @property
+    def skips_weekends(self) -> bool:
+        return bool(self.definition.get("skip_weekends"))
 
     @property
     def occasion_field(self) -> str:
@@ -84,27 +88,38 @@ def enroll_selected(
     with transaction.atomic(), connection.cursor() as cursor:
         enrolling = _Enrolling.of(applications, fields)
         count = _stage_subjects(cursor, enrolling, subjects)
-        has_past = _stage_plan(cursor, enrolling)
+        zones = _zones(cursor, enrolling)
+        has_past = _stage_dues(cursor, enrolling, zones)
         made: dict[int, list[int]] = {application.playbook.pk: [] for application in applications}
         for start in range(0, count, enrolling.slice):
-            for playbook_id, id in _enroll_slice(cursor, enrolling, start, has_past=has_past):
+            for playbook_id, id in _enroll_slice(cursor, enrolling, zones, start, has_past=has_past):
                 made[playbook_id].append(id)
         if any(made.values()):
             _announce(enrolling)
         return made
 
 
-def _enroll_slice(cursor: Any, enrolling: "_Enrolling", start: int, *, has_past: bool) -> list[tuple[int, int]]:
+def _enroll_slice(
+    cursor: Any, enrolling: "_Enrolling", zones: "Sequence[_Zone]", start: int, *, has_past: bool
+) -> list[tuple[int, int]]:
     """No statement may take longer as the workspace grows: each has a time limit."""
-    made = _insert_enrollments(cursor, enrolling, start)
-    if made:
-        _insert_runs(cursor, enrolling)
-        if has_past:
-            _finish_past(cursor, enrolling)
-        _write_down(cursor, enrolling)
-        if has_past:
-            _count_past(made, enrolling)
+    made = _insert(cursor, enrolling, zones, start)
+    if made and has_past:
+        _finish_past(cursor, made, enrolling)
+        _count_past(made, enrolling)
     return made
+
+
+_Way = tuple[int, str, bool]  # offset, anchor, does it skip weekends: whatever shares it falls due together
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """What accounts name as their zone, what it is taken for, and the date there."""
+
+    given: str
+    name: str
+    today: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +131,7 @@ class _Enrolling:
     applications: Sequence[Application]
     steps: Mapping[int, Sequence[PlannedStep]]  # by version
     columns: Mapping[str, Sql]  # where each date that is asked for lives on `a`
+    ways: Mapping[_Way, PlannedStep]  # with one step of each
 
     @classmethod
     def of(cls, applications: Sequence[Application], fields: FieldSet | None) -> "_Enrolling":
@@ -124,7 +140,8 @@ class _Enrolling:
         dates |= {application.occasion_field for application in applications}
         dates.discard("")
         columns = anchor_columns(dates, fields or workspace_fields()) if dates else {}
-        return cls(applications[0].tenant, applications[0].now, applications, steps, columns)
+        ways = {_way(step, one): step for one in applications for step in steps[one.version_id]}
+        return cls(applications[0].tenant, applications[0].now, applications, steps, columns, ways)
 
     @property
     def slice(self) -> int:
@@ -140,6 +157,10 @@ class _Enrolling:
         return {step.anchor for step in self.all_steps if step.anchor}
 
 
+def _way(step: PlannedStep, application: Application) -> _Way:
+    return step.offset_days, step.anchor, application.skips_weekends
+
+
 def planned_steps(version_ids: Iterable[int]) -> dict[int, list[PlannedStep]]:
     steps: dict[int, list[PlannedStep]] = {version_id: [] for version_id in version_ids}
     for step in Step.objects.filter(version_id__in=steps).order_by("version_id", "position"):
@@ -150,32 +171,35 @@ def planned_steps(version_ids: Iterable[int]) -> dict[int, list[PlannedStep]]:
 
 def _stage_subjects(cursor: Any, enrolling: _Enrolling, subjects: Sql) -> int:
     """Returns how many there are; they are numbered from 1."""
+    occasion = _occasions(enrolling)
     cursor.execute(
-        "DROP TABLE IF EXISTS enroll_subject, enroll_zone, enroll_plan, enroll_made; "
-        "CREATE TEMP TABLE enroll_zone (given text, zone text, local_date date) ON COMMIT DROP; "
-        "CREATE TEMP TABLE enroll_plan (zone text, version_id bigint, step_id bigint, position int, is_external bool,"
-        " anchor_on date, due_on date, due_at timestamptz) ON COMMIT DROP; "
-        "CREATE TEMP TABLE enroll_made (id bigint, playbook_id bigint) ON COMMIT DROP"
+        "DROP TABLE IF EXISTS enroll_subject; CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS"
+        f" SELECT s.*, COALESCE(a.timezone, '') AS given, {occasion.text} AS occasion,"
+        " row_number() OVER (ORDER BY s.playbook_id, s.account_id, s.end_user_id) AS n"
+        f" FROM ({subjects.text}) s JOIN accounts_account a ON a.id = s.account_id AND a.tenant_id = %s",
+        [*occasion.params, *subjects.params, enrolling.tenant.pk],
     )
-    cursor.execute(
-        "CREATE TEMP TABLE enroll_subject ON COMMIT DROP AS SELECT s.*, row_number() OVER (ORDER BY playbook_id,"
-        f" account_id, end_user_id) AS n FROM ({subjects.text}) s",
-        subjects.params,
-    )
-    count: int = cursor.rowcount
-    cursor.execute("ANALYZE enroll_subject")
-    cursor.execute(
-        "SELECT DISTINCT a.timezone FROM enroll_subject s JOIN accounts_account a ON a.id = s.account_id"
-        " WHERE a.tenant_id = %s",
-        [enrolling.tenant.pk],
-    )
-    insert_rows(cursor, "enroll_zone", [_zone_row(enrolling, given) for (given,) in cursor.fetchall()])
-    return count
+    return cursor.rowcount  # type: ignore[no-any-return]
 
 
-def _zone_row(enrolling: _Enrolling, given: str | None) -> tuple[str | None, str, date]:
-    zone = known_zone(given, otherwise=enrolling.tenant.timezone)
-    return given, zone, enrolling.now.astimezone(zone_info(zone)).date()
+def _occasions(enrolling: _Enrolling) -> Sql:
+    dated = [
+        (one.playbook.pk, enrolling.columns[one.occasion_field]) for one in enrolling.applications if one.occasion_field
+    ]
+    if not dated:
+        return Sql("NULL::text")
+    cases = "".join(f" WHEN {pk} THEN ({column.text})::text" for pk, column in dated)
+    return Sql(f"CASE s.playbook_id{cases} END", tuple(param for _pk, column in dated for param in column.params))
+
+
+def _zones(cursor: Any, enrolling: _Enrolling) -> list[_Zone]:
+    cursor.execute("ANALYZE enroll_subject; SELECT DISTINCT given FROM enroll_subject")
+    return [_zone(enrolling, given) for (given,) in cursor.fetchall()]
+
+
+def _zone(enrolling: _Enrolling, given: str) -> _Zone:
+    name = known_zone(given, otherwise=enrolling.tenant.timezone)
+    return _Zone(given, name, enrolling.now.astimezone(zone_info(name)).date())
 
 
 def anchor_columns(wanted: set[str], fields: FieldSet) -> dict[str, Sql]:
@@ -197,39 +221,35 @@ def anchor_of_step(step_id: str, steps: Iterable[PlannedStep], columns: Mapping[
     return Sql(f"CASE {step_id}{cases} END", tuple(param for _pk, column in anchored for param in column.params))
 
 
-def _stage_plan(cursor: Any, enrolling: _Enrolling) -> bool:
-    """Says whether a step's day was over before it began."""
-    cursor.execute("SELECT DISTINCT zone, local_date FROM enroll_zone")
+def _stage_dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> bool:
+    """Temp table `enroll_due`: few rows, whatever the number of subjects. Says whether a day was over before it began.
+
+    Ways are numbered as `enrolling.ways` lists them.
+    """
+    cursor.execute(
+        "DROP TABLE IF EXISTS enroll_due; CREATE TEMP TABLE enroll_due"
+        " (zone text, way int, anchor_on date, due_on date, due_at timestamptz) ON COMMIT DROP"
+    )
     rows: list[tuple[Any, ...]] = []
     has_past = False
-    for zone, local_date in cursor.fetchall():
-        dates = {key: _anchor_dates(cursor, enrolling.columns[key], zone) for key in enrolling.anchors}
-        for application in enrolling.applications:
-            began = _activation(application, zone, local_date)
-            for step, anchor, when in plan(enrolling.steps[application.version_id], began, dates):
-                place = (zone, application.version_id, step.step_id, step.position, step.is_external, anchor or NO_DATE)
-                rows.append((*place, when.on, when.at))
+    for zone, today in {(zone.name, zone.today) for zone in zones}:
+        given = [one.given for one in zones if one.name == zone]
+        dates = {key: _anchor_dates(cursor, enrolling.columns[key], given) for key in enrolling.anchors}
+        for number, ((_offset, _anchor, skips_weekends), example) in enumerate(enrolling.ways.items()):
+            began = Activation(enrolling.now, today, zone, enrolling.tenant.action_hour, skips_weekends)
+            for _step, anchor, when in plan([example], began, dates):
+                rows.append((zone, number, anchor or NO_DATE, when.on, when.at))
                 has_past |= when.past
-    insert_rows(cursor, "enroll_plan", rows)
-    cursor.execute("ANALYZE enroll_plan")
+    insert_rows(cursor, "enroll_due", rows)
+    cursor.execute("ANALYZE enroll_due")
     return has_past
 
 
-def _activation(application: Application, zone: str, local_date: date) -> Activation:
-    return Activation(
-        at=application.now,
-        on=local_date,
-        zone=zone,
-        action_hour=application.tenant.action_hour,
-        skip_weekends=bool(application.definition.get("skip_weekends")),
-    )
-
-
-def _anchor_dates(cursor: Any, column: Sql, zone: str) -> set[date | None]:
+def _anchor_dates(cursor: Any, column: Sql, given: Sequence[str]) -> set[date | None]:
     cursor.execute(
         f"SELECT DISTINCT {column.text} FROM enroll_subject s JOIN accounts_account a ON a.id = s.account_id"
-        " JOIN enroll_zone z ON z.given IS NOT DISTINCT FROM a.timezone WHERE z.zone = %s",
-        [*column.params, zone],
+        " WHERE s.given = ANY(%s)",
+        [*column.params, given],
     )
     return {day for (day,) in cursor.fetchall()}
 
@@ -242,130 +262,121 @@ def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
     cursor.execute(f"INSERT INTO {table} VALUES {', '.join([row] * len(rows))}", values)
 
 
-def _insert_enrollments(cursor: Any, enrolling: _Enrolling, start: int) -> list[tuple[int, int]]:
-    """Returns (playbook, enrollment) of the slice that begins after subject number `start`."""
-    occasion = _occasions(enrolling)
-    cursor.execute("TRUNCATE enroll_made")
-    cursor.execute(
-        f"""
-        WITH made AS (
-            INSERT INTO playbooks_enrollment (tenant_id, playbook_id, version_id, account_id, end_user_id, timezone,
-                activated_at, activated_on, occasion, evaluation_id, applied_by, parent_run_id, steps_total)
-            SELECT a.tenant_id, s.playbook_id, p.version_id, s.account_id, s.end_user_id, z.zone, %s, z.local_date,
-                {occasion.text}, p.evaluation_id, p.applied_by, p.parent_run_id, p.steps_total
-            FROM enroll_subject s
-            JOIN unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::smallint[])
-                p(playbook_id, version_id, evaluation_id, applied_by, parent_run_id, steps_total) USING (playbook_id)
-            JOIN accounts_account a ON a.id = s.account_id AND a.tenant_id = %s
-            JOIN enroll_zone z ON z.given IS NOT DISTINCT FROM a.timezone
-            WHERE s.n > %s AND s.n <= %s ORDER BY s.n
-            ON CONFLICT DO NOTHING RETURNING id, playbook_id
-        )
-        INSERT INTO enroll_made SELECT id, playbook_id FROM made RETURNING playbook_id, id
-        """,
-        [
-            enrolling.now,
-            *occasion.params,
-            *_columns_of(enrolling),
-            enrolling.tenant.pk,
-            start,
-            start + enrolling.slice,
-        ],
-    )
-    made: list[tuple[int, int]] = cursor.fetchall()
-    cursor.execute("ANALYZE enroll_made")
-    return made
-
-
-def _columns_of(enrolling: _Enrolling) -> Iterator[list[Any]]:
-    """The applications as arrays, in the order the statement takes them apart."""
-    rows = (
-        (
-            application.playbook.pk,
-            application.version_id,
-            application.evaluation_id,
-            application.applied_by,
-            application.parent_run_id,
-            len(enrolling.steps[application.version_id]),
-        )
-        for application in enrolling.applications
-    )
-    return map(list, zip(*rows, strict=True))
-
-
-def _occasions(enrolling: _Enrolling) -> Sql:
-    dated = [
-        (one.playbook.pk, enrolling.columns[one.occasion_field]) for one in enrolling.applications if one.occasion_field
-    ]
-    if not dated:
-        return Sql("NULL::text")
-    cases = "".join(f" WHEN {pk} THEN ({column.text})::text" for pk, column in dated)
-    return Sql(f"CASE s.playbook_id{cases} END", tuple(param for _pk, column in dated for param in column.params))
-
-
-def _insert_runs(cursor: Any, enrolling: _Enrolling) -> None:
-    """Steps without an anchor join on the zone alone, anchored ones on the account's date too."""
-    anchor_date = anchor_of_step("p.step_id", enrolling.all_steps, enrolling.columns)
-    cursor.execute(
-        f"""
+_INSERT = """
+    WITH made AS (
+        INSERT INTO playbooks_enrollment (tenant_id, playbook_id, version_id, account_id, end_user_id, timezone,
+            activated_at, activated_on, occasion, evaluation_id, applied_by, parent_run_id, steps_total)
+        SELECT {tenant}, s.playbook_id, p.version_id, s.account_id, s.end_user_id, z.zone, {now}, z.local_date,
+            s.occasion, p.evaluation_id, p.applied_by, p.parent_run_id, p.steps_total
+        FROM enroll_subject s JOIN {applications} USING (playbook_id) JOIN {zones} USING (given)
+        WHERE s.n > {start} AND s.n <= {end} ORDER BY s.n
+        ON CONFLICT DO NOTHING
+        RETURNING id, playbook_id, version_id, account_id, end_user_id, timezone, applied_by
+    ), runs AS (
         INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, position, is_external,
             anchor_on, due_on, due_at, try_at)
-        SELECT e.tenant_id, e.id, p.step_id, p.position, p.is_external,
-            NULLIF(p.anchor_on, '{NO_DATE}'), p.due_on, p.due_at, p.due_at
-        FROM enroll_made m
-        JOIN playbooks_enrollment e ON e.id = m.id AND e.tenant_id = %s
-        JOIN accounts_account a ON a.id = e.account_id
-        JOIN enroll_plan p ON p.zone = e.timezone AND p.version_id = e.version_id
-            AND p.anchor_on = COALESCE({anchor_date.text}, '{NO_DATE}')
-        ORDER BY e.id, p.position
-        """,
-        [enrolling.tenant.pk, *anchor_date.params],
+        SELECT {tenant}, m.id, p.step_id, p.position, p.is_external,
+            NULLIF(d.anchor_on, '-infinity'), d.due_on, d.due_at, d.due_at
+        FROM made m {accounts} JOIN {steps} USING (version_id)
+        JOIN enroll_due d ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
+        ORDER BY m.id, p.position
+    ), recorded AS (
+        INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor)
+        SELECT {tenant}, id, {now}, '', 'active', applied_by FROM made ORDER BY id
+    ), told AS (
+        INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
+        SELECT {tenant}, m.account_id, m.end_user_id, {now}, 'playbook.applied', m.applied_by, p.name || ' applied',
+            'enrollment:' || m.id
+        FROM made m JOIN {applications} USING (playbook_id) ORDER BY m.id
     )
+    SELECT playbook_id, id FROM made
+"""
 
 
-def _finish_past(cursor: Any, enrolling: _Enrolling) -> None:
+def _insert(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], start: int) -> list[tuple[int, int]]:
+    """Returns (playbook, enrollment) of the slice after subject number `start`. Who applied it is the actor.
+
+    Steps without an anchor fall due by the zone alone, anchored ones by the account's date too.
+    """
+    statement = compose(
+        _INSERT,
+        tenant=Sql.value(enrolling.tenant.pk),
+        now=Sql.value(enrolling.now),
+        start=Sql.value(start),
+        end=Sql.value(start + enrolling.slice),
+        applications=_applications(enrolling),
+        zones=_table("z", "given text, zone text, local_date date", [(z.given, z.name, z.today) for z in zones]),
+        steps=_steps(enrolling),
+        anchor=anchor_of_step("p.step_id", enrolling.all_steps, enrolling.columns),
+        accounts=_accounts(enrolling) if enrolling.anchors else Sql(""),
+    )
+    cursor.execute(statement.text, statement.params)
+    return cursor.fetchall()  # type: ignore[no-any-return]
+
+
+def _accounts(enrolling: _Enrolling) -> Sql:
+    return Sql("JOIN accounts_account a ON a.id = m.account_id AND a.tenant_id = %s", (enrolling.tenant.pk,))
+
+
+def _applications(enrolling: _Enrolling) -> Sql:
+    columns = (
+        "playbook_id bigint, version_id bigint, evaluation_id bigint, applied_by text, parent_run_id uuid,"
+        " steps_total smallint, name text"
+    )
+    rows = [
+        (
+            one.playbook.pk,
+            one.version_id,
+            one.evaluation_id,
+            one.applied_by,
+            one.parent_run_id,
+            len(enrolling.steps[one.version_id]),
+            one.playbook.name,
+        )
+        for one in enrolling.applications
+    ]
+    return _table("p", columns, rows)
+
+
+def _steps(enrolling: _Enrolling) -> Sql:
+    numbers = {way: number for number, way in enumerate(enrolling.ways)}
+    rows = [
+        (one.version_id, step.step_id, step.position, step.is_external, numbers[_way(step, one)])
+        for one in enrolling.applications
+        for step in enrolling.steps[one.version_id]
+    ]
+    return _table("p", "version_id bigint, step_id bigint, position smallint, is_external bool, way int", rows)
+
+
+def _table(name: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> Sql:
+    """Rows as a table of one parameter a column: the planner knows how many they are."""
+    names, types = zip(*(column.split() for column in columns.split(", ")), strict=True)
+    arrays = ", ".join(f"%s::{type}[]" for type in types)
+    values = zip(*rows, strict=True) if rows else [()] * len(names)
+    return Sql(f"unnest({arrays}) {name}({', '.join(names)})", tuple(map(list, values)))
+
+
+def _finish_past(cursor: Any, made: Sequence[tuple[int, int]], enrolling: _Enrolling) -> None:
     """Anchored steps whose day was over before the enrollment began are skipped, and say so."""
     cursor.execute(
         """
         WITH skipped AS (
             UPDATE playbooks_actionrun r SET state = 'skipped', settled_at = %s, reason_code = 'past',
                 reason = 'Its day was over before the playbook was applied.'
-            FROM enroll_made m JOIN playbooks_enrollment e ON e.id = m.id
-            WHERE r.tenant_id = %s AND r.enrollment_id = e.id AND r.due_on < e.activated_on
+            FROM playbooks_enrollment e
+            WHERE r.tenant_id = %s AND e.id = ANY(%s) AND r.enrollment_id = e.id AND r.due_on < e.activated_on
             RETURNING r.enrollment_id, r.id, r.tenant_id, r.reason
         )
         INSERT INTO playbooks_ledgerentry (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
         SELECT tenant_id, id, enrollment_id, %s, 'scheduled', 'skipped', 'engine', reason FROM skipped
         """,
-        [enrolling.now, enrolling.tenant.pk, enrolling.now],
+        [enrolling.now, enrolling.tenant.pk, [id for _playbook_id, id in made], enrolling.now],
     )
 
 
 def _count_past(made: Sequence[tuple[int, int]], enrolling: _Enrolling) -> None:
     """An enrollment whose every day was over is finished before it has begun."""
     count_progress((id for _playbook_id, id in made), tenant_id=enrolling.tenant.pk, now=enrolling.now)
-
-
-def _write_down(cursor: Any, enrolling: _Enrolling) -> None:
-    """Who applied it is the actor, in the ledger as on the timeline."""
-    cursor.execute(
-        """
-        INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor)
-        SELECT e.tenant_id, e.id, %s, '', 'active', e.applied_by
-        FROM enroll_made m JOIN playbooks_enrollment e ON e.id = m.id WHERE e.tenant_id = %s ORDER BY e.id
-        """,
-        [enrolling.now, enrolling.tenant.pk],
-    )
-    cursor.execute(
-        """
-        INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
-        SELECT e.tenant_id, e.account_id, e.end_user_id, %s, 'playbook.applied', e.applied_by, p.name || ' applied',
-            'enrollment:' || e.id
-        FROM enroll_made m JOIN playbooks_enrollment e ON e.id = m.id JOIN playbooks_playbook p ON p.id = e.playbook_id
-        WHERE e.tenant_id = %s ORDER BY e.id
-        """,
-        [enrolling.now, enrolling.tenant.pk],
-    )
 
 
 def _announce(enrolling: _Enrolling) -> None:

@@ -235,11 +235,7 @@ def _taken(look: Look, chunk: Sequence[Candidate]) -> Iterator[Sql]:
     members: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in chunk:
         members[candidate.again["policy"]].append(candidate)
-    once_ever = members.pop("once_ever", [])
-    if once_ever:
-        yield _taken_by(look, once_ever, Sql("true"))
-    if members:
-        yield _taken_by(look, [candidate for some in members.values() for candidate in some], Sql(_LIVE))
+    yield _taken_by(look, chunk, Sql(f"{_LIVE} OR p.once_ever"))
     if "every_match" in members:
         yield _taken_by(look, members["every_match"], _never_left(look.now))
     yield from (_taken_by_value(look, candidate) for candidate in members["once_per_value"])
@@ -250,7 +246,7 @@ def _taken_by(look: Look, members: Sequence[Candidate], condition: Sql) -> Sql:
     return Sql(
         f"SELECT e.account_id, e.end_user_id, p.bit AS bits FROM playbooks_enrollment e"
         f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
-        f" WHERE e.tenant_id = {look.tenant.pk} AND {condition.text}",
+        f" WHERE e.tenant_id = {look.tenant.pk} AND ({condition.text})",
         condition.params,
     )
 
@@ -262,8 +258,10 @@ def _never_left(now: datetime) -> Sql:
 
 def _bits(members: Iterable[Candidate]) -> str:
     """A table `p` of playbooks and their bits. It is hashed, where a CASE would be walked through for every row."""
-    rows = ", ".join(f"({candidate.playbook.pk}::bigint, {1 << candidate.bit}::bigint)" for candidate in members)
-    return f"(VALUES {rows}) p(playbook_id, bit)"
+    rows = ", ".join(
+        f"({one.playbook.pk}::bigint, {1 << one.bit}::bigint, {one.again['policy'] == 'once_ever'})" for one in members
+    )
+    return f"(VALUES {rows}) p(playbook_id, bit, once_ever)"
 
 
 def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
@@ -343,10 +341,12 @@ def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, le
 
 
 def _count(table: str, chunk: Sequence[Candidate]) -> list[int]:
-    """How many rows have each candidate's bit, in the order of the bits."""
-    counts = ", ".join(f"count(*) FILTER (WHERE bits & {1 << candidate.bit}::bigint <> 0)" for candidate in chunk)
+    """How many rows have each candidate's bit, in the order of the bits. Few of their combinations occur."""
+    counts = ", ".join(
+        f"COALESCE(sum(n) FILTER (WHERE bits & {1 << candidate.bit}::bigint <> 0), 0)::int" for candidate in chunk
+    )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts} FROM {table}")
+        cursor.execute(f"SELECT {counts} FROM (SELECT bits, count(*) AS n FROM {table} GROUP BY bits) alike")
         return list(cursor.fetchone())
 
 

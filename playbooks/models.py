@@ -254,6 +254,8 @@ class ActionRun(TenantModel):
     the holder of the lease's token may settle it.
     """
 
+    is_referenced = False  # what a run made lies in layers below it and names it without a foreign key
+
     class State(models.TextChoices):
         SCHEDULED = "scheduled", "Scheduled"
         HELD = "held", "Held"

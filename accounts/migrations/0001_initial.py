@@ -757,7 +757,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='account',
-            index=models.Index(fields=['tenant', 'lifecycle', 'id'], name='accounts_by_lifecycle'),
+            index=models.Index(condition=models.Q(('archived_at__isnull', True)), fields=['tenant', 'lifecycle', 'id'], name='accounts_by_lifecycle'),
         ),
         migrations.AddIndex(
             model_name='account',

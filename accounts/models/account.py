@@ -92,7 +92,12 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "mrr_cents", "id"], name="accounts_by_mrr"),
             models.Index(fields=["tenant", "renewal_on", "id"], name="accounts_by_renewal"),
             models.Index(fields=["tenant", "health", "id"], name="accounts_by_health"),
-            models.Index(fields=["tenant", "lifecycle", "id"], name="accounts_by_lifecycle"),
+            # The evaluation counts by it, too, and need not read an account for that.
+            models.Index(
+                fields=["tenant", "lifecycle", "id"],
+                condition=models.Q(archived_at__isnull=True),
+                name="accounts_by_lifecycle",
+            ),
             models.Index(fields=["tenant", "csm", "id"], name="accounts_by_csm"),
             models.Index(fields=["tenant", "ae", "id"], name="accounts_by_ae"),
             models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_by_last_seen"),

@@ -172,13 +172,21 @@ TABLE_RULES = (
     ),
     Rule(
         "E106",
-        "tenant_id must reference the workspace",
+        "tenant_id must reference the workspace, itself or through rows that must exist and do",
         f"""
-        SELECT relname FROM ({_TENANT_TABLES}) t WHERE NOT EXISTS (
-            SELECT FROM pg_constraint
-            WHERE conrelid = t.oid AND contype = 'f' AND convalidated AND conenforced
-              AND confrelid = 'tenancy_tenant'::regclass
-              AND pg_get_constraintdef(oid) LIKE 'FOREIGN KEY (tenant_id) REFERENCES tenancy_tenant(id)%%')
+        WITH RECURSIVE keys AS (
+            SELECT conrelid, confrelid, pg_get_constraintdef(oid) AS says, NOT EXISTS (
+                SELECT FROM pg_attribute
+                WHERE attrelid = conrelid AND attnum = ANY(conkey) AND NOT attnotnull) AS always
+            FROM pg_constraint WHERE contype = 'f' AND convalidated AND conenforced
+        ), guarded AS (
+            SELECT conrelid AS oid FROM keys
+            WHERE always AND says LIKE 'FOREIGN KEY (tenant_id) REFERENCES tenancy_tenant(id)%%'
+            UNION
+            SELECT conrelid FROM keys JOIN guarded ON guarded.oid = confrelid
+            WHERE always AND says LIKE 'FOREIGN KEY (tenant_id, %%) REFERENCES %%(tenant_id, id)%%'
+        )
+        SELECT relname FROM ({_TENANT_TABLES}) t WHERE oid NOT IN (SELECT oid FROM guarded)
         """,
     ),
     Rule(

@@ -423,10 +423,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='actionrun',
-            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='playbooks_actionrun_tenant_key'),
-        ),
-        migrations.AddConstraint(
-            model_name='actionrun',
             constraint=cs_platform.tenancy.constraints.TenantReference(column='enrollment_id', name='playbooks_actionrun_enrollment_id_tenant_fk', on_delete='NO ACTION', to='playbooks_enrollment'),
         ),
         migrations.AddConstraint(

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owne
 
 KEYS = {
     "evaluate": "accounts rules ratio_to_floor account_rules_to_floor speedup_vs_naive speedup_vs_prefetched"
-    " speedup_vs_per_playbook enroll_ratio accounts_per_cpu_s rls_ratio equal",
+    " speedup_vs_per_playbook enroll_ratio enroll_ratio_0 enroll_ratio_1 enroll_ratio_2"
+    " accounts_per_cpu_s rls_ratio equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
     "table": "accounts p95_ms_default p95_ms_filter p95_ms_sort p95_ms_playbook p95_ms_never p95_ms_search p95_ms_deep"

@@ -97,7 +97,17 @@ def test_a_role_that_may_too_much_is_found(superuser: Any, rule: str, wound: str
         ("E104", "oracle", "CREATE INDEX oracle ON ctas_cta (account_id, tenant_id)"),
         ("E104", "oracle", "CREATE INDEX oracle ON ctas_cta (lower(name))"),
         ("E105", "accounts_suppression", "ALTER TABLE accounts_suppression DROP CONSTRAINT accounts_suppression_email"),
-        ("E106", "ctas_cta", "ALTER TABLE ctas_cta DROP CONSTRAINT ctas_cta_tenant_id_fkey"),
+        ("E106", "accounts_account", "ALTER TABLE accounts_account DROP CONSTRAINT accounts_account_tenant_id_fkey"),
+        (
+            "E106",
+            "playbooks_ledgerentry",
+            "ALTER TABLE playbooks_ledgerentry DROP CONSTRAINT playbooks_ledgerentry_tenant_id_fkey",
+        ),
+        # Whose key is implied by what it must point at: the proof ends with any link of the chain.
+        ("E106", "ctas_cta", "ALTER TABLE ctas_cta DROP CONSTRAINT ctas_cta_account_id_tenant_fk"),
+        ("E106", "ctas_cta", "ALTER TABLE ctas_cta ALTER account_id DROP NOT NULL"),
+        ("E106", "ctas_cta", "ALTER TABLE ctas_cta ALTER CONSTRAINT ctas_cta_account_id_tenant_fk NOT ENFORCED"),
+        ("E106", "ctas_task", "ALTER TABLE accounts_account DROP CONSTRAINT accounts_account_tenant_id_fkey"),
         (
             "E107",
             "ctas_cta.plain",
@@ -142,6 +152,15 @@ def test_every_table_belongs_to_a_model_and_every_model_has_its_table() -> None:
     assert tables() == {model._meta.db_table for model in every_model()} | {"django_migrations"}
 
 
+@pytest.mark.django_db
+def test_a_table_has_a_key_to_its_workspace_of_its_own_only_where_nothing_implies_it() -> None:
+    """Each key is a look-up for every row that is ever inserted."""
+    sql = "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname LIKE %s"
+    direct = rows(sql, "%tenant\\_id\\_fkey")
+    assert {("accounts_account",), ("playbooks_ledgerentry",)} <= direct
+    assert direct.isdisjoint({("playbooks_actionrun",), ("playbooks_enrollment",), ("accounts_timelineentry",)})
+
+
 def test_a_model_is_a_tenants_or_its_table_stands_on_the_list() -> None:
     outside = {model._meta.db_table for model in every_model() if not issubclass(model, TenantModel)}
     assert outside | {"django_migrations"} == OUTSIDE
@@ -174,7 +193,8 @@ def test_an_id_without_a_foreign_key_has_a_reason() -> None:
         """
         SELECT c.relname, a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r' AND c.relname <> ALL(%s)
-          AND a.attname LIKE '%%\\_id' AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype, 'uuid'::regtype)
+          AND a.attname LIKE '%%\\_id' AND a.attname <> 'tenant_id'
+          AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype, 'uuid'::regtype)
           AND NOT EXISTS (SELECT FROM pg_constraint
                           WHERE contype = 'f' AND conrelid = c.oid AND a.attnum = conkey[cardinality(conkey)])
         """,
