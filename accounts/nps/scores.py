@@ -8,8 +8,8 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Q, QuerySet
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, Q, QuerySet, Window
+from django.db.models.functions import RowNumber, TruncMonth
 
 from accounts.models import NpsResponse, Segment, SegmentMembership
 
@@ -91,7 +91,8 @@ def trend(answers: QuerySet[NpsResponse], *, until: date, zone: ZoneInfo, months
     days = [_month_before(until, back) for back in range(months - 1, -1, -1)]
     begins = datetime(days[0].year, days[0].month, 1, tzinfo=zone)
     dated = answers.filter(answered_at__gte=begins).annotate(month=TruncMonth("answered_at", tzinfo=zone))
-    last = dated.order_by("month", "end_user_id", "-answered_at", "-pk").distinct("month", "end_user_id")
+    of_each = Window(RowNumber(), partition_by=["month", "end_user_id"], order_by=["-answered_at", "-pk"])
+    last = dated.annotate(place=of_each).filter(place=1)
     counted = NpsResponse.objects.filter(pk__in=last.values("pk")).annotate(
         month=TruncMonth("answered_at", tzinfo=zone)
     )
