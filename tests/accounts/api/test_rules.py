@@ -65,7 +65,10 @@ def test_a_wrong_rule_says_where(api: Api) -> None:
     assert list(answer.errors) == ["/rules/account/all/1/value"]
 
 
-@pytest.mark.parametrize("rules", [{}, {"account": None}, {"account": []}, {"account": "all"}, {"acount": PRO}, None, 5])
+NO_RULES = [{}, {"account": None}, {"account": []}, {"account": "all"}, {"acount": PRO}, None, 5]
+
+
+@pytest.mark.parametrize("rules", NO_RULES)
 def test_what_is_no_rule_is_refused(api: Api, rules: Any) -> None:
     assert check(api, rules=rules).status == 400
 

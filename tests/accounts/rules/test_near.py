@@ -37,7 +37,8 @@ def missing(trees: list[Node], verdicts: list[bool]) -> int:
 
     def matches(said: list[bool]) -> bool:
         cells = iter(said)
-        return all([verdict(tree, cells) for tree in trees])
+        found = [verdict(tree, cells) for tree in trees]  # each takes its own cells, whatever the others say
+        return all(found)
 
     if matches(verdicts):
         return 0
