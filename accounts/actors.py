@@ -8,6 +8,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from accounts.models import EndUser
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Membership
 
@@ -33,13 +34,17 @@ def load_actors(wanted: Collection[str]) -> dict[str, Actor]:
 
 
 class Persons:
-    """Team members, API keys, and the imports nobody signs for."""
+    """Team members, API keys, users who answered something, and the imports nobody signs for."""
 
     def actors(self, wanted: Collection[str]) -> Mapping[str, Actor]:
-        people, keys = ids_after("person:", wanted), ids_after("key:", wanted)
+        people, keys, users = (ids_after(prefix, wanted) for prefix in ("person:", "key:", "user:"))
         members = Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=people) if people else ()
         known = ApiKey.objects.filter(pk__in=keys).only("tenant_id", "name") if keys else ()
-        named = {member.actor: Actor(member.name, "user") for member in members}
+        answering = (
+            EndUser.objects.filter(pk__in=users).only("tenant_id", "name", "email", "external_id") if users else ()
+        )
+        named = {f"user:{user.pk}": Actor(str(user), "user") for user in answering}
+        named |= {member.actor: Actor(member.name, "user") for member in members}
         return (
             named | {f"key:{key.pk}": Actor(f"the API key {key.name}", "key-round") for key in known} | _SYSTEM_ACTORS
         )

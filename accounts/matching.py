@@ -120,11 +120,11 @@ class Asking:
 
     def why(self, account: Account, user: EndUser | None = None) -> Explained | None:
         """Every condition for one account or user, whether or not it matches. None: no user of that account."""
-        if not self.about_users or user is None:
+        if user is None:
             rows = _rows(account_statement(self.audience, account_id=account.pk, **self.where))
         else:
             rows = _rows(user_statement(self.audience, account_id=account.pk, end_user_id=user.pk, **self.where))
-        return self._read(rows[0], of_user=user is not None and self.about_users) if rows else None
+        return self._read(rows[0], of_user=user is not None) if rows else None
 
     def _matching(self) -> Sql:
         return (matching_users if self.about_users else matching_accounts)(self.audience, **self.where)
@@ -174,11 +174,6 @@ def _leaves(line: Explained) -> Iterator[Explained]:
         yield from _leaves(child)
 
 
-def leaf_lines(why: Explained) -> list[Explained]:
-    """Each condition once, in reading order."""
-    return list(_leaves(why))
-
-
 def _or_none(ask: Callable[[], T]) -> T | None:
     try:
         return ask()
@@ -215,11 +210,3 @@ def _at_most(milliseconds: int) -> Iterator[None]:
 def _set_timeout(value: str) -> None:
     _rows(Sql("SELECT set_config('statement_timeout', %s, true)", (value,)))
 
-
-def missing_words(near: Near) -> str:
-    """“MRR is more than $12”, or several that would each do."""
-    return " or ".join(line.sentence if not at else _small(line.sentence) for at, line in enumerate(near.missing))
-
-
-def _small(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

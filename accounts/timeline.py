@@ -21,6 +21,7 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("trait.", "tag", "neutral"),
     ("indicator.", "triangle-alert", "warn"),
     ("conversation.", "mail", "neutral"),
+    ("nps.", "gauge", "neutral"),
 )
 
 

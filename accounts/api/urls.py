@@ -1,4 +1,4 @@
-from accounts.api import views
+from accounts.api import rules, views
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
 
@@ -9,6 +9,7 @@ router.register("users", views.UserViewSet, "api-user")
 router.register("traits", views.TraitViewSet, "api-trait")
 router.register("events", views.EventViewSet, "api-event")
 router.register("indicators", views.IndicatorViewSet, "api-indicator")
+router.register("rules", rules.RuleViewSet, "api-rule")
 router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
 
 urlpatterns = router.urls

@@ -1223,6 +1223,10 @@ class Migration(migrations.Migration):
             model_name='note',
             constraint=cs_platform.tenancy.constraints.TenantReference(column='account_id', name='accounts_note_account_id_tenant_fk', on_delete='NO ACTION', to='accounts_account'),
         ),
+        migrations.AddIndex(
+            model_name='npseligibility',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['tenant', 'source'], name='accounts_nps_open_claims'),
+        ),
         migrations.AddConstraint(
             model_name='npseligibility',
             constraint=models.UniqueConstraint(fields=('tenant', 'end_user', 'source'), name='accounts_npseligibility_once'),

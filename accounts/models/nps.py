@@ -47,6 +47,12 @@ class NpsEligibility(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "end_user", "source"], name="accounts_npseligibility_once")
         ]
+        # Read when a source ends what it holds.
+        indexes = [
+            models.Index(
+                fields=["tenant", "source"], condition=models.Q(ended_at__isnull=True), name="accounts_nps_open_claims"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.source} for {self.end_user_id}"

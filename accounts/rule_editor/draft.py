@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from dataclasses import field as attribute
 from typing import Any
 
@@ -67,8 +67,13 @@ class Draft:
         return found
 
     def conditions(self) -> list[Path]:
-        """Where each condition stands, in reading order."""
-        return [path for path, item in _placed(self.root, ()) if isinstance(item, Condition)]
+        """Where each condition stands that has a field, in reading order."""
+        return [path for path, item in _placed(self.root, ()) if isinstance(item, Condition) and item.field]
+
+    def begun(self) -> "Draft":
+        """Without what was only just added: a preview goes on showing who the rest is about."""
+        root = _begun(self.root)
+        return replace(self, root=root if isinstance(root, Branch) else Branch())
 
     def count(self) -> int:
         return sum(1 for _ in _placed(self.root, ()))
@@ -78,6 +83,13 @@ def _placed(item: Item, path: Path) -> Iterator[tuple[Path, Item]]:
     yield path, item
     for at, child in enumerate(item.children) if isinstance(item, Branch) else ():
         yield from _placed(child, (*path, at))
+
+
+def _begun(item: Item) -> Item | None:
+    if isinstance(item, Condition):
+        return item if item.field else None
+    children = [found for child in item.children if (found := _begun(child))]
+    return Branch(item.mode, children) if children else None
 
 
 def dotted(path: Path) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from accounts.rule_editor.draft import Branch, Condition, Draft, Item, Path, dotted, known, place_of
 from accounts.rule_editor.typing import takes_choices
@@ -55,6 +55,7 @@ class Value:
     text: str = ""
     label: str = ""
     choices: Sequence[Choice] = ()
+    place: str = "0"  # the end of its id
 
     @property
     def chosen(self) -> list[str]:
@@ -168,7 +169,7 @@ class Eye:
             case Form.MANY:
                 return [self._list(item, field)]
             case Form.TWO:
-                return [self._one(first, field, "From"), self._one(second, field, "To")]
+                return [self._one(first, field, "From"), replace(self._one(second, field, "To"), place="1")]
             case Form.ONE:
                 return [self._one(first, field, "Value")]
             case Form.DAYS:

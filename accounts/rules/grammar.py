@@ -401,4 +401,5 @@ _VALUES: dict[FieldType, Callable[[Any], Any]] = {
 
 
 def _quote(key: object) -> str:
-    return f"“{str(key)[:60]}”"
+    """What was sent, in words: halves of surrogate pairs could not even be shown."""
+    return f"“{str(key)[:60].encode(errors='replace').decode()}”"

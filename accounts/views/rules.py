@@ -94,7 +94,7 @@ class _Written:
             draft = field.widget.value_from_datadict(request.POST, {}, name)
             drafts[subject] = (name, draft)
             try:
-                rules |= {} if draft.is_empty else {subject: field.vocabulary.rule(draft)}
+                rules |= {} if draft.begun().is_empty else {subject: field.vocabulary.rule(draft.begun())}
             except RuleErrors:
                 is_finished = False
         return cls(drafts, rules, is_finished)

@@ -156,6 +156,8 @@ BODIES: list[tuple[str, str, dict[str, Any]]] = [
     ("/enrollments/", "user", {"account": "mine"}),
     ("/accounts/", "csm", {"external_id": "new"}),
     ("/accounts/", "ae", {"external_id": "new"}),
+    ("/rules/explain/", "account", {"rules": {"account": {"field": "plan", "op": "set"}}}),
+    ("/rules/explain/", "user", {"rules": {"user": {"field": "role", "op": "set"}}, "account": "mine"}),
 ]
 KINDS = dict.fromkeys(("owner", "assignee", "csm", "ae"), "api-member")
 

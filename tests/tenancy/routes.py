@@ -16,6 +16,7 @@ VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READING = ("GET", "HEAD")
 WORKSPACE = "w/<slug:slug>/"
 API = "api/v1/"
+SURVEY = "nps/v1/"  # asked from other origins, without cookies: tests/accounts/nps/test_endpoints.py
 THIRD_PARTY = "account/"  # allauth's own pages: they know logins, no workspace
 # Pages outside workspaces, and why anybody or any login may open them.
 PUBLIC = {
@@ -24,6 +25,10 @@ PUBLIC = {
     "dashboard:mail-sink-message": "in a demo only, whose mail goes nowhere else",
     "api-schema": "the description of the API, the same for all",
     "api-docs": "the same for people",
+    "survey:survey": "by a token that names workspace and user",
+    "survey:shown": "by a token that names workspace and user",
+    "survey:dismissed": "by a token that names workspace and user",
+    "survey:answer": "by a token that names workspace and user",
 }
 SIGNED_IN = {"dashboard:landing": "leads to one's own workspace", "dashboard:workspaces": "lists one's own"}
 WORDS = re.compile(r"\w+(?:\|\w+)*")
