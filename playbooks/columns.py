@@ -90,6 +90,7 @@ def _column(playbook: Playbook, *, usual: bool) -> Column:
         playbook.name,
         "playbooks/cells/progress.html",
         icon="workflow",
+        group="Playbooks",
         classes="keep run",
         sorts=_sorts(key, playbook),
         facet=Facet(key, playbook.name, "workflow", tuple(_choices(which, "")), listed=False),

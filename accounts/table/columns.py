@@ -83,6 +83,7 @@ class Column:
     loads: tuple[str, ...] = ()  # fields of Account that the cell reads
     usual: bool = True  # shown when nobody has chosen columns
     without: str = ""  # what a screen reader says where there is no `value`; the template is then not asked
+    group: str = "Account"  # under which it is offered to be chosen
     shared: bool = False  # the cell shows nothing but its `value`, so accounts with the same one share it
 
 

@@ -24,6 +24,8 @@ class Head:
     toggle: str
     sorts: tuple[Item, ...]
     choices: tuple[Item, ...]
+    hide: str  # the address without it; empty for the name
+    width: int | None
 
     @property
     def has_menu(self) -> bool:
@@ -42,7 +44,14 @@ def _head(state: TableState, column: Column) -> Head:
         toggle=state.sorted_by(first, descending=_next_direction(state, first)) if first else "",
         sorts=tuple(item for sort in column.sorts for item in _directions(state, sort)),
         choices=_choices(state, column.facet) if column.facet else (),
+        hide=_without(state, column),
+        width=state.widths.get(column.key),
     )
+
+
+def _without(state: TableState, column: Column) -> str:
+    others = [one.key for one in state.columns if one.key not in ("name", column.key)]
+    return state.address(column=others) if others and column.key != "name" else ""
 
 
 def _aria_sort(state: TableState, column: Column) -> str:

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import Account
 from accounts.table.columns import Cells, Column
+from accounts.table.state import TableState
 
 _NOTHING = '<span class="faint" aria-hidden="true">–</span><span class="sr">{}</span>'
 
@@ -23,20 +24,24 @@ class Row:
     cells: SafeString
 
 
-def rendered(columns: Sequence[Column], accounts: Sequence[Account], cells: Cells, request: HttpRequest) -> list[Row]:
+def rendered(state: TableState, accounts: Sequence[Account], cells: Cells, request: HttpRequest) -> list[Row]:
     context = make_context({}, request)
     if not accounts:
         return []
-    with context.bind_template(_template(columns[0])):
-        by_column = [list(_cells_of(column, accounts, cells, context)) for column in columns]
+    with context.bind_template(_template(state.columns[0])):
+        by_column = [
+            list(_cells_of(column, state.widths.get(column.key), accounts, cells, context)) for column in state.columns
+        ]
     return [
         Row(account, mark_safe("".join(row)))  # every piece comes from a template or format_html
         for account, row in zip(accounts, zip(*by_column, strict=True), strict=True)
     ]
 
 
-def _cells_of(column: Column, accounts: Sequence[Account], cells: Cells, context: Context) -> Iterator[str]:
-    template, opening = _template(column), _opening(column)
+def _cells_of(
+    column: Column, width: int | None, accounts: Sequence[Account], cells: Cells, context: Context
+) -> Iterator[str]:
+    template, opening = _template(column), _opening(column, width)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
     for account in accounts:
@@ -62,7 +67,15 @@ def _template(column: Column) -> Template:
     return found
 
 
-def _opening(column: Column) -> SafeString:
+def _opening(column: Column, width: int | None) -> SafeString:
     """On a phone cells stand below each other and say what they are."""
     label = format_html(' data-label="{}"', column.label) if column.icon else ""
-    return format_html('<td class="{}"{}>', column.classes, label)
+    return format_html('<td class="{}"{}{}>', in_width(column.classes, width), label, style_of(width))
+
+
+def in_width(classes: str, width: int | None) -> str:
+    return f"{classes} sized".lstrip() if width else classes
+
+
+def style_of(width: int | None) -> SafeString:
+    return format_html(' style="--w: {}"', width) if width else mark_safe("")

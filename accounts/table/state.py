@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -18,6 +18,7 @@ from accounts.table.columns import Choice, Column, Facet, Sort, sort_of
 DEFAULT_SORT = "renewal_on"
 PASSING = ("after", "before", "totals")  # parameters that say where in the list we are, not what it is
 SEARCH_LIMIT = 100
+NARROWEST, WIDEST = 60, 640  # pixels a column can have
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ class TableState:
     chosen: Mapping[str, tuple[Choice, ...]]  # by facet
     facets: Mapping[str, Facet]
     columns: tuple[Column, ...]
+    widths: Mapping[str, int]  # of the columns that somebody has resized
     sort: Sort
     descending: bool
     after: Cursor | None
@@ -84,6 +86,7 @@ class TableState:
             chosen={facet.key: found for facet in catalogue.facets if (found := _chosen(params, facet))},
             facets={facet.key: facet for facet in catalogue.facets},
             columns=tuple(catalogue.chosen(params.getlist("column"))),
+            widths=dict(_widths(params)),
             sort=sort,
             descending=descending,
             after=Cursor.read(params.get("after", ""), sort),
@@ -122,6 +125,17 @@ class TableState:
         offered = {facet.key for facet in self.facets.values() if facet.listed}
         return [(name, value) for name, value in self.kept if name not in offered]
 
+    @property
+    def kept_by_columns(self) -> list[tuple[str, str]]:
+        """The form of the columns brings those to show; how wide they are stays."""
+        search = [("q", self.search)] if self.search else []
+        return [*search, *((name, value) for name, value in self.kept if name != "column")]
+
+    @property
+    def here(self) -> str:
+        """This very page of the list, without a drawer beside it."""
+        return self.address(after=self.params.get("after"), before=self.params.get("before"))
+
     def sorted_by(self, sort: Sort, *, descending: bool) -> str:
         return self.address(sort=f"-{sort.key}" if descending else sort.key)
 
@@ -138,6 +152,14 @@ def _sort(params: QueryDict, catalogue: Catalogue) -> tuple[Sort, bool]:
     usual = sort_of(catalogue.columns, DEFAULT_SORT)
     assert usual is not None, "The default sort is one of the built-in columns."
     return usual, False
+
+
+def _widths(params: QueryDict) -> Iterator[tuple[str, int]]:
+    """`width=arr:120` says it of one column, in pixels."""
+    for text in params.getlist("width"):
+        key, _colon, pixels = text.rpartition(":")
+        if key and pixels.isascii() and pixels.isdecimal() and len(pixels) < 5:
+            yield key, min(max(int(pixels), NARROWEST), WIDEST)
 
 
 def _chosen(params: QueryDict, facet: Facet) -> tuple[Choice, ...]:

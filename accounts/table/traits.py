@@ -62,6 +62,7 @@ class TraitColumns:
             definition.label,
             "accounts/cells/trait.html",
             icon="tag",
+            group="Traits",
             classes="right" if definition.type in _NUMBERS else "",
             sorts=_sorts(key, definition),
             facet=self._facet(key, definition),

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.table.catalogue import Catalogue
+from accounts.table.chooser import Chooser
 from accounts.table.links import chips, heads, presets
 from accounts.table.page import Page, Totals, load_page, load_totals
 from accounts.table.rows import Row, rendered
@@ -44,6 +45,7 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
         "page": page,
         "rows": _rows(request, catalogue, state, page),
         "heads": heads(state),
+        "chooser": Chooser.of(state, catalogue),
         "chips": [chip for chip in chips(state) if chip.facet.key != PARAMETER],
         "rule": rule,
         "rule_chips": rule.chips(state),
@@ -58,7 +60,7 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
 
 def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[Row]:
     cells = catalogue.cells(state.columns, page.accounts, now=request.now, here=_here(request))
-    return rendered(state.columns, page.accounts, cells, request)
+    return rendered(state, page.accounts, cells, request)
 
 
 def _here(request: WorkspaceRequest) -> str:

@@ -11,7 +11,7 @@ document.addEventListener("beforetoggle", ({ target, newState }) => {
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const menu = step && event.target.closest(".pop[popover]");
-  if (!menu || event.target.matches("input")) return;
+  if (!menu || event.target.matches("input, [data-grip]")) return;
   const items = [...menu.querySelectorAll(".item")];
   items[(items.indexOf(document.activeElement) + step + items.length) % items.length]?.focus();
   event.preventDefault();
