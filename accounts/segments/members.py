@@ -115,7 +115,7 @@ def _add(segment: Segment, claims: Sequence[Claim], now: datetime) -> tuple[set[
     made: set[tuple[int, str]] = set()
     left_over = claims
     for _ in range(TRIES):
-        some, more = enter(segment.scope, _unnest(segment, left_over), tenant_id=segment.tenant_id, now=now)
+        some, more = enter(segment.scope, _unnest(segment, left_over), tenant_id=int(segment.tenant_id), now=now)
         entered |= set(some)
         made |= more
         left_over = _not_in(segment, [claim for claim in left_over if _key(claim) not in made])
@@ -188,7 +188,7 @@ def _take_out(segment: Segment, subjects: Iterable[int], which: Sql, *, actor: s
 
 
 def _leave(segment: Segment, wanted: Sql, which: Sql, *, actor: str, now: datetime) -> tuple[list[Claim], list[int]]:
-    return leave(segment.scope, wanted, which, actor=Sql.value(actor), tenant_id=segment.tenant_id, now=now)
+    return leave(segment.scope, wanted, which, actor=Sql.value(actor), tenant_id=int(segment.tenant_id), now=now)
 
 
 def _by_subject(claims: Iterable[Claim]) -> dict[int, list[Claim]]:

@@ -95,9 +95,7 @@ def test_automation_does_not_take_out_what_a_person_put_in(
     assert add(segment=vip, claims=undone, now=LATER) == [Outcome.CLAIMED, Outcome.ENTERED]
 
 
-def test_users_are_told_of_on_each_of_their_accounts(
-    inside: Workspace, make: Make, some: list[Account]
-) -> None:
+def test_users_are_told_of_on_each_of_their_accounts(inside: Workspace, make: Make, some: list[Account]) -> None:
     champions = make("Champions", scope="user")
     ben = user("Ben Falk", *some[:2])
     add_by_hand(segment=champions, subjects=[ben.pk], by=inside.priya, now=MONDAY)
@@ -112,9 +110,7 @@ def test_a_batch_costs_the_same_few_statements_whatever_its_size(
     with django_assert_max_num_queries(6):
         add(segment=vip, claims=[by_run(one, at) for at, one in enumerate(many)], now=MONDAY)
     with django_assert_max_num_queries(6):
-        end_claims(
-            segment=vip, claims=[by_run(one, at) for at, one in enumerate(many)], actor="playbook:7", now=LATER
-        )
+        end_claims(segment=vip, claims=[by_run(one, at) for at, one in enumerate(many)], actor="playbook:7", now=LATER)
     assert members(vip) == set()
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from accounts.fields import workspace_fields
 from accounts.models import Account, Segment, SegmentMembership, TimelineEntry
+from accounts.rules.describe import describe
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import parse
 from accounts.segments import settling
@@ -69,9 +70,7 @@ def test_a_rule_takes_accounts_of_any_lifecycle_unless_it_asks(make: Make, insid
     assert members(make("Tracked pros", tracked)) == set()
 
 
-def test_what_a_person_took_out_the_rule_does_not_put_back(
-    inside: Workspace, make: Make, some: list[Account]
-) -> None:
+def test_what_a_person_took_out_the_rule_does_not_put_back(inside: Workspace, make: Make, some: list[Account]) -> None:
     pros = make("Pros", PRO)
     remove_by_hand(segment=pros, subjects=[some[0].pk], by=inside.priya, now=MONDAY)
     add_by_hand(segment=pros, subjects=[some[3].pk], by=inside.priya, now=MONDAY)
@@ -147,15 +146,10 @@ def test_an_archived_segment_keeps_still_until_it_is_restored(
     Account.objects.filter(pk=some[0].pk).update(plan="Basic")
     settle(inside)
     assert members(pros) == {some[0].pk, some[1].pk}
-    assert "Is in segment “Pros (archived)”" == describe_in(pros)
+    asked = parse(in_segment(pros), fields=workspace_fields(), subject=Subject.ACCOUNT)
+    assert describe(asked) == "Is in segment “Pros (archived)”"
     assert restore_segment(pros, tenant=inside.tenant, now=TUESDAY)
     assert members(pros) == {some[1].pk}
-
-
-def describe_in(segment: Segment) -> str:
-    from accounts.rules.describe import describe
-
-    return describe(parse(in_segment(segment), fields=workspace_fields(), subject=Subject.ACCOUNT))
 
 
 def test_a_name_is_given_once(inside: Workspace, make: Make) -> None:
