@@ -1,13 +1,17 @@
 """Every field a workspace's rules, filters and tables can ask about."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.conf import settings
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from accounts.models import EventType, Indicator, TraitDefinition
+from accounts.models import EventType, HealthScore, Indicator, Segment, TraitDefinition
 from accounts.nps.fields import NpsFields
 from accounts.rules.fields import FieldSet, FieldSource
+from accounts.rules.health import HealthFields
+from accounts.rules.segments import SegmentFields
 from accounts.rules.sources import EventFields, IndicatorFields
 
 MAX_LISTED = 1_000  # what a picker can show; keys beyond it are still known to rules
@@ -23,4 +27,12 @@ def _sources() -> Iterator[FieldSource]:
     titles = Indicator.objects.order_by("title").values_list("title", flat=True).distinct()
     yield IndicatorFields(titles[:MAX_LISTED])  # asked when a picker lists them, and not by every rule that is parsed
     yield NpsFields()
+    yield SegmentFields(_listed(Segment.objects.order_by("name", "id"), "scope"))
+    yield HealthFields(_listed(HealthScore.objects.order_by("position", "id")))
     yield from (import_string(path)() for path in settings.RULE_FIELD_SOURCES)
+
+
+def _listed(rows: QuerySet[Any], *more: str) -> QuerySet[Any, Any]:
+    """Asked when a rule or a picker first needs one of them."""
+    is_archived = ExpressionWrapper(Q(archived_at__isnull=False), output_field=BooleanField())
+    return rows.annotate(is_archived=is_archived).values_list("id", "name", *more, "is_archived")

@@ -358,6 +358,7 @@ class Migration(migrations.Migration):
                 ('on', models.DateField()),
                 ('value', models.FloatField(null=True)),
                 ('grades', models.JSONField(default=dict)),
+                ('is_current', models.BooleanField(default=True)),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.account')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
                 ('score', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.healthscore')),
@@ -642,6 +643,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('source', models.CharField(max_length=100)),
+                ('automation', models.CharField(blank=True, default='', max_length=100)),
                 ('made_at', models.DateTimeField()),
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
@@ -710,6 +712,7 @@ class Migration(migrations.Migration):
                 ('source', models.CharField(choices=[('custom', 'Edited here'), ('integration', 'From an integration')], default='custom', max_length=12)),
                 ('slot', models.CharField(blank=True, max_length=3, null=True)),
                 ('column', models.CharField(blank=True, default='', max_length=30)),
+                ('yielded_column', models.CharField(blank=True, default='', max_length=30)),
                 ('choices', models.JSONField(default=list)),
                 ('description', models.TextField(blank=True, default='')),
                 ('is_fast', models.BooleanField(default=False)),
@@ -1066,6 +1069,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='healthreading',
             constraint=models.UniqueConstraint(fields=('tenant', 'account', 'score', 'on'), name='accounts_healthreading_once', nulls_distinct=False),
+        ),
+        migrations.AddConstraint(
+            model_name='healthreading',
+            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('tenant', 'score', 'account'), include=('value',), name='accounts_healthreading_current', nulls_distinct=False),
         ),
         migrations.AddConstraint(
             model_name='healthreading',

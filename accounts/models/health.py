@@ -72,10 +72,19 @@ class HealthReading(TenantModel):
     value = models.FloatField(null=True)  # 0 to the workspace's health_scale; empty: nothing to judge by
     # Measure id -> "poor", "concerning", "healthy" or "unknown", as the rules said that day.
     grades = models.JSONField(default=dict)
+    is_current = models.BooleanField(default=True)
 
     class Meta:
         base_manager_name = "objects"
         constraints = [
+            # Read by rules and by the next evaluation: neither should search the history for its end.
+            models.UniqueConstraint(
+                fields=["tenant", "score", "account"],
+                condition=models.Q(is_current=True),
+                include=["value"],
+                nulls_distinct=False,
+                name="accounts_healthreading_current",
+            ),
             # Also the history of one account, read backwards.
             models.UniqueConstraint(
                 fields=["tenant", "account", "score", "on"], nulls_distinct=False, name="accounts_healthreading_once"

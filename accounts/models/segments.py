@@ -87,6 +87,8 @@ class SegmentClaim(TenantModel):
 
     membership = TenantForeignKey(SegmentMembership, on_delete=models.CASCADE, related_name="claims")
     source = models.CharField(max_length=100)
+    # What a bar would name: "rule" or "playbook:12". Empty for people, whose word automation does not undo.
+    automation = models.CharField(max_length=100, blank=True, default="")
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
 

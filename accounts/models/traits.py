@@ -50,6 +50,8 @@ class TraitDefinition(TenantModel):
     slot = models.CharField(max_length=3, null=True, blank=True)
     # The built-in column it feeds instead of a slot, such as mrr_cents; empty for none.
     column = models.CharField(max_length=30, blank=True, default="")
+    # The column it fed before the workspace's own rules took it over; it gets it back when the last of them goes.
+    yielded_column = models.CharField(max_length=30, blank=True, default="")
     choices = models.JSONField(default=list)
     description = models.TextField(blank=True, default="")
     # Its slot is one that an index covers, so that a table of a million accounts sorts and filters by it at once.

@@ -91,6 +91,8 @@ def _beside(node: Node, people: People) -> str:
 
 
 def _leaf(leaf: Leaf, people: People) -> str:
+    if leaf.field.type is FieldType.SEGMENT:
+        return f"{leaf.operator.words} segment “{leaf.field.label}”"
     return f"{_name(leaf.field)} {leaf.operator.words.format(*_values(leaf, people))}"
 
 
@@ -122,10 +124,10 @@ def _by_type(value: Any, field: Field, people: People) -> str:
             return people.get(value, f"member {value}")
         case FieldType.CURRENCY:
             return money(value)
-        case FieldType.CHOICE | FieldType.STATE:
-            return dict(field.choices).get(value, str(value))
         case FieldType.LIST if isinstance(value, list):
             return ", ".join(value)
+        case FieldType.CHOICE | FieldType.STATE | FieldType.LIST:
+            return dict(field.choices).get(value, str(value))
         case FieldType.EVENT if isinstance(value, int):
             return counted(value, "time")
     return number(value) if isinstance(value, int | float) else str(value)

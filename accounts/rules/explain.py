@@ -202,7 +202,7 @@ def _read_count(node: Node, total: int, counts: Iterator[int], people: People) -
     return Explained(describe(node, people=people), count > 0, value, node.mode, children)
 
 
-_WITHOUT_VALUE = {FieldType.EVENT: "never", FieldType.INDICATOR: "", FieldType.STATE: ""}
+_WITHOUT_VALUE = {FieldType.EVENT: "never", FieldType.INDICATOR: "", FieldType.STATE: "", FieldType.SEGMENT: ""}
 
 
 def _shown(value: Any, field: Field, clock: Clock, people: People) -> str:

@@ -32,6 +32,7 @@ class FieldType(Enum):
     PERSON = "person"
     EVENT = "event"
     INDICATOR = "indicator"
+    SEGMENT = "segment"
     STATE = "state"
 
 

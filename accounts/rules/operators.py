@@ -73,6 +73,7 @@ _DATES = frozenset({T.DATE, T.MOMENT})
 _LISTS = frozenset({T.LIST})
 _EVENTS = frozenset({T.EVENT})
 _INDICATORS = frozenset({T.INDICATOR})
+_SEGMENTS = frozenset({T.SEGMENT})
 _NAMED = _TEXTS | _CHOICES | _PEOPLE
 _PLAIN = _PEOPLE | _NUMBERS | _BOOLEANS | _DATES
 
@@ -308,6 +309,8 @@ OPERATORS: tuple[Operator, ...] = (
     *_events(),
     Operator("active", "is active", "indicator", _INDICATORS, Form.NONE, "i.state = 'active'"),
     Operator("not_active", "is not active", "indicator", _INDICATORS, Form.NONE, "i.state = 'active'", negative=True),
+    Operator("in", "is in", "segment", _SEGMENTS, Form.NONE, "m.left_at IS NULL"),
+    Operator("not_in", "is not in", "segment", _SEGMENTS, Form.NONE, "m.left_at IS NULL", negative=True),
 )
 
 
@@ -342,6 +345,7 @@ FAMILIES: tuple[Family, ...] = (
         "event_last", _EVENTS, "last_more_than_days_ago", "last_exactly_days_ago", "last_less_than_days_ago", "never"
     ),
     _family("indicator", _INDICATORS, "active", "not_active"),
+    _family("segment", _SEGMENTS, "in", "not_in"),
 )
 
 

@@ -37,6 +37,8 @@ def satisfies(rule: Json, facts: Facts, day: Day) -> bool:
         return _event(op, facts.events.get(key.removeprefix("event:"), []), wanted, rule.get("days"), day.today)
     if key.startswith("indicator:"):
         return (key.removeprefix("indicator:") in facts.indicators) == (op == "active")
+    if key.startswith("segment:"):
+        return (key.removeprefix("segment:") in facts.values["segments"]) == (op == "in")
     return _value(op, facts.values.get(key), wanted, day)
 
 

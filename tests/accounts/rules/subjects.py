@@ -13,8 +13,21 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from accounts.models import Account, AccountUser, EndUser, EventCount, EventType, Indicator
+from accounts.models import (
+    Account,
+    AccountUser,
+    EndUser,
+    EventCount,
+    EventType,
+    HealthReading,
+    HealthScore,
+    Indicator,
+    Segment,
+    SegmentMembership,
+)
 from accounts.rules.fields import FieldSet, FieldSource
+from accounts.rules.health import HealthFields
+from accounts.rules.segments import SegmentFields
 from accounts.rules.sources import EventFields, IndicatorFields
 from accounts.rules.sql import Clock
 from cs_platform.tenancy.context import tenant_context
@@ -94,6 +107,7 @@ SLOTS = {
 }
 EVENTS = ["Report Created", "100% done"]
 TITLES = ["Low adoption", "Can't pay"]
+SEGMENTS = [(scope, name) for scope in ("account", "user") for name in ("VIP", "100% ours", "Empty")]
 
 
 @dataclass
@@ -145,6 +159,8 @@ class Builder:
             sources: list[FieldSource] = [
                 EventFields(tuple((type.pk, type.name) for type in types)),
                 IndicatorFields(tuple(TITLES)),
+                SegmentFields([(one.pk, one.name, one.scope, False) for one in self._segments(tenant)]),
+                HealthFields([(self._score(tenant).pk, "Usage", False)]),
             ]
             made = Workspace(tenant.pk, FieldSet.of(definitions(), sources))
             self._fill(made, members, types, accounts, users)
@@ -156,6 +172,14 @@ class Builder:
         return Membership.objects.create(
             tenant=tenant, user=user, role="csm", name=f"Member {at}", email=email, joined_at=NOW
         )
+
+    def _segments(self, tenant: Tenant) -> list[Segment]:
+        return Segment.objects.bulk_create(
+            Segment(tenant=tenant, scope=scope, name=name, created_at=NOW) for scope, name in SEGMENTS
+        )
+
+    def _score(self, tenant: Tenant) -> HealthScore:
+        return HealthScore.objects.create(tenant=tenant, name="Usage", created_at=NOW)
 
     def _traits(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """Slot columns, the jsonb document, and what the reference sees."""
@@ -213,6 +237,8 @@ class Builder:
         made.accounts[account.pk] = Facts(
             {**built_in, **people, "mrr": mrr, "trait:Tier": built_in["plan"], **seen}, {}
         )
+        self._join(made.accounts[account.pk], "account", account_id=account.pk)
+        self._read_health(made.accounts[account.pk], account.pk)
         made.gates[account.pk] = (built_in["lifecycle"], archived is not None)
         return account.pk
 
@@ -227,7 +253,25 @@ class Builder:
         )  # fmt: skip
         if archived:
             made.archived_users.add(user.pk)
-        return user.pk, {**built_in, **seen}
+        facts = Facts({**built_in, **seen})
+        self._join(facts, "user", end_user_id=user.pk)
+        return user.pk, dict(facts.values)
+
+    def _join(self, facts: Facts, scope: str, **subject: int) -> None:
+        """In some of the segments now, in others once."""
+        known = list(Segment.objects.filter(scope=scope).exclude(name="Empty").order_by("pk"))
+        chosen, was_in = self.random.sample(known, self.random.choice([0, 1, 2])), self.random.choice([*known, None])
+        for segment, left_at in [*((one, None) for one in chosen), *([(was_in, NOW)] if was_in else [])]:
+            SegmentMembership.objects.create(segment=segment, entered_at=MOMENTS[1], left_at=left_at, **subject)
+        facts.values["segments"] = [str(one.pk) for one in chosen]  # type: ignore[index]
+
+    def _read_health(self, facts: Facts, account_id: int) -> None:
+        score, value = HealthScore.objects.get(), self.random.choice([None, 0.0, 5.0, 49.5])
+        for at, (read, is_current) in enumerate([(7.5, False), (value, True)]):
+            HealthReading.objects.create(
+                account_id=account_id, score=score, on=TODAY + timedelta(days=at), value=read, is_current=is_current
+            )
+        facts.values[f"health:{score.pk}"] = value  # type: ignore[index]
 
     def _tie(self, made: Workspace, account: int, user: int, facts: dict[str, Any]) -> None:
         pick = self.random.choice

@@ -29,14 +29,16 @@ SAMPLES: dict[FieldType, list[Values]] = {
     FieldType.LIST: [("a",), ("b",), ("c",), ("%",)],
     FieldType.BOOLEAN: [()],
     FieldType.INDICATOR: [()],
+    FieldType.SEGMENT: [()],
     FieldType.EVENT: [()],
 }
 DAYS: list[Values] = [(0,), (1,), (2,), (3,), (30,), (36_500,)]
 COUNTS: list[Values] = [(1, 0), (2, 3), (3, 30), (50, 30), (51, 36_500)]
 
 
-def samples(type: FieldType, form: Form) -> list[Values]:
-    singles = SAMPLES[type]
+def samples(field: Field, form: Form) -> list[Values]:
+    singles = [(value,) for value, _name in field.choices] if field.type is FieldType.LIST and field.choices else []
+    singles = singles or SAMPLES[field.type]
     match form:
         case Form.NONE:
             return [()]
@@ -84,7 +86,7 @@ def test_every_condition_says_what_the_reference_says(run: Run, made: Workspace)
             leaves = [
                 leaf(field, operator, values)
                 for operator in operators_for(field.type).values()
-                for values in samples(field.type, operator.form)
+                for values in samples(field, operator.form)
             ]
             for asked, said in zip(leaves, verdicts(run, made, leaves), strict=True):
                 assert said == meant(made, asked), dump(asked)
@@ -106,7 +108,7 @@ def family_leaves(field: Field, family: Family) -> list[list[Leaf]]:
     )
     return [
         [_member_leaf(field, offered[member.operator], values, member.shift) for member in family.members]
-        for values in samples(field.type, form)
+        for values in samples(field, form)
     ]
 
 
