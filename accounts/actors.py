@@ -8,7 +8,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from accounts.models import EndUser
+from accounts.models import DataSource, EndUser
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Membership
 
@@ -34,7 +34,7 @@ def load_actors(wanted: Collection[str]) -> dict[str, Actor]:
 
 
 class Persons:
-    """Team members, API keys, users who answered something, and the imports nobody signs for."""
+    """Team members, API keys, data sources, users who answered something, and the imports nobody signs for."""
 
     def actors(self, wanted: Collection[str]) -> Mapping[str, Actor]:
         people, keys, users = (ids_after(prefix, wanted) for prefix in ("person:", "key:", "user:"))
@@ -45,9 +45,13 @@ class Persons:
         )
         named = {f"user:{user.pk}": Actor(str(user), "user") for user in answering}
         named |= {member.actor: Actor(member.name, "user") for member in members}
-        return (
-            named | {f"key:{key.pk}": Actor(f"the API key {key.name}", "key-round") for key in known} | _SYSTEM_ACTORS
-        )
+        keyed = {f"key:{key.pk}": Actor(f"the API key {key.name}", "key-round") for key in known}
+        return named | keyed | _sources(ids_after("source:", wanted)) | _SYSTEM_ACTORS
+
+
+def _sources(wanted: Collection[int]) -> dict[str, Actor]:
+    found = DataSource.objects.filter(pk__in=wanted).only("name", "tenant_id") if wanted else ()
+    return {source.actor: Actor(f"the data source {source.name}", "download") for source in found}
 
 
 def ids_after(prefix: str, wanted: Collection[str]) -> set[int]:

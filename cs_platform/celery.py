@@ -11,6 +11,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
 
 # Long enough for clocks that differ and for workers that are slow to start; few enough to be drained in seconds.
 TICKS_EXPIRE = 7200
+HOUR = 3600.0
 
 app = Celery("cs_platform")
 app.config_from_object("django.conf:settings", namespace="CELERY")
@@ -27,6 +28,8 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
         "playbooks.tasks.apply_due_runs": pump,
         "playbooks.tasks.deliver_due_runs": pump,
         "playbooks.tasks.evaluate_due_workspaces": min(60.0, 6 * pump),
+        "accounts.tasks.take_in_received_calls": pump,
+        "accounts.tasks.forget_what_is_old": HOUR,
     }
     for task, seconds in ticks.items():
         queue = settings.CELERY_TASK_ROUTES.get(task, {}).get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)

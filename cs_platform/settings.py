@@ -162,6 +162,8 @@ CELERY_TASK_DEFAULT_QUEUE = "apply"
 CELERY_TASK_ROUTES = {
     "playbooks.tasks.evaluate_due_workspaces": {"queue": "evaluate"},
     "playbooks.tasks.deliver_due_runs": {"queue": "deliver"},
+    "accounts.tasks.take_in_received_calls": {"queue": "ingest"},
+    "accounts.tasks.forget_what_is_old": {"queue": "ingest"},
 }
 # A batch belongs to one worker for this long; nobody else may touch it before (TRUST: F2, F5).
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)

@@ -8,6 +8,7 @@ urlpatterns = [
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
     path("api/v1/", include("cs_platform.api_urls")),
+    path("v1/", include("accounts.tracking_urls")),
 ]
 
 handler400 = "cs_platform.web.errors.bad_request"

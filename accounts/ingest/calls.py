@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -17,10 +17,15 @@ KEYS_LIMIT = 500
 BYTES_LIMIT = 256_000
 DEPTH_LIMIT = 32
 _YEARS = range(1990, 2100)
+_EARLIEST = datetime(_YEARS[0], 1, 1, tzinfo=UTC)
 
-_PAGE_EVENTS = {"page": "Page viewed", "screen": "Screen viewed"}
+# As Segment names them where it makes events of pages; with a name "Viewed Pricing Page".
+_PAGE_EVENTS = {"page": "Loaded a Page", "screen": "Loaded a Screen"}
 _TYPES = ("group", "identify", "track", "page", "screen")
-_MOMENTS = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
+MOMENTS = ("timestamp", "originalTimestamp", "sentAt", "receivedAt")
+
+
+ALIAS = "alias is not carried out: two ids are never merged, so send the lasting userId in every call"
 
 
 class CallRefused(ValueError):
@@ -34,6 +39,14 @@ class Unreadable:
     identity: str
     reason: str
     sample: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A call that came over HTTP: when it came is ours to say, and its sender's clock may be wrong."""
+
+    item: Any
+    received_at: datetime
 
 
 @dataclass(slots=True)
@@ -59,12 +72,18 @@ class RefusedCall:
 
 def read_call(item: Any, *, now: datetime) -> Call | RefusedCall:
     """`now` stands in where a call carries no moment of its own."""
+    received_at = None
+    if isinstance(item, Delivered):
+        item, now, received_at = item.item, item.received_at, item.received_at
     if isinstance(item, Unreadable):
         return RefusedCall("unreadable", item.identity, item.reason, item.sample)
     if not isinstance(item, dict):
         return RefusedCall("unreadable", _fingerprint(item), "a call must be a JSON object", sample_of(item))
     try:
-        return _accepted(item, now)
+        call = _accepted(item, now)
+        if received_at:
+            call.at = _by_our_clock(call.at, item.get("sentAt"), received_at)
+        return call
     except CallRefused as refusal:
         return RefusedCall(_shown_type(item), _message_id(item), str(refusal), sample_of(item))
 
@@ -73,7 +92,7 @@ def _accepted(item: dict[str, Any], now: datetime) -> Call:
     size = _weighed(item)
     type = item.get("type")
     if type not in _TYPES:
-        raise CallRefused("alias calls are not used" if type == "alias" else "not a known type of call")
+        raise CallRefused(ALIAS if type == "alias" else "not a known type of call")
     call = Call(type, _message_id(item), _moment(item, now), size=size)
     call.user_id = _id(item.get("userId"))
     call.group_id = _id(item.get("groupId")) or _group_of_context(item.get("context"))
@@ -100,7 +119,7 @@ def _identify(item: dict[str, Any], call: Call) -> None:
 
 
 def _track(item: dict[str, Any], call: Call) -> None:
-    event = _PAGE_EVENTS.get(call.type) or item.get("event")
+    event = item.get("event") if call.type == "track" else _page_event(item, call.type)
     if not isinstance(event, str) or not event.strip():
         raise CallRefused("a track call without an event")
     call.event = event.strip()
@@ -108,6 +127,13 @@ def _track(item: dict[str, Any], call: Call) -> None:
         raise CallRefused(f"an event name must have at most {EVENT_LIMIT} ordinary characters")
     if not call.user_id and not call.group_id:
         raise CallRefused("neither a userId nor a groupId: anonymous visitors are not kept")
+
+
+def _page_event(item: dict[str, Any], type: str) -> str:
+    name = item.get("name")
+    if not isinstance(name, str) or not name.strip():
+        return _PAGE_EVENTS[type]
+    return f"Viewed {name.strip()} {type.capitalize()}"
 
 
 _PARTS: dict[str, Callable[[dict[str, Any], Call], None]] = {
@@ -148,9 +174,13 @@ def _id(value: Any) -> str:
 
 
 def _moment(item: dict[str, Any], now: datetime) -> datetime:
-    written = next((item[name] for name in _MOMENTS if item.get(name) is not None), None)
+    written = next((item[name] for name in MOMENTS if item.get(name) is not None), None)
     if written is None:
         return now
+    return _read_moment(written)
+
+
+def _read_moment(written: Any) -> datetime:
     try:
         moment = datetime.fromisoformat(written)
     except (TypeError, ValueError):
@@ -158,6 +188,15 @@ def _moment(item: dict[str, Any], now: datetime) -> datetime:
     if moment.year not in _YEARS:
         raise CallRefused("its timestamp is not plausible")
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _by_our_clock(at: datetime, sent_at: Any, received_at: datetime) -> datetime:
+    """What happened so long before it was sent happened so long before it came; nothing happened after it came."""
+    try:
+        ahead = received_at - _read_moment(sent_at)
+    except CallRefused:  # without a usable sentAt nobody knows how wrong the clock is
+        ahead = timedelta(0)
+    return min(max(at + ahead, _EARLIEST), received_at)
 
 
 # --- size, identity, sample -------------------------------------------------------------------------------------------
@@ -193,9 +232,13 @@ def _children(node: Any) -> Any:
 def _message_id(item: dict[str, Any]) -> str:
     """Its own messageId; without one (or with an unusable one) a fingerprint, so that a repeat is still recognised."""
     given = item.get("messageId")
-    if isinstance(given, str) and 0 < len(given) <= ID_LIMIT and storable(given):
-        return given
+    if is_message_id(given):
+        return str(given)
     return _fingerprint({key: value for key, value in item.items() if key not in ("sentAt", "receivedAt")})
+
+
+def is_message_id(given: Any) -> bool:
+    return isinstance(given, str) and 0 < len(given) <= ID_LIMIT and storable(given)
 
 
 def _dumped(item: Any) -> str:

@@ -26,7 +26,7 @@ def read_calls(path: Path | str) -> Iterator[Any]:
             if len(line) > BYTES_LIMIT:
                 yield _overlong(line, lines)
             elif not line.isspace():
-                yield _parsed(line)
+                yield parsed(line)
 
 
 def shift_to_today(path: Path | str, *, now: datetime) -> timedelta:
@@ -61,21 +61,21 @@ def _read(item: Any) -> Call | None:
     return call if isinstance(call, Call) and call.at != _LONG_AGO else None
 
 
-def _parsed(line: bytes) -> Any:
+def parsed(line: bytes) -> Any:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return _unreadable(line, f"not JSON: {error.msg}")
+        return unreadable(line, f"not JSON: {error.msg}")
 
 
 def _overlong(line: bytes, lines: BinaryIO) -> Unreadable:
     rest = line
     while rest and not rest.endswith(b"\n"):
         rest = lines.readline(BYTES_LIMIT)
-    return _unreadable(line, f"a line of more than {BYTES_LIMIT // 1000} kB")
+    return unreadable(line, f"a line of more than {BYTES_LIMIT // 1000} kB")
 
 
-def _unreadable(line: bytes, reason: str) -> Unreadable:
+def unreadable(line: bytes, reason: str) -> Unreadable:
     return Unreadable(fingerprint(line), reason, repr(line[:180])[1:])
 
 

@@ -50,6 +50,8 @@ class Document:
     traits: dict[str, Any]
     writers: dict[str, str]
     moments: dict[str, Moment]
+    # key -> before and after, of what was taken in; a first value replaces nothing.
+    replaced: dict[str, tuple[Any, Any]] = field(default_factory=dict)
 
     def take(self, news: Mapping[str, Said], *, own: Collection[str]) -> set[str] | None:
         """Takes in what is newer and names the traits that changed; None when nothing was newer.
@@ -62,7 +64,9 @@ class Document:
         }
         if not newer:
             return None
+        before = {key: self.traits.get(key) for key in newer if key in moments}
         changed = {key for key, (_, value) in newer.items() if self._write(key, value)}
+        self.replaced = {key: (before[key], self.traits.get(key)) for key in changed if key in before}
         self.moments = self._packed(moments | {key: at for key, (at, _) in newer.items()})
         return changed
 

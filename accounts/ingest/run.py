@@ -78,10 +78,14 @@ def _taken_in(batch: list[Call | RefusedCall], *, tenant: Tenant, **context: Any
             with tenant_context(tenant.pk):
                 return _take_in(batch, tenant=tenant, **context)
         except OperationalError as error:
-            is_passing = isinstance(error.__cause__, DeadlockDetected | LockNotAvailable)
-            if not is_passing or connection.in_atomic_block or attempt == _ATTEMPTS:
+            if not is_passing(error) or connection.in_atomic_block or attempt == _ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Somebody else was in the way: the same may succeed in a moment."""
+    return isinstance(error.__cause__, DeadlockDetected | LockNotAvailable)
 
 
 def _take_in(
@@ -96,7 +100,7 @@ def _take_in(
     report.taken, report.refused = len(accepted), len(fresh) - len(accepted)
     if accepted:
         gathered = _gather(accepted, tenant=tenant, shift=shift, found=report.problems)
-        _write(gathered, tenant_id=tenant.pk, now=now)
+        _write(gathered, tenant_id=tenant.pk, actor=source, now=now)
     problems.save(report.problems, tenant_id=tenant.pk, source=source, now=now)
     return report
 
@@ -128,11 +132,11 @@ def _gather(calls: list[Call], *, tenant: Tenant, shift: timedelta, found: Probl
     return batch
 
 
-def _write(batch: Batch, *, tenant_id: int, now: datetime) -> None:
+def _write(batch: Batch, *, tenant_id: int, actor: str, now: datetime) -> None:
     accounts = subjects.ensure(subjects.ACCOUNTS, batch.accounts, tenant_id=tenant_id, now=now)
     users = subjects.ensure(subjects.USERS, batch.users, tenant_id=tenant_id, now=now)
-    subjects.write(subjects.ACCOUNTS, batch.accounts, accounts, batch.definitions, now=now)
-    subjects.write(subjects.USERS, batch.users, users, batch.definitions, now=now)
+    subjects.write(subjects.ACCOUNTS, batch.accounts, accounts, batch.definitions, actor=actor, now=now)
+    subjects.write(subjects.USERS, batch.users, users, batch.definitions, actor=actor, now=now)
     _tie(batch, accounts=accounts, users=users, tenant_id=tenant_id, now=now)
     homeless = {users[user] for _, _, group, user in batch.events if user and not group}
     homes = ties.accounts_of(homeless, tenant_id=tenant_id) if homeless else {}

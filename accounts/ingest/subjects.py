@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from django.db import connection
 
+from accounts.ingest import history
 from accounts.ingest.definitions import ACCOUNT, USER, Definitions
 from accounts.ingest.gather import ROLE, UNSUBSCRIBED
 from accounts.ingest.merge import Document, News, unsubscribed_since
@@ -77,14 +78,22 @@ def _make(subjects: Subjects, missing: Mapping[str, News], tenant_id: int, now: 
 
 
 def write(
-    subjects: Subjects, news: Mapping[str, News], ids: Mapping[str, int], definitions: Definitions, *, now: datetime
+    subjects: Subjects,
+    news: Mapping[str, News],
+    ids: Mapping[str, int],
+    definitions: Definitions,
+    *,
+    actor: str,
+    now: datetime,
 ) -> None:
     spoken_of = {ids[external_id]: one for external_id, one in news.items() if one.traits}
-    documents = _changed(subjects, spoken_of, definitions)
-    if documents:
-        changed = sorted({key for document in documents for key in document["changed"]})
-        mirrored = [definitions.known[subjects.scope, key] for key in changed]
-        _write_documents(subjects, documents, mirrored, definitions.tenant.pk, now)
+    changed = _changed(subjects, spoken_of, definitions)
+    if changed:
+        keys = sorted({key for one in changed for key in one.keys})
+        mirrored = [definitions.known[subjects.scope, key] for key in keys]
+        _write_documents(subjects, [one.row() for one in changed], mirrored, definitions.tenant.pk, now)
+        documents = [(one.id, one.document) for one in changed]
+        history.remember(documents, scope=subjects.scope, actor=actor, tenant_id=definitions.tenant.pk, now=now)
     seen = sorted((ids[external_id], one) for external_id, one in news.items())
     _write_seen(subjects, [_seen(id, one) for id, one in seen], definitions)
 
@@ -93,27 +102,35 @@ def _seen(id: int, news: News) -> dict[str, Any]:
     return {"id": id, "seen_at": news.seen_at and whole_second(news.seen_at), "first_at": whole_second(news.first_at)}
 
 
-def _changed(subjects: Subjects, news: Mapping[int, News], definitions: Definitions) -> list[dict[str, Any]]:
+@dataclass(slots=True)
+class _Changed:
+    id: int
+    document: Document
+    keys: set[str]
+    unsubscribed_at: datetime | None
+
+    def row(self) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "traits": self.document.traits,
+            "writers": self.document.writers,
+            "moments": self.document.moments,
+            "changed": sorted(self.keys),
+            UNSUBSCRIBED_AT: self.unsubscribed_at,
+        }
+
+
+def _changed(subjects: Subjects, news: Mapping[int, News], definitions: Definitions) -> list[_Changed]:
     """New documents of those to whom the batch brings anything newer."""
     own = definitions.integration_keys(subjects.scope)
-    rows = []
+    found = []
     for id, document, unsubscribed_at in _documents(subjects, list(news), definitions.tenant.pk):
         known_at = document.moment_of(UNSUBSCRIBED)
         since = unsubscribed_since(unsubscribed_at, news[id].unsubscribed, known_at=known_at)
         changed = document.take(news[id].traits, own=own)
         if changed is not None or since != unsubscribed_at:
-            rows.append(_row(id, document, changed or set()) | {UNSUBSCRIBED_AT: since})
-    return rows
-
-
-def _row(id: int, document: Document, changed: set[str]) -> dict[str, Any]:
-    return {
-        "id": id,
-        "traits": document.traits,
-        "writers": document.writers,
-        "moments": document.moments,
-        "changed": sorted(changed),
-    }
+            found.append(_Changed(id, document, changed or set(), since))
+    return found
 
 
 def _documents(subjects: Subjects, ids: list[int], tenant_id: int) -> list[tuple[int, Document, datetime | None]]:

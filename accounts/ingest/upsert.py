@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from accounts.ingest import subjects, ties
 from accounts.ingest.definitions import ACCOUNT, DEFAULT_COLUMNS, USER, USER_COLUMNS, Definitions, is_from_integration
 from accounts.ingest.gather import UNSUBSCRIBED, TieNews
+from accounts.ingest.history import subject_column
 from accounts.ingest.merge import News
 from accounts.ingest.reading import Refused, refuse_unfit_for_column
 from accounts.ingest.rows import as_json
@@ -172,9 +173,9 @@ def _write(work: _Upsert, results: Sequence[Result]) -> None:
     model = Account if work.kind is subjects.ACCOUNTS else EndUser
     before = _ids(model, work.news)
     ids = subjects.ensure(work.kind, work.news, tenant_id=work.tenant_id, now=work.now)
-    subjects.write(work.kind, work.news, ids, work.definitions, now=work.now)
+    subjects.write(work.kind, work.news, ids, work.definitions, actor=work.by.actor, now=work.now)
     if work.custom:
-        _write_custom(work, {ids[external_id]: given for external_id, given in work.custom.items()})
+        _write_custom(work, {ids[external_id]: given for external_id, given in work.custom.items()}, known=before)
     tied = _write_ties(work, ids)
     changed = set(model.objects.filter(pk__in=ids.values(), updated_at=work.now).values_list("pk", flat=True)) | tied
     for result in results:
@@ -188,14 +189,14 @@ def _ids(model: Any, external_ids: Iterable[str]) -> dict[str, int]:
     return dict(model.objects.filter(external_id__in=list(external_ids)).values_list("external_id", "pk"))
 
 
-def _write_custom(work: _Upsert, values: Mapping[int, Mapping[str, Any]]) -> None:
-    """Values, the key's name as their writer, and mirrors, for everybody in one UPDATE."""
+def _write_custom(work: _Upsert, values: Mapping[int, Mapping[str, Any]], *, known: Mapping[str, int]) -> None:
+    """Values, the key's name as their writer, and mirrors, for everybody at once; and what changed, if it was known."""
     keys = sorted({key for given in values.values() for key in given})
     mirrors = [_mirror(work.definitions.known[work.kind.scope, key], at) for at, key in enumerate(keys, start=1)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            UPDATE {work.kind.table} t SET
+            WITH w AS (UPDATE {work.kind.table} t SET
                 traits = n.traits, trait_writers = n.writers,
                 updated_at = CASE WHEN t.traits IS DISTINCT FROM n.traits THEN %s ELSE t.updated_at END
                 {"".join(mirrors)}
@@ -208,6 +209,12 @@ def _write_custom(work: _Upsert, values: Mapping[int, Mapping[str, Any]]) -> Non
             ) n
             WHERE t.tenant_id = %s AND t.id = n.id
                 AND (t.traits, t.trait_writers) IS DISTINCT FROM (n.traits, n.writers)
+            RETURNING t.id, old.traits AS before, new.traits AS after)
+            INSERT INTO accounts_traitchange
+                (tenant_id, {subject_column(work.kind.scope)}, field, at, actor, before, after)
+            SELECT %s, w.id, 'trait:' || k.key, %s, %s, w.before -> k.key, w.after -> k.key
+            FROM w, unnest(%s::text[]) AS k(key)
+            WHERE w.id = ANY(%s) AND w.before -> k.key IS DISTINCT FROM w.after -> k.key
             """,
             [
                 work.now,
@@ -215,6 +222,11 @@ def _write_custom(work: _Upsert, values: Mapping[int, Mapping[str, Any]]) -> Non
                 as_json([_custom_row(id, given, work.by) for id, given in sorted(values.items())]),
                 work.tenant_id,
                 work.tenant_id,
+                work.tenant_id,
+                work.now,
+                work.by.actor,
+                keys,
+                list(known.values()),
             ],
         )
 

@@ -580,6 +580,7 @@ class Migration(migrations.Migration):
                 ('calls', models.PositiveIntegerField()),
                 ('body', models.BinaryField()),
                 ('claims', models.PositiveSmallIntegerField(default=0)),
+                ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('failed_at', models.DateTimeField(blank=True, null=True)),
                 ('error', models.TextField(blank=True, default='')),
                 ('source', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.datasource')),

@@ -1,13 +1,21 @@
 """Where data comes in: write keys and their accepted calls that still wait, and files to import."""
 
-from django.db import models
+import secrets
+from datetime import datetime, timedelta
+from typing import ClassVar
 
-from cs_platform.tenancy.base import TenantForeignKey, TenantModel
-from cs_platform.tenancy.models import Membership
+from django.db import models
+from django.db.models import Q
+
+from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
+from cs_platform.tenancy.models import Credential, Doer, Membership, hash_token
 
 
 class DataSource(TenantModel):
     """A Segment-compatible source. Its write key is public by nature (browsers hold it): it can only send."""
+
+    PREFIX: ClassVar[str] = "cs_write_"
+    RECEIVED_EVERY: ClassVar[timedelta] = timedelta(minutes=1)
 
     name = models.CharField(max_length=100)
     token_hash = models.CharField(max_length=64)
@@ -24,6 +32,59 @@ class DataSource(TenantModel):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def actor(self) -> str:
+        """How problems and histories name it."""
+        return f"source:{self.pk}"
+
+    @classmethod
+    def open(cls, *, name: str, by: Doer, now: datetime) -> tuple["DataSource", str]:
+        """Returns the source and its write key, which is shown once and never stored."""
+        key = _new_key()
+        source = cls(name=name, created_at=now, created_by=by.member)
+        source._hold(key)
+        source.save(force_insert=True)
+        return source, key
+
+    def rotate(self) -> str:
+        """A new write key; the old one is refused from now on."""
+        Credential.objects.filter(token_hash=self.token_hash).delete()
+        key = _new_key()
+        self._hold(key)
+        self.save(update_fields=["token_hash", "last_four"])
+        return key
+
+    def revoke(self, *, now: datetime) -> bool:
+        """What was accepted before is still taken in."""
+        Credential.objects.filter(token_hash=self.token_hash).delete()
+        open_still = DataSource.objects.filter(pk=self.pk, revoked_at__isnull=True)
+        return bool(open_still.update(revoked_at=now))
+
+    def _hold(self, key: str) -> None:
+        self.token_hash, self.last_four = hash_token(key), key[-4:]
+        Credential.objects.create(token_hash=self.token_hash, kind=Credential.Kind.WRITE_KEY, tenant_id=self.tenant_id)
+
+    def remember_receipt(self, *, now: datetime) -> None:
+        """At most once a minute, so that a busy source is not a row everybody waits for."""
+        if self.last_received_at is None or self.last_received_at <= now - self.RECEIVED_EVERY:
+            stale = Q(last_received_at__isnull=True) | Q(last_received_at__lte=now - self.RECEIVED_EVERY)
+            DataSource.objects.filter(stale, pk=self.pk).update(last_received_at=now)
+
+
+def _new_key() -> str:
+    return f"{DataSource.PREFIX}{secrets.token_urlsafe(24)}"
+
+
+class ReceivedBatchQuerySet(models.QuerySet["ReceivedBatch"]):
+    def waiting(self) -> "ReceivedBatchQuerySet":
+        return self.filter(failed_at__isnull=True)
+
+    def set_aside(self) -> "ReceivedBatchQuerySet":
+        return self.filter(failed_at__isnull=False)
+
+    def free_at(self, now: datetime) -> "ReceivedBatchQuerySet":
+        return self.waiting().filter(Q(lease_until__isnull=True) | Q(lease_until__lte=now))
+
 
 class ReceivedBatch(TenantModel):
     """Calls that were answered 200 and are not taken in yet, in order of id. The row goes when they are."""
@@ -34,8 +95,12 @@ class ReceivedBatch(TenantModel):
     body = models.BinaryField()  # JSON lines, one call each, compressed with zlib
     # Times a worker has taken it up: one that keeps failing is set aside for a person.
     claims = models.PositiveSmallIntegerField(default=0)
+    # Until then it belongs to the worker that claimed it, or rests after a failure.
+    lease_until = models.DateTimeField(null=True, blank=True)
     failed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True, default="")
+
+    objects = TenantManager.from_queryset(ReceivedBatchQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"

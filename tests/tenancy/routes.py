@@ -29,6 +29,7 @@ PUBLIC = {
     "survey:shown": "by a token that names workspace and user",
     "survey:dismissed": "by a token that names workspace and user",
     "survey:answer": "by a token that names workspace and user",
+    "tracking": "data sources send by their write key, and learn nothing but whether it was taken",
 }
 SIGNED_IN = {"dashboard:landing": "leads to one's own workspace", "dashboard:workspaces": "lists one's own"}
 WORDS = re.compile(r"\w+(?:\|\w+)*")

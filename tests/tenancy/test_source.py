@@ -29,12 +29,14 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 RAW_SQL = {
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
+    "accounts/ingest/history.py",
     "accounts/ingest/problems.py",
     "accounts/ingest/run.py",
     "accounts/ingest/subjects.py",
     "accounts/ingest/ties.py",
     "accounts/ingest/upsert.py",
     "accounts/models/account.py",
+    "accounts/retention.py",
     "accounts/table/page.py",
     "accounts/traits.py",
     "actions/people.py",
@@ -92,6 +94,7 @@ THREADS = {"playbooks/delivery.py": "its threads hold a finished letter and neve
 SAYS_WHOSE = re.compile(r"in_tenant\(|user=|tenant=|tenant_id=|token_hash=|bulk_create\(members")
 # … or by those who serve all of them.
 ACROSS = {
+    "accounts/ingest/draining.py": "whose turn is it? (DECISIONS: work across tenants)",
     "playbooks/pump.py": "whose turn is it? (DECISIONS: work across tenants)",
     "cs_platform/demo/workspace.py": "makes the demo's workspace",
     "cs_platform/demo/team.py": "makes the demo's workspace",

@@ -92,7 +92,7 @@ def worker(two: list[Tenant]) -> Iterator[None]:
     done.update({name: [] for name in ("look", "saw others", "wrote into another", "found a workspace", "left")})
     task_postrun.connect(note)
     setup_logging.connect(keep_logging)
-    with start_worker(app, pool="solo", perform_ping_check=False, queues=["apply", "deliver", "evaluate"]):
+    with start_worker(app, pool="solo", perform_ping_check=False, queues=["apply", "deliver", "evaluate", "ingest"]):
         yield
         leave.delay()
         wait_for(lambda: bool(done["left"]))

@@ -12,7 +12,7 @@ from accounts.ingest import IngestReport, ingest_calls, read_calls, shift_to_tod
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Tenant
 
-SOURCE = "segment"
+SOURCE = "import"  # as what nobody signs for is called everywhere
 
 
 class Command(BaseCommand):

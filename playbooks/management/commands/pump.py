@@ -1,4 +1,4 @@
-"""Do what is due, without Celery: evaluate, apply, deliver. Loops until stopped, or works once with --once."""
+"""Do what is due, without Celery: take calls in, evaluate, apply, deliver. Loops until stopped, or works once."""
 
 import time
 from argparse import ArgumentParser
@@ -7,11 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from accounts.ingest.draining import drain
+from accounts.retention import forget_old
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Heartbeat, WorkDue
 from playbooks.pump import pump
 
 QUEUES = (WorkDue.Queue.EVALUATE, WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER)
+FORGET_EVERY_SECONDS = 3600.0
 
 
 class Command(BaseCommand):
@@ -21,7 +24,12 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true")
 
     def handle(self, *, once: bool, **options: Any) -> None:
+        forgot_at = -FORGET_EVERY_SECONDS
         while True:
+            drain()
+            if time.monotonic() - forgot_at >= FORGET_EVERY_SECONDS:
+                forget_old(now=database_now())
+                forgot_at = time.monotonic()
             for queue in QUEUES:
                 pump(queue)
             Heartbeat.beat(part="worker", now=database_now())

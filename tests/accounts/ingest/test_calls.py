@@ -1,12 +1,12 @@
 """Hostile and broken calls: refused with a reason, never a crash."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 
-from accounts.ingest.calls import Call, RefusedCall, Unreadable, read_call
+from accounts.ingest.calls import ALIAS, Call, Delivered, RefusedCall, Unreadable, read_call
 from tests.accounts.ingest.calls import MORNING, group, identify, track
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ HOSTILE: list[tuple[str, Any, str]] = [
     ("nothing in it", {}, "not a known type of call"),
     ("unknown type", {"type": "delete"}, "not a known type of call"),
     ("type of another type", {"type": ["track"]}, "not a known type of call"),
-    ("alias", {"type": "alias", "userId": "a", "previousId": "b"}, "alias calls are not used"),
+    ("alias", {"type": "alias", "userId": "a", "previousId": "b"}, ALIAS),
     ("deep", group("a", x=nested(40)), "nested deeper than 32 levels"),
     ("very deep", group("a", x=nested(5_000)), "nested deeper than 32 levels"),
     ("deep in properties", track("u", "E") | {"properties": nested(33)}, "nested deeper than 32 levels"),
@@ -137,13 +137,50 @@ class TestForms:
         assert accepted(identify("u", firstName="Ada", name="A. King")).traits["name"] == "A. King"
 
     def test_page_and_screen_are_events(self) -> None:
-        assert accepted({"type": "page", "userId": "u", "name": "Pricing"}).event == "Page viewed"
-        assert accepted({"type": "screen", "userId": "u"}).event == "Screen viewed"
+        assert accepted({"type": "page", "userId": "u", "name": "Pricing"}).event == "Viewed Pricing Page"
+        assert accepted({"type": "screen", "userId": "u", "name": " Home "}).event == "Viewed Home Screen"
+        assert accepted({"type": "page", "userId": "u", "name": 5}).event == "Loaded a Page"
+        assert accepted({"type": "screen", "userId": "u"}).event == "Loaded a Screen"
 
     def test_the_group_of_an_event_may_stand_beside_or_inside_the_context(self) -> None:
         assert accepted(track("u", "E", of="a")).group_id == "a"
         assert accepted(track("u", "E") | {"groupId": "b"}).group_id == "b"
         assert accepted(track("u", "E") | {"context": "none"}).group_id == ""
+
+
+class TestClocks:
+    """By Segment's formula: received at, less what lay between happening and sending by the sender's own clock."""
+
+    @pytest.mark.parametrize(
+        ("timestamp", "sent_at", "at"),
+        [
+            ("2026-11-22T11:00:00Z", "2026-11-22T11:05:00Z", "11:55"),  # an hour slow
+            ("2026-11-22T14:00:00Z", "2026-11-22T14:00:30Z", "11:59:30"),  # two hours fast
+            ("2026-11-22T11:00:00+02:00", "2026-11-22T10:00:00+01:00", "12:00"),
+            ("2026-11-22T11:00:00Z", None, "11:00"),  # nobody knows how wrong the clock is
+            ("2026-11-22T11:00:00Z", "soon", "11:00"),
+            ("2026-11-23T11:00:00Z", None, "12:00"),  # nothing happens after it came
+            ("2026-11-22T13:00:00Z", "2026-11-22T12:30:00Z", "12:00"),
+            (None, "2026-11-22T12:30:00Z", "12:00"),
+            (None, None, "12:00"),
+        ],
+    )
+    def test_a_wrong_clock_is_set_right(self, timestamp: str | None, sent_at: str | None, at: str) -> None:
+        item = {"type": "track", "userId": "u", "event": "E", "timestamp": timestamp, "sentAt": sent_at}
+        found = read_call(Delivered(item, NOW), now=NOW + timedelta(hours=3))
+
+        assert isinstance(found, Call)
+        assert found.at == datetime.combine(NOW.date(), time.fromisoformat(at), UTC)
+
+    def test_what_an_export_says_is_not_touched(self) -> None:
+        item = track("u", "E", "2026-11-23T11:00:00Z") | {"sentAt": "2026-11-23T15:00:00Z"}
+        assert accepted(item).at.day == 23
+
+    def test_the_id_of_a_call_without_one_does_not_depend_on_the_clock(self) -> None:
+        item = {"type": "track", "userId": "u", "event": "E", "timestamp": "2026-11-22T11:00:00Z"}
+        first = read_call(Delivered(item | {"sentAt": "2026-11-22T11:01:00Z"}, NOW), now=NOW)
+        again = read_call(Delivered(item | {"sentAt": "2026-11-22T11:09:00Z"}, NOW + timedelta(minutes=8)), now=NOW)
+        assert first.message_id == again.message_id
 
 
 def test_samples_escape_what_cannot_be_stored() -> None:
