@@ -292,7 +292,7 @@ ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]
 # `?history=31` opens this drawer beside any page that has one.
-DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer"}
+DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer.drawer"}
 
 LOGGING = {
     "version": 1,

@@ -1,9 +1,9 @@
 """Calls to action and their tasks. A task always lives in a CTA."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from django.db import models
+from django.db import models, transaction
 from django.urls import reverse
 
 from accounts.models import Account, EndUser, TimelineEntry
@@ -65,6 +65,13 @@ class CtaQuerySet(models.QuerySet["Cta"]):
     def closed(self) -> "CtaQuerySet":
         return self.present().exclude(status=Cta.Status.OPEN)
 
+    def awake(self, today: date) -> "CtaQuerySet":
+        """Not snoozed any more, or never: a snoozed CTA comes back on its day."""
+        return self.open().filter(models.Q(snoozed_until=None) | models.Q(snoozed_until__lte=today))
+
+    def snoozed(self, today: date) -> "CtaQuerySet":
+        return self.open().filter(snoozed_until__gt=today)
+
 
 class Cta(Worked, TenantModel):
     class Type(models.TextChoices):
@@ -95,6 +102,9 @@ class Cta(Worked, TenantModel):
     owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     due_on = models.DateField(null=True, blank=True)
     comment = models.TextField(blank=True, default="")
+    # Until that day it stays out of the cockpit; it is open all the while.
+    snoozed_until = models.DateField(null=True, blank=True)
+    snooze_reason = models.CharField(max_length=200, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
     created_by = models.CharField(max_length=100)  # "person:7" or "playbook:12"
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -116,6 +126,16 @@ class Cta(Worked, TenantModel):
                 condition=models.Q(status="open"),
                 name="ctas_cta_open_of_owner",
             ),
+            # Read by the cockpit: everybody's open work by due date.
+            models.Index(
+                fields=["tenant", "due_on", "id"], condition=models.Q(status="open"), name="ctas_cta_open_by_due"
+            ),
+            # Read by the cockpit: what one person, or the team, closed last.
+            models.Index(
+                fields=["tenant", "owner", "-closed_at", "-id"],
+                condition=models.Q(closed_at__isnull=False),
+                name="ctas_cta_closed_of_owner",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -136,7 +156,8 @@ class Cta(Worked, TenantModel):
         """Won, lost or cancelled. Open tasks stay as they are: whoever closes decides about them."""
         if Cta.Status(status) == Cta.Status.OPEN:
             raise ValueError("Close a CTA as won, lost or cancelled.")
-        changes = {"status": status, "closed_at": now, "closed_by": by.actor}
+        awake = {"snoozed_until": None, "snooze_reason": ""}
+        changes = {"status": status, "closed_at": now, "closed_by": by.actor} | awake
         if not self._work({"status": Cta.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
             return False
         self._tell("closed", f"CTA {self.get_status_display().lower()}: {self.name}", by=by, now=now)
@@ -147,6 +168,32 @@ class Cta(Worked, TenantModel):
         if not self._work({"status__in": CLOSED, "archived_at": None}, changes, by=by, now=now):
             return False
         self._tell("reopened", f"CTA reopened: {self.name}", by=by, now=now)
+        return True
+
+    def snooze(self, *, until: date, reason: str = "", by: Doer, now: datetime) -> bool:
+        """Out of the cockpit until that day; for duplicate checks it stays open."""
+        changes = {"snoozed_until": until, "snooze_reason": reason}
+        if not self._work({"status": Cta.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
+            return False
+        why = f" ({reason})" if reason else ""
+        self._tell("snoozed", f"CTA snoozed until {until:%-d %b %Y}{why}: {self.name}", by=by, now=now)
+        return True
+
+    def wake(self, *, by: Doer, now: datetime) -> bool:
+        """Takes snoozing back."""
+        asleep = {"snoozed_until__isnull": False, "archived_at": None}
+        if not self._work(asleep, {"snoozed_until": None, "snooze_reason": ""}, by=by, now=now):
+            return False
+        self._tell("woken", f"CTA no longer snoozed: {self.name}", by=by, now=now)
+        return True
+
+    def close_with_tasks(self, *, status: str, by: Doer, now: datetime) -> bool:
+        """As `close`, and its open tasks are cancelled with it."""
+        with transaction.atomic():
+            if not self.close(status=status, by=by, now=now):
+                return False
+            for task in self.tasks.open():
+                task.cancel(reason="the CTA was closed", by=by, now=now)
         return True
 
     def archive(self, *, by: Doer, now: datetime) -> bool:
@@ -220,6 +267,12 @@ class Task(Worked, TenantModel):
         indexes = [
             # Read by the CTA's checklist.
             models.Index(fields=["tenant", "cta", "position", "id"], name="ctas_task_of_cta"),
+            # Read by the cockpit: one person's open tasks by due date.
+            models.Index(
+                fields=["tenant", "owner", "due_on", "id"],
+                condition=models.Q(status="open"),
+                name="ctas_task_open_of_owner",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -31,6 +31,8 @@ class Migration(migrations.Migration):
                 ('status', models.CharField(choices=[('open', 'Open'), ('won', 'Closed won'), ('lost', 'Closed lost'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
                 ('due_on', models.DateField(blank=True, null=True)),
                 ('comment', models.TextField(blank=True, default='')),
+                ('snoozed_until', models.DateField(blank=True, null=True)),
+                ('snooze_reason', models.CharField(blank=True, db_default='', default='', max_length=200)),
                 ('created_at', models.DateTimeField()),
                 ('created_by', models.CharField(max_length=100)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
@@ -80,6 +82,14 @@ class Migration(migrations.Migration):
             model_name='cta',
             index=models.Index(condition=models.Q(('status', 'open')), fields=['tenant', 'owner', 'due_on', 'id'], name='ctas_cta_open_of_owner'),
         ),
+        migrations.AddIndex(
+            model_name='cta',
+            index=models.Index(condition=models.Q(('status', 'open')), fields=['tenant', 'due_on', 'id'], name='ctas_cta_open_by_due'),
+        ),
+        migrations.AddIndex(
+            model_name='cta',
+            index=models.Index(condition=models.Q(('closed_at__isnull', False)), fields=['tenant', 'owner', '-closed_at', '-id'], name='ctas_cta_closed_of_owner'),
+        ),
         migrations.AddConstraint(
             model_name='cta',
             constraint=models.UniqueConstraint(fields=('tenant', 'origin_run_id', 'origin_ordinal'), name='ctas_cta_origin'),
@@ -111,6 +121,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='task',
             index=models.Index(fields=['tenant', 'cta', 'position', 'id'], name='ctas_task_of_cta'),
+        ),
+        migrations.AddIndex(
+            model_name='task',
+            index=models.Index(condition=models.Q(('status', 'open')), fields=['tenant', 'owner', 'due_on', 'id'], name='ctas_task_open_of_owner'),
         ),
         migrations.AddConstraint(
             model_name='task',

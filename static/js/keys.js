@@ -31,6 +31,7 @@ function letter(event) {
   if (key === "x") return select(event.shiftKey);
   if (key === "/") return search();
   if (key === "?") return shortcuts();
+  return press(key);
 }
 
 function arrow(event) {
@@ -67,6 +68,13 @@ function search() {
   field?.focus();
   field?.select();
   return Boolean(field);
+}
+
+// What the page offers under a letter: <a data-key="e"> closes the CTA that is open.
+function press(key) {
+  const offered = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  offered?.click();
+  return Boolean(offered);
 }
 
 function shortcuts() {

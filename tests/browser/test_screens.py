@@ -225,7 +225,8 @@ def test_a_task_is_ticked_beside_the_account(screen: Page, story: Story) -> None
 
     expect(screen.get_by_role("status").get_by_text("Task done")).to_be_visible()
     expect(screen.locator("#ctas")).to_contain_text("1/1")
-    screen.get_by_role("button", name="Close as won").click()
+    screen.get_by_role("link", name="Close CTA").click()
+    screen.get_by_role("dialog").get_by_role("button", name="Close CTA").click()
     expect(screen.get_by_role("button", name="Reopen CTA")).to_be_visible()
     expect(screen.locator("#ctas")).to_contain_text("Nothing to do here")
     with tenant_context(story.orbiton.tenant.pk):

@@ -1,6 +1,7 @@
 """What people do to CTAs and tasks: verbs in pairs, harmless twice, each remembered as work."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,42 @@ def test_closing_and_reopening_a_cta(orbiton: Workspace, cta: Cta) -> None:
     cta = Cta.objects.get()
     assert (cta.status, cta.closed_at, cta.closed_by) == ("open", None, "")
     assert entries() == ["CTA closed lost: Call them", "CTA reopened: Call them"]
+
+
+def test_snoozing_and_waking(orbiton: Workspace, cta: Cta) -> None:
+    thursday = NOW.date() + timedelta(days=3)
+    assert cta.snooze(until=thursday, reason="They are away", by=orbiton.priya, now=NOW)
+    assert list(Cta.objects.awake(thursday - timedelta(days=1))) == []
+    assert list(Cta.objects.awake(thursday)) == list(Cta.objects.open()) == [cta]
+
+    assert cta.wake(by=orbiton.priya, now=NOW)
+    assert cta.wake(by=orbiton.priya, now=NOW) is False
+    assert (Cta.objects.get().snoozed_until, Cta.objects.get().snooze_reason) == (None, "")
+    assert entries() == [
+        "CTA snoozed until 5 Nov 2026 (They are away): Call them",
+        "CTA no longer snoozed: Call them",
+    ]
+
+
+def test_closing_ends_a_snooze(orbiton: Workspace, cta: Cta) -> None:
+    cta.snooze(until=NOW.date() + timedelta(days=3), by=orbiton.priya, now=NOW)
+    cta.close(status="won", by=orbiton.priya, now=NOW)
+    cta.reopen(by=orbiton.priya, now=NOW)
+
+    assert Cta.objects.get().snoozed_until is None
+
+
+def test_a_cta_is_closed_with_the_tasks_that_are_open(orbiton: Workspace, cta: Cta, task: Task) -> None:
+    done = cta.add_task(title="Write", by=orbiton.priya, now=NOW)
+    done.complete(by=orbiton.priya, now=NOW)
+
+    assert cta.close_with_tasks(status="lost", by=orbiton.priya, now=NOW)
+    assert cta.close_with_tasks(status="lost", by=orbiton.priya, now=NOW) is False
+
+    assert list(Task.objects.order_by("title").values_list("title", "status")) == [
+        ("Dial", "cancelled"),
+        ("Write", "done"),
+    ]
 
 
 def test_completing_and_reopening_a_task(orbiton: Workspace, task: Task) -> None:

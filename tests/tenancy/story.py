@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
 from cs_platform.tenancy.models import Membership
+from cs_platform.workspace.comments import write_comment
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
@@ -20,10 +21,16 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "accounts:address": {"pk": "indicator"},
     "accounts:detail": {"pk": "account"},
     "accounts:traits": {"pk": "account"},
+    "ctas:add_task": {"pk": "cta"},
     "ctas:close": {"pk": "cta"},
+    "ctas:comment": {"pk": "cta"},
     "ctas:detail": {"pk": "cta"},
+    "ctas:edit": {"pk": "cta"},
+    "ctas:finish": {"pk": "cta"},
     "ctas:reopen": {"pk": "closed_cta"},
+    "ctas:snooze": {"pk": "cta"},
     "ctas:tick": {"pk": "task"},
+    "ctas:wake": {"pk": "snoozed_cta"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
@@ -62,6 +69,18 @@ class Id(str):
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
 BODIES: Final[dict[str, dict[str, Any]]] = {
     "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
+    "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
+    "ctas:comment": {"body": "They called back"},
+    "ctas:edit": {"owner": Id("priya"), "due_on": "2026-12-01"},
+    "ctas:finish": {"status": "won", "cancel_tasks": "on"},
+    "ctas:new": {
+        "name": "Ring",
+        "account": "harbourline-of-orbiton",
+        "type": "risk",
+        "priority": "high",
+        "owner": Id("priya"),
+    },
+    "ctas:snooze": {"until": "2036-12-01", "reason": "Away"},
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
@@ -136,11 +155,15 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
     cta = open_cta(name=f"Call {mark}", comment=f"Urgent {mark}", **more)
     closed = open_cta(name=f"Called {mark}", **more)
     closed.close(status="won", by=home.priya, now=MONDAY)
+    snoozed = open_cta(name=f"Waits {mark}", **more)
+    snoozed.snooze(until=MONDAY.date() + timedelta(days=3650), reason=f"Away {mark}", by=home.priya, now=MONDAY)
+    write_comment(subject=f"cta:{cta.pk}", body=f"Heard {mark}", by=home.priya, now=MONDAY)
     draft = {"subject": f"Hello {mark}", "body": f"Dear {mark}", "to_email": "ben@customer.example"}
     moments = {"send_at": MONDAY + timedelta(days=9), "created_at": MONDAY}
     return {
         "cta": cta,
         "closed_cta": closed,
+        "snoozed_cta": snoozed,
         "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),

@@ -12,6 +12,8 @@ from accounts.actors import load_actors
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id, toast, trigger
+from cs_platform.workspace.comments import load_thread
+from ctas.forms import active_members
 from ctas.models import Cta, Task
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
@@ -35,9 +37,17 @@ def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     cta = cta_or_404(pk)
     actors = load_actors({cta.created_by, cta.closed_by})
+    thread = load_thread(f"cta:{cta.pk}")
+    actors |= load_actors({comment.author for comment in thread.comments})
+    tasks = _tasks(cta)
     context = {
         "cta": cta,
-        "tasks": _tasks(cta),
+        "tasks": tasks,
+        "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
+        "members": active_members(request.tenant.pk),
+        "priorities": Cta.Priority.choices,
+        "thread": thread,
+        "comments": [(comment, actors[comment.author]) for comment in thread.comments],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
         "here": page_address(request, cta=pk),
@@ -61,8 +71,8 @@ def close(request: WorkspaceRequest, slug: str, pk: int, status: str) -> HttpRes
     acted = cta.close(status=status, by=request.membership, now=request.now)
     undo = reverse("ctas:reopen", args=[slug, pk])
     if not acted:
-        return _changed(request, cta, BEATEN)
-    return _changed(request, cta, f"{cta.get_status_display()}: {cta.name}", undo=undo)
+        return answer(request, cta, BEATEN)
+    return answer(request, cta, f"{cta.get_status_display()}: {cta.name}", undo=undo)
 
 
 @require_POST
@@ -70,7 +80,7 @@ def close(request: WorkspaceRequest, slug: str, pk: int, status: str) -> HttpRes
 def reopen(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     cta = cta_or_404(pk)
     acted = cta.reopen(by=request.membership, now=request.now)
-    return _changed(request, cta, f"Reopened: {cta.name}" if acted else BEATEN)
+    return answer(request, cta, f"Reopened: {cta.name}" if acted else BEATEN)
 
 
 @require_POST
@@ -81,11 +91,14 @@ def tick(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpRespon
     act: Any = {"complete": task.complete, "reopen": task.reopen}[verb]
     acted = act(by=request.membership, now=request.now)
     done = "Task done" if verb == "complete" else "Task open again"
-    return _changed(request, task.cta, done if acted else BEATEN)
+    return answer(request, task.cta, done if acted else BEATEN)
 
 
-def _changed(request: WorkspaceRequest, cta: Cta, text: str, *, undo: str | None = None) -> HttpResponse:
+def answer(
+    request: WorkspaceRequest, cta: Cta, text: str, *, undo: str | None = None, refused: bool = False
+) -> HttpResponse:
+    """What was done, or why not: pages reload what they show, or without scripts the drawer opens again."""
     if request.headers.get("HX-Request") == "true":
         return trigger(toast(HttpResponse(status=204), text, undo=undo), CHANGED, {})
-    messages.success(request, text)
+    (messages.error if refused else messages.success)(request, text)
     return HttpResponseRedirect(_address(request, cta))
