@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Heartbeat, WorkDue
 from playbooks.pump import pump
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true")
 
     def handle(self, *, once: bool, **options: Any) -> None:
+        serve_alone()
         while True:
             for queue in QUEUES:
                 pump(queue)
