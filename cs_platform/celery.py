@@ -5,11 +5,13 @@ import os
 from celery import Celery
 from celery.signals import beat_init, worker_init
 
+from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.checks import refuse_unsafe_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
 
-# Long enough for clocks that differ and for workers that are slow to start; few enough to be drained in seconds.
+# Not the ticks' interval: a worker whose clock is ahead of beat's by more than that would refuse every tick for ever.
+# Two hours are enough for clocks that differ; what piles up in them is drained in seconds, since a tick finds nothing.
 TICKS_EXPIRE = 7200
 HOUR = 3600.0
 
@@ -38,6 +40,11 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
             "schedule": seconds,
             "options": {"expires": TICKS_EXPIRE, "queue": queue},
         }
+
+
+@worker_init.connect  # type: ignore[misc]
+def work_alone(**_: object) -> None:
+    serve_alone()
 
 
 @worker_init.connect  # type: ignore[misc]

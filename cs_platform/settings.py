@@ -138,6 +138,16 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 60
 CELERY_TASK_TIME_LIMIT = 90
+# A large workspace's first evaluation takes minutes. It is not kept for another worker meanwhile: an evaluation that
+# dies leaves no row, its workspace stays due, and the next tick finds it.
+CELERY_TASK_ANNOTATIONS = {
+    "playbooks.tasks.evaluate_due_workspaces": {
+        "soft_time_limit": 1200,
+        "time_limit": 1260,
+        "acks_late": False,
+        "reject_on_worker_lost": False,
+    }
+}
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
     "unacked_restore_interval": 10,
@@ -288,6 +298,8 @@ SPECTACULAR_SETTINGS = {
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
 RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"]
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
+# Pages whose lists can be kept as saved views, by their names there.
+PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
+from psycopg2.errors import LockNotAvailable
 
 from accounts.fields import workspace_fields
 from accounts.models import Account
@@ -32,6 +33,13 @@ EVALUATING = 7_366_003  # the lock's name; the workspace is its other half
 BRAKE_FLOOR = 25
 BRAKE_SHARE = 0.10
 FIRST_TIME_MARGIN = 1.2  # how far above the number Review showed a first evaluation may go
+
+
+class UnderWay(Exception):
+    """Another look at this workspace has not ended."""
+
+    def __init__(self) -> None:
+        super().__init__("The rules are being checked already. What came of it is on this page when that ends.")
 
 
 @dataclass(slots=True)
@@ -65,8 +73,13 @@ class Look:
 
 
 def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
-    """The nightly run, once per local day; afterwards the workspace is due again tomorrow. None when it has been."""
+    """The nightly run, once per local day; afterwards the workspace is due again tomorrow. None when it has been.
+
+    While another look is under way the workspace stays due, and this worker goes on to the next one.
+    """
     with tenant_context(tenant.pk):
+        if not _is_ours(tenant):
+            return None
         local = now.astimezone(ZoneInfo(tenant.timezone))
         run = (
             _open_run(EvaluationRun.Trigger.NIGHTLY, local.date(), now=now)
@@ -81,8 +94,9 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
 
 
 def evaluate_now(tenant: Tenant, *, by: Membership | None, now: datetime) -> EvaluationRun:
-    """The same look, whenever a person (or an integration) asks."""
+    """The same look, whenever a person (or an integration) asks. Raises UnderWay."""
     with tenant_context(tenant.pk):
+        _wait_for_others(tenant)
         local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
         run = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by)
         assert run is not None
@@ -91,8 +105,12 @@ def evaluate_now(tenant: Tenant, *, by: Membership | None, now: datetime) -> Eva
 
 
 def release(evaluation: Evaluation, *, by: str, now: datetime) -> Evaluation | None:
-    """Let a held evaluation through: the playbook is looked at again, now, without the brake. None: already settled."""
+    """Let a held evaluation through: the playbook is looked at again, now, without the brake. None: already settled.
+
+    Raises UnderWay.
+    """
     with transaction.atomic():
+        _wait_for_others(evaluation.tenant)
         if not _settle(evaluation, Evaluation.State.RELEASED, by=by, now=now):
             return None
         tenant = evaluation.tenant
@@ -126,7 +144,6 @@ def _open_run(trigger: str, local_date: Any, *, now: datetime, by: Membership | 
 def _evaluate(
     tenant: Tenant, run: EvaluationRun, *, now: datetime, only: int | None = None, lift_brake: bool = False
 ) -> None:
-    _wait_for_others(tenant)
     look = Look(tenant, run, workspace_fields(), now, Account.objects.tracked().count(), lift_brake)
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
@@ -139,10 +156,22 @@ def _evaluate(
     run.save(update_fields=["looked_at", "finished_at", "duration_ms"])
 
 
-def _wait_for_others(tenant: Tenant) -> None:
+def _is_ours(tenant: Tenant) -> bool:
     """Two looks at once could each find a subject not enrolled yet, and the second enroll what the first has ended."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EVALUATING, tenant.pk % 2**31])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [EVALUATING, tenant.pk % 2**31])
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]
+
+
+def _wait_for_others(tenant: Tenant) -> None:
+    """As long as a statement waits for any lock; a large workspace's evaluation takes longer."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [EVALUATING, tenant.pk % 2**31])
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        raise UnderWay from None
 
 
 def _elapsed_ms(now: datetime) -> int:

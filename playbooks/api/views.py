@@ -269,14 +269,20 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
 
     @documented("Evaluate all live playbooks now", answers=serializers.EvaluationRunSerializer, status=201)
     def create(self, request: Request) -> Response:
-        run = evaluation.evaluate_now(self.tenant, by=self.caller.member, now=self.now)
+        try:
+            run = evaluation.evaluate_now(self.tenant, by=self.caller.member, now=self.now)
+        except evaluation.UnderWay as refusal:
+            raise Conflict(str(refusal), code="evaluation_under_way") from None
         return Response(serializers.EvaluationRunSerializer(run).data, status=HTTPStatus.CREATED)
 
     @documented("Let a held evaluation through", answers=serializers.EvaluationSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Response:
         held = self.get_object()
-        acted = evaluation.release(held, by=self.caller.actor, now=self.now) is not None
+        try:
+            acted = evaluation.release(held, by=self.caller.actor, now=self.now) is not None
+        except evaluation.UnderWay as refusal:
+            raise Conflict(str(refusal), code="evaluation_under_way") from None
         return self.outcome(held, acted=acted, state=Evaluation.State.RELEASED)
 
     @documented("Let a held evaluation go without effect", answers=serializers.EvaluationSerializer)

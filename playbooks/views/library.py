@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
-from playbooks.evaluation import evaluate_now
+from playbooks.evaluation import UnderWay, evaluate_now
 from playbooks.library import came_of, last_look, library
 from playbooks.models import Playbook
 from playbooks.views.loading import playbook_changed, playbook_or_404
@@ -63,7 +63,12 @@ def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResp
 @require_POST
 @requires(Ability.RELEASE_EVALUATIONS)
 def evaluate(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    run = evaluate_now(request.tenant, by=request.membership, now=request.now)
-    came = came_of(run)
-    text = f"Rules checked: {came.enrolled:,} applied, {came.held:,} held"
-    return playbook_changed(request, text, address=reverse("playbooks:list", args=[slug]))
+    return playbook_changed(request, _looked(request), address=reverse("playbooks:list", args=[slug]))
+
+
+def _looked(request: WorkspaceRequest) -> str:
+    try:
+        came = came_of(evaluate_now(request.tenant, by=request.membership, now=request.now))
+    except UnderWay as refusal:
+        return str(refusal)
+    return f"Rules checked: {came.enrolled:,} applied, {came.held:,} held"

@@ -91,5 +91,8 @@ def _settle(held: Evaluation, verb: str, request: WorkspaceRequest) -> str:
     if verb == "drop":
         dropped = evaluation.drop(held, by=by, now=now)
         return "Dropped: nothing was applied" if dropped else "Somebody settled it before you"
-    released = evaluation.release(held, by=by, now=now)
+    try:
+        released = evaluation.release(held, by=by, now=now)
+    except evaluation.UnderWay as refusal:
+        return str(refusal)
     return f"Let through: {released.enrolled:,} applied" if released else "Somebody settled it before you"

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from accounts.ingest.draining import drain
 from accounts.retention import forget_old
+from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Heartbeat, WorkDue
 from playbooks.pump import pump
@@ -25,6 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *, once: bool, **options: Any) -> None:
         forgot_at = -FORGET_EVERY_SECONDS
+        serve_alone()
         while True:
             drain()
             if time.monotonic() - forgot_at >= FORGET_EVERY_SECONDS:
