@@ -1,10 +1,12 @@
-"""A CTA opened by hand or through the API."""
+"""A CTA opened by hand or through the API, and what people say about one."""
 
 from datetime import datetime
 from typing import Any
 
 from accounts.models import Account, TimelineEntry
 from cs_platform.tenancy.models import Doer
+from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.models import Comment
 from ctas.models import Cta
 
 
@@ -20,3 +22,16 @@ def open_cta(*, account: Account, name: str, type: str, by: Doer, now: datetime,
         subject=f"cta:{cta.pk}",
     )
     return cta
+
+
+def comment_on(cta: Cta, *, body: str, by: Doer, now: datetime) -> Comment:
+    comment = write_comment(subject=f"cta:{cta.pk}", body=body, by=by, now=now)
+    TimelineEntry.objects.create(
+        account_id=cta.account_id,
+        at=now,
+        kind="cta.commented",
+        actor=by.actor,
+        text=f"Comment on {cta.name}",
+        subject=f"cta:{cta.pk}",
+    )
+    return comment

@@ -2,6 +2,8 @@ from rest_framework import serializers
 
 from accounts.models import Account, EndUser
 from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
+from cs_platform.workspace.comments import MAX_LENGTH
+from cs_platform.workspace.models import Comment
 from ctas.models import Cta, Task
 
 CLOSING = [(status.value, status.label) for status in Cta.Status if status is not Cta.Status.OPEN]
@@ -26,6 +28,8 @@ class CtaSerializer(serializers.ModelSerializer[Cta]):
             "owner",
             "due_on",
             "comment",
+            "snoozed_until",
+            "snooze_reason",
             "tasks_total",
             "tasks_done",
             "created_at",
@@ -57,6 +61,28 @@ class NewCtaSerializer(CtaEditSerializer):
 
 class CloseSerializer(StrictSerializer):
     status = serializers.ChoiceField(CLOSING)
+    cancel_tasks = serializers.BooleanField(default=False)
+
+
+class SnoozeSerializer(StrictSerializer):
+    until = serializers.DateField()
+    reason = serializers.CharField(max_length=200, allow_blank=True, default="")
+
+
+class CommentSerializer(serializers.ModelSerializer[Comment]):
+    class Meta:
+        model = Comment
+        fields = ("id", "author", "body", "written_at", "edited_at")
+        read_only_fields = fields
+
+
+class ThreadSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    comments = CommentSerializer(many=True)
+    more = serializers.BooleanField()
+
+
+class NewCommentSerializer(StrictSerializer):
+    body = serializers.CharField(max_length=MAX_LENGTH)
 
 
 class TaskSerializer(serializers.ModelSerializer[Task]):

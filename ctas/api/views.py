@@ -5,17 +5,20 @@ from typing import ClassVar
 
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
+from cs_platform.workspace.comments import load_thread
 from ctas.api import filters, serializers
 from ctas.models import Cta, Task
-from ctas.opening import open_cta
+from ctas.opening import comment_on, open_cta
 
 
 @extend_schema_view(
@@ -49,15 +52,47 @@ class CtaViewSet(Listed, Retrieved, ApiViewSet):
     @documented("Close a CTA", request=serializers.CloseSerializer, answers=serializers.CtaSerializer)
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str) -> Response:
-        cta, status = self.get_object(), self.valid(serializers.CloseSerializer)["status"]
-        acted = cta.close(status=status, by=self.caller, now=self.now)
-        return self.outcome(cta, acted=acted, state=status)
+        cta, checked = self.get_object(), self.valid(serializers.CloseSerializer)
+        close = cta.close_with_tasks if checked["cancel_tasks"] else cta.close
+        acted = close(status=checked["status"], by=self.caller, now=self.now)
+        return self.outcome(cta, acted=acted, state=checked["status"])
 
     @documented("Reopen a CTA", answers=serializers.CtaSerializer)
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
         cta = self.get_object()
         return self.outcome(cta, acted=cta.reopen(by=self.caller, now=self.now), state=Cta.Status.OPEN)
+
+    @documented("Snooze a CTA", request=serializers.SnoozeSerializer, answers=serializers.CtaSerializer)
+    @action(detail=True, methods=["post"])
+    def snooze(self, request: Request, pk: str) -> Response:
+        cta, checked = self.get_object(), self.valid(serializers.SnoozeSerializer)
+        if checked["until"] <= timezone.localdate(self.now):
+            fault = Fault("/until", "Name a day after today, in the workspace's zone.", "too_early")
+            raise Invalid("A CTA is snoozed until a day to come.", faults=[fault])
+        acted = cta.snooze(**checked, by=self.caller, now=self.now)
+        return self.outcome(cta, acted=acted, state=Cta.Status.OPEN)
+
+    @documented("Take snoozing back", answers=serializers.CtaSerializer)
+    @action(detail=True, methods=["post"])
+    def wake(self, request: Request, pk: str) -> Response:
+        cta = self.get_object()
+        cta.wake(by=self.caller, now=self.now)
+        return self.fresh(cta)
+
+    @documented("Comment on a CTA", request=serializers.NewCommentSerializer, answers=serializers.CommentSerializer)
+    @action(detail=True, methods=["post"], url_path="comment", ability_of_action=Ability.COMMENT)
+    def comment(self, request: Request, pk: str) -> Response:
+        cta, body = self.get_object(), self.valid(serializers.NewCommentSerializer)["body"]
+        written = comment_on(cta, body=body, by=self.caller, now=self.now)
+        return Response(serializers.CommentSerializer(written).data, status=HTTPStatus.CREATED)
+
+    @documented("The comments on a CTA", answers=serializers.ThreadSerializer)
+    @action(detail=True, methods=["get"])
+    def comments(self, request: Request, pk: str) -> Response:
+        """The newest 100, oldest first."""
+        thread = load_thread(f"cta:{self.get_object().pk}")
+        return Response(serializers.ThreadSerializer({"comments": thread.comments, "more": thread.more}).data)
 
     @documented("Archive a CTA with its tasks", answers=serializers.CtaSerializer)
     @action(detail=True, methods=["post"])

@@ -7,11 +7,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.models import TimelineEntry
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires
-from cs_platform.workspace.comments import write_comment
 from ctas.forms import CloseForm, CommentForm, EditCtaForm, SnoozeForm, TaskForm, first_errors
+from ctas.opening import comment_on
 from ctas.views.drawer import BEATEN, answer, cta_or_404
 
 
@@ -99,13 +98,5 @@ def comment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     form = CommentForm(request.POST)
     if not form.is_valid():
         return answer(request, cta, " ".join(first_errors(form)), refused=True)
-    write_comment(subject=f"cta:{cta.pk}", body=form.cleaned_data["body"], by=request.membership, now=request.now)
-    TimelineEntry.objects.create(
-        account_id=cta.account_id,
-        at=request.now,
-        kind="cta.commented",
-        actor=request.membership.actor,
-        text=f"Comment on {cta.name}",
-        subject=f"cta:{cta.pk}",
-    )
+    comment_on(cta, body=form.cleaned_data["body"], by=request.membership, now=request.now)
     return answer(request, cta, "Comment added")

@@ -45,6 +45,34 @@ def test_an_archived_cta_leaves_the_lists_until_it_is_restored(api: Api, cta: st
     assert len(api.get("/ctas/").results) == 1
 
 
+def test_a_cta_is_snoozed_until_a_day_to_come_and_woken(api: Api, cta: str) -> None:
+    assert api.post(f"{cta}snooze/", {"until": "2020-01-01"}).errors == {"/until": "too_early"}
+    assert api.post(f"{cta}snooze/", {"until": "2036-01-01", "reason": "Away"}).json["snoozed_until"] == "2036-01-01"
+    assert [api.post(f"{cta}wake/").json["snoozed_until"] for _ in range(2)] == [None, None]
+
+
+def test_a_closed_cta_cannot_be_snoozed(api: Api, cta: str) -> None:
+    api.post(f"{cta}close/", {"status": "won"})
+
+    assert api.post(f"{cta}snooze/", {"until": "2036-01-01"}).status == 409
+
+
+def test_a_cta_is_closed_with_its_open_tasks_where_asked(api: Api, cta: str) -> None:
+    id = int(cta.strip("/").split("/")[1])
+    api.post("/tasks/", {"cta": id, "title": "Call"})
+    api.post(f"{cta}close/", {"status": "lost", "cancel_tasks": True})
+
+    assert [task["status"] for task in api.get(f"/tasks/?cta={id}").results] == ["cancelled"]
+
+
+def test_comments_are_written_and_read(api: Api, cta: str) -> None:
+    assert api.post(f"{cta}comment/", {"body": "They called back"}).status == 201
+    assert api.post(f"{cta}comment/", {"body": ""}).errors == {"/body": "blank"}
+
+    thread = api.get(f"{cta}comments/").json
+    assert [(one["body"], thread["more"]) for one in thread["comments"]] == [("They called back", False)]
+
+
 def test_tasks_are_worked_through(api: Api, cta: str) -> None:
     id = int(cta.strip("/").split("/")[1])
     first, second = (api.post("/tasks/", {"cta": id, "title": title}).json["id"] for title in ("Call", "Write"))
