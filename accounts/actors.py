@@ -8,7 +8,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from accounts.models import DataSource, EndUser
+from accounts.models import DataSource, EndUser, Segment
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Membership
 
@@ -28,7 +28,7 @@ class ActorSource(Protocol):
 def load_actors(wanted: Collection[str]) -> dict[str, Actor]:
     """Everybody wanted gets a name; one that no source knows any more is “somebody”."""
     found: dict[str, Actor] = dict.fromkeys(wanted, Actor("somebody", "user"))
-    for source in (Persons(), *(import_string(path)() for path in settings.ACTOR_SOURCES)):
+    for source in (Persons(), Segments(), *(import_string(path)() for path in settings.ACTOR_SOURCES)):
         found |= source.actors(wanted)
     return found
 
@@ -54,6 +54,15 @@ def _sources(wanted: Collection[int]) -> dict[str, Actor]:
     return {source.actor: Actor(f"the data source {source.name}", "download") for source in found}
 
 
+class Segments:
+    """Rules that let somebody in, or out."""
+
+    def actors(self, wanted: Collection[str]) -> Mapping[str, Actor]:
+        ids = ids_after("segment:", wanted)
+        found = Segment.objects.filter(pk__in=ids).values_list("pk", "name") if ids else ()
+        return {f"segment:{pk}": Actor(f"the rule of {name}", "shapes") for pk, name in found}
+
+
 def ids_after(prefix: str, wanted: Collection[str]) -> set[int]:
     """The ids of actors of one kind: 7 of "person:7"."""
     parts = (actor.removeprefix(prefix) for actor in wanted if actor.startswith(prefix))
@@ -62,5 +71,6 @@ def ids_after(prefix: str, wanted: Collection[str]) -> set[int]:
 
 _SYSTEM_ACTORS = {
     "import": Actor("an import", "download"),
+    "lifecycle-rules": Actor("the lifecycle rules", "refresh-cw"),
     "engine": Actor("the engine", "workflow"),
 }

@@ -19,6 +19,8 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("cta.", "square-check-big", "neutral"),
     ("task.", "list-checks", "neutral"),
     ("trait.", "tag", "neutral"),
+    ("segment.", "shapes", "neutral"),
+    ("lifecycle.", "refresh-cw", "neutral"),
     ("indicator.", "triangle-alert", "warn"),
     ("conversation.", "mail", "neutral"),
     ("nps.", "gauge", "neutral"),

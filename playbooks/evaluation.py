@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from django.db import OperationalError, connection, transaction
 from psycopg2.errors import LockNotAvailable
 
+from accounts import nightly
 from accounts.fields import workspace_fields
 from accounts.models import Account
 from accounts.rules.compile import Audience, chunked, one_pass_accounts, one_pass_users
@@ -144,7 +145,10 @@ def _open_run(trigger: str, local_date: Any, *, now: datetime, by: Membership | 
 def _evaluate(
     tenant: Tenant, run: EvaluationRun, *, now: datetime, only: int | None = None, lift_brake: bool = False
 ) -> None:
-    look = Look(tenant, run, workspace_fields(), now, Account.objects.tracked().count(), lift_brake)
+    fields = workspace_fields()
+    if only is None:
+        nightly.settle(tenant=tenant, fields=fields, now=now)
+    look = Look(tenant, run, fields, now, Account.objects.tracked().count(), lift_brake)
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
         for chunk in _chunks(look, kind, only):

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from accounts.governed import is_governed
 from accounts.ingest import subjects, ties
 from accounts.ingest.definitions import ACCOUNT, DEFAULT_COLUMNS, USER, USER_COLUMNS, Definitions, is_from_integration
 from accounts.ingest.gather import UNSUBSCRIBED, TieNews
@@ -139,8 +140,7 @@ def _read(work: _Upsert, item: Item) -> Result:
 
 def _typed(work: _Upsert, path: Path, definition: TraitDefinition | None, value: Any, result: Result) -> Any:
     if definition is None:
-        words = "There is no such trait. Define it first." if path[0] == "traits" else "No trait feeds this field."
-        result.faults.append(ItemFault(path, words))
+        result.faults.append(ItemFault(path, _why_unknown(work, path)))
         return None
     try:
         typed = typed_value(definition, value)
@@ -151,6 +151,14 @@ def _typed(work: _Upsert, path: Path, definition: TraitDefinition | None, value:
     if definition.type == TraitType.PERSON and typed is not None and typed not in work.members:
         result.faults.append(ItemFault(path, f"“{typed}” is not an active member of this workspace."))
     return typed
+
+
+def _why_unknown(work: _Upsert, path: Path) -> str:
+    if path[0] == "traits":
+        return "There is no such trait. Define it first."
+    if is_governed(work.definitions.columns, str(path[0])):
+        return "The workspace's own rules decide this field. Send it as a trait that they ask about."
+    return "No trait feeds this field."
 
 
 def _accept(work: _Upsert, item: Item, values: Iterable[tuple[TraitDefinition, Any]]) -> None:

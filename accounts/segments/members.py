@@ -13,6 +13,7 @@ from django.db import transaction
 from accounts.models import Segment, SegmentBar
 from accounts.rules.sql import Sql
 from accounts.segments.moves import COLUMN, RULE, SUBJECT, Claim, enter, leave, run
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer
 
 TRIES = 3  # how often a stay may end between our finding it and our locking it
@@ -115,7 +116,7 @@ def _add(segment: Segment, claims: Sequence[Claim], now: datetime) -> tuple[set[
     made: set[tuple[int, str]] = set()
     left_over = claims
     for _ in range(TRIES):
-        some, more = enter(segment.scope, _unnest(segment, left_over), tenant_id=int(segment.tenant_id), now=now)
+        some, more = enter(segment.scope, _unnest(segment, left_over), tenant_id=current_tenant_id(), now=now)
         entered |= set(some)
         made |= more
         left_over = _not_in(segment, [claim for claim in left_over if _key(claim) not in made])
@@ -188,7 +189,7 @@ def _take_out(segment: Segment, subjects: Iterable[int], which: Sql, *, actor: s
 
 
 def _leave(segment: Segment, wanted: Sql, which: Sql, *, actor: str, now: datetime) -> tuple[list[Claim], list[int]]:
-    return leave(segment.scope, wanted, which, actor=Sql.value(actor), tenant_id=int(segment.tenant_id), now=now)
+    return leave(segment.scope, wanted, which, actor=Sql.value(actor), tenant_id=current_tenant_id(), now=now)
 
 
 def _by_subject(claims: Iterable[Claim]) -> dict[int, list[Claim]]:
