@@ -1,6 +1,6 @@
 from django.urls import path
 
-from . import health, mail_sink, views
+from . import health, mail_sink, settings_pages, views
 
 app_name = "dashboard"
 urlpatterns = [
@@ -10,5 +10,6 @@ urlpatterns = [
     path("mail-sink/<str:name>/", mail_sink.message, name="mail-sink-message"),
     path("workspaces/", views.workspaces, name="workspaces"),
     path("w/<slug:slug>/", views.home, name="home"),
+    path("w/<slug:slug>/settings/", settings_pages.settings_index, name="settings"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
 ]

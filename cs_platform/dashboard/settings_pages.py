@@ -1,0 +1,48 @@
+"""Settings: every page an admin or a manager sets the workspace up on, in groups."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    url: str
+    icon: str
+    label: str
+    text: str
+    ability: Ability = Ability.READ
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    label: str
+    pages: Sequence[SettingsPage]
+
+
+SECTIONS: tuple[Section, ...] = (
+    Section(
+        "Automation",
+        (SettingsPage("playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."),),
+    ),
+)
+
+
+@require_safe
+@requires(Ability.READ)
+def settings_index(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    return render_page(request, "dashboard/settings.html", {"sections": list(_offered(request))})
+
+
+def _offered(request: WorkspaceRequest) -> Iterator[tuple[str, list[tuple[SettingsPage, str]]]]:
+    """What this member may open, with its address; a section that is empty for them is left out."""
+    for section in SECTIONS:
+        pages = [page for page in section.pages if request.membership.can(page.ability)]
+        if pages:
+            yield section.label, [(page, reverse(page.url, args=[request.tenant.slug])) for page in pages]
