@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from accounts.table.columns import ANY, Column, Facet, Sort
 from accounts.table.state import TableState, keys
+from cs_platform.web.saved_views import ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ def _in_force(state: TableState) -> dict[str, tuple[str, ...]]:
 
 
 def _only(state: TableState, params: Mapping[str, str]) -> dict[str, str | None]:
-    return {**dict.fromkeys((*state.facets, "q", "sort")), **params}
+    """Without any parameter the page would open with somebody's default view."""
+    return {**dict.fromkeys((*state.facets, "q", "sort")), "view": None if params else ALL, **params}
 
 
 def _filters(state: TableState, params: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

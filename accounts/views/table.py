@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -18,14 +19,18 @@ from accounts.views.filtering import filter_of, filtered
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
+from cs_platform.web.saved_views import opening, view_bar
 
 FRAGMENTS = {"results": "accounts/_results.html", "totals": "accounts/_totals.html"}
 EXACT = "exact"
+PAGE = "accounts"  # among those that have saved views
 
 
 @require_safe
 @requires(Ability.READ)
 def account_table(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    if opened_with := opening(request, PAGE):
+        return redirect(opened_with)
     if target_id(request) == "totals":
         return render_page(request, "accounts/table.html", _counted(request), fragments=FRAGMENTS)
     return render_beside(request, "accounts/table.html", lambda: _listed(request), fragments=FRAGMENTS)
@@ -51,6 +56,7 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
         "rule_chips": rule.chips(state),
         "rule_editor": f"{reverse('accounts:filter', args=[request.tenant.slug])}{state.address()}",
         "presets": presets(state),
+        "views": view_bar(request, PAGE),
         "previous": _address(state, before=page.previous),
         "next": _address(state, after=page.next),
         "filters": [(facet, state.chosen.get(facet.key, ())) for facet in state.facets.values() if facet.listed],

@@ -1,6 +1,15 @@
-from django.urls import path
+from django.conf import settings
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 
-from . import health, mail_sink, settings_pages, views
+from . import health, mail_sink, saved_views, settings_pages, views
+
+
+class PageWithViews(StringConverter):
+    regex = "|".join(settings.PAGES_WITH_VIEWS)
+
+
+register_converter(PageWithViews, "page")
 
 app_name = "dashboard"
 urlpatterns = [
@@ -12,4 +21,9 @@ urlpatterns = [
     path("w/<slug:slug>/", views.home, name="home"),
     path("w/<slug:slug>/settings/", settings_pages.settings_index, name="settings"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
+    path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),
+    path("w/<slug:slug>/views/<int:pk>/keep/", saved_views.keep_view, name="keep-view"),
+    path("w/<slug:slug>/views/<int:pk>/delete/", saved_views.delete_view, name="delete-view"),
+    path("w/<slug:slug>/views/<int:pk>/restore/", saved_views.restore_view, name="restore-view"),
+    path("w/<slug:slug>/views/<page:page>/new/", saved_views.new_view, name="new-view"),
 ]

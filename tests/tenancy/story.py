@@ -11,6 +11,7 @@ from uuid import uuid4
 from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.saved_views import Setup, delete_view, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
@@ -31,6 +32,10 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "ctas:snooze": {"pk": "cta"},
     "ctas:tick": {"pk": "task"},
     "ctas:wake": {"pk": "snoozed_cta"},
+    "dashboard:delete-view": {"pk": "view"},
+    "dashboard:edit-view": {"pk": "view"},
+    "dashboard:keep-view": {"pk": "view"},
+    "dashboard:restore-view": {"pk": "deleted_view"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
@@ -82,6 +87,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "ctas:snooze": {"until": "2036-12-01", "reason": "Away"},
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
+    "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
+    "dashboard:new-view": {"name": "Kept", "shared": "on"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
@@ -158,12 +165,17 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
     snoozed = open_cta(name=f"Waits {mark}", **more)
     snoozed.snooze(until=MONDAY.date() + timedelta(days=3650), reason=f"Away {mark}", by=home.priya, now=MONDAY)
     write_comment(subject=f"cta:{cta.pk}", body=f"Heard {mark}", by=home.priya, now=MONDAY)
+    view = {"page": "accounts", "setup": Setup("csm=me", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
+    deleted = save_view(name=f"Gone {mark}", **view)
+    delete_view(deleted, now=MONDAY)
     draft = {"subject": f"Hello {mark}", "body": f"Dear {mark}", "to_email": "ben@customer.example"}
     moments = {"send_at": MONDAY + timedelta(days=9), "created_at": MONDAY}
     return {
         "cta": cta,
         "closed_cta": closed,
         "snoozed_cta": snoozed,
+        "view": save_view(name=f"Mine {mark}", **view),
+        "deleted_view": deleted,
         "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),

@@ -1,0 +1,75 @@
+"""The saved views of a page: tabs that lead to them, and whether the one in force has been changed since."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import QueryDict
+
+from cs_platform.web.pages import WorkspaceRequest
+from cs_platform.workspace.models import SavedView
+from cs_platform.workspace.saved_views import VIEW, CannotSave, Setup, default_view, may_edit, query_of, visible_views
+
+SHOWN = 50
+ALL = "all"  # the page as it is made, whatever it opens with
+
+
+@dataclass(frozen=True, slots=True)
+class ViewTab:
+    view: SavedView
+    address: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ViewBar:
+    page: str
+    tabs: Sequence[ViewTab]
+    current: SavedView | None
+    changed: bool
+    editable: bool
+    params: str  # of the list as it is now
+
+
+def setup_of(query: QueryDict) -> Setup:
+    """A drawer that is open beside a list is no part of it."""
+    return Setup.of(query, without=frozenset(settings.DRAWERS))
+
+
+def opening(request: WorkspaceRequest, page: str) -> str | None:
+    """Where an address leads that says nothing but the view, or nothing at all: to everything that view says."""
+    if not request.GET:
+        view = default_view(request.membership, page)
+    elif list(request.GET) == [VIEW]:
+        view = _asked(request, page)
+    else:
+        return None
+    return f"{request.path}?{query_of(view)}" if view else None
+
+
+def view_bar(request: WorkspaceRequest, page: str) -> ViewBar:
+    views = list(visible_views(request.membership, page).select_related("owner")[:SHOWN])
+    current = next((view for view in views if str(view.pk) == request.GET.get(VIEW)), None)
+    return ViewBar(
+        page=page,
+        tabs=[ViewTab(view, f"?{query_of(view)}", view == current) for view in views],
+        current=current,
+        changed=current is not None and _is_changed(request.GET, current),
+        editable=current is not None and may_edit(request.membership, current),
+        params=request.GET.urlencode(safe=":"),
+    )
+
+
+def _is_changed(query: QueryDict, view: SavedView) -> bool:
+    try:
+        return setup_of(query).differs_from(view)
+    except CannotSave:
+        return True
+
+
+def _asked(request: WorkspaceRequest, page: str) -> SavedView | None:
+    """A view that is gone, or somebody else's own, leaves the page as it is."""
+    asked = request.GET[VIEW]
+    if not asked.isascii() or not asked.isdecimal() or len(asked) > 18:
+        return None
+    return visible_views(request.membership, page).filter(pk=int(asked)).first()
