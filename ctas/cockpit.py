@@ -17,6 +17,7 @@ from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, W
 from django.db.models.functions import Coalesce
 
 from accounts.actors import load_actors
+from accounts.conversations.models import Conversation
 from cs_platform.tenancy.models import Membership
 from ctas.models import Cta, Task
 
@@ -34,6 +35,7 @@ class Tab(StrEnum):
     TEAM = "team"
     SNOOZED = "snoozed"
     CLOSED = "closed"
+    CONVERSATIONS = "conversations"
 
 
 class Grouping(StrEnum):
@@ -98,8 +100,11 @@ class Asked:
     @classmethod
     def of(cls, params: Any) -> "Asked":
         grouping = _one_of(Grouping, params.get("group"), Grouping.DUE)
+        tab = _one_of(Tab, params.get("tab"), Tab.MINE)
+        if tab in (Tab.CLOSED, Tab.CONVERSATIONS):
+            grouping = Grouping.DUE
         return cls(
-            tab=_one_of(Tab, params.get("tab"), Tab.MINE),
+            tab=tab,
             grouping=grouping,
             types=tuple(one for one in params.getlist("type") if one in Cta.Type.values),
             priorities=tuple(one for one in params.getlist("priority") if one in Cta.Priority.values),
@@ -153,6 +158,12 @@ class CockpitPage:
     next: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class PendingPage:
+    conversations: Sequence[Conversation]
+    next: Place | None
+
+
 def load_page(asked: Asked, *, member: Membership, today: date) -> CockpitPage:
     found = _found(asked, member=member, today=today)
     shown = found[:PAGE_SIZE]
@@ -167,6 +178,19 @@ def load_counts(asked: Asked, *, member: Membership, today: date) -> Mapping[Tab
         for tab in Tab
         if tab is not Tab.CLOSED
     }
+
+
+def load_pending(asked: Asked) -> PendingPage:
+    """Drafts of the whole team that still wait for a look, the next to leave first."""
+    drafts = Conversation.objects.filter(state=Conversation.State.PENDING).select_related("account", "sender")
+    if asked.search:
+        drafts = drafts.filter(Q(subject__icontains=asked.search) | Q(account__name__icontains=asked.search))
+    if asked.after:
+        last = Conversation.objects.filter(pk=asked.after.id).values("send_at")[:1]
+        drafts = drafts.filter(Q(send_at__gt=last) | Q(send_at=last, pk__gt=asked.after.id))
+    found = list(drafts.order_by("send_at", "pk")[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    return PendingPage(shown, Place((None,), shown[-1].pk) if len(found) > PAGE_SIZE else None)
 
 
 # Which, and in what order --------------------------------------------------------------------------------------------
@@ -185,6 +209,8 @@ def _listed(asked: Asked, *, member: Membership, today: date) -> QuerySet[Any]:
             return Cta.objects.snoozed(today).filter(owner=member)
         case Tab.CLOSED:
             return Cta.objects.closed().filter(owner=member, closed_at__isnull=False)
+        case Tab.CONVERSATIONS:
+            return Conversation.objects.filter(state=Conversation.State.PENDING)
 
 
 def _filtered(rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id, toast, trigger
-from ctas.cockpit import Asked, Grouping, Tab, load_counts, load_page
+from ctas.cockpit import Asked, Grouping, Tab, load_counts, load_page, load_pending
 from ctas.forms import NewCtaForm, suggested_accounts
 from ctas.models import Cta
 from ctas.opening import open_cta
@@ -24,6 +24,7 @@ TABS = {
     Tab.TEAM: "Team",
     Tab.SNOOZED: "Snoozed",
     Tab.CLOSED: "Closed",
+    Tab.CONVERSATIONS: "Pending conversations",
 }
 GROUPINGS = {
     Grouping.DUE: "Due date",
@@ -43,7 +44,8 @@ def cockpit(request: WorkspaceRequest, slug: str) -> HttpResponse:
 
 def _listed(request: WorkspaceRequest) -> dict[str, Any]:
     asked, today = Asked.of(request.GET), timezone.localdate(request.now)
-    page = load_page(asked, member=request.membership, today=today)
+    pending = asked.tab is Tab.CONVERSATIONS
+    page = load_pending(asked) if pending else load_page(asked, member=request.membership, today=today)
     counts = load_counts(asked, member=request.membership, today=today)
     here = page_address(request)
     return {

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
+from accounts.models import Conversation
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.models import Comment
 from ctas import cockpit
-from ctas.cockpit import Asked, due_bucket, load_counts, load_page
+from ctas.cockpit import Asked, due_bucket, load_counts, load_page, load_pending
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
 from tests import world
@@ -221,7 +222,39 @@ def test_a_page_costs_the_same_queries_however_many_rows(
 def test_tabs_count_what_is_in_them(orbiton: Workspace) -> None:
     cta(orbiton, "A"), cta(orbiton, "B", owner="tom")
 
-    assert load_counts(asked(), member=orbiton.priya, today=TODAY) == {"mine": 1, "tasks": 0, "team": 2, "snoozed": 0}
+    assert load_counts(asked(), member=orbiton.priya, today=TODAY) == {
+        "mine": 1,
+        "tasks": 0,
+        "team": 2,
+        "snoozed": 0,
+        "conversations": 0,
+    }
+
+
+def test_messages_that_wait_are_listed_with_the_next_to_leave_first(
+    orbiton: Workspace, priya: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for hours, subject in ((9, "Late"), (1, "Soon"), (1, "Soon too"), (2, "Then")):
+        draft(orbiton, subject, send_at=NOW + timedelta(hours=hours))
+    draft(orbiton, "Gone", send_at=NOW, state="sent")
+    assert "Late" in text(priya.page("ctas/?tab=conversations"))
+
+    monkeypatch.setattr(cockpit, "PAGE_SIZE", 2)
+    first = load_pending(asked("tab=conversations"))
+    second = load_pending(asked(f"tab=conversations&after={first.next}"))
+
+    assert [one.subject for page in (first, second) for one in page.conversations] == [
+        "Soon",
+        "Soon too",
+        "Then",
+        "Late",
+    ]
+    assert second.next is None
+
+
+def draft(space: Workspace, subject: str, *, send_at: datetime, **more: Any) -> None:
+    facts = {"account": world.account(f"Account of {subject}"), "sender": space.priya, "to_email": "a@b.example"}
+    Conversation.objects.create(subject=subject, body="Hello", send_at=send_at, created_at=NOW, **facts, **more)
 
 
 # --- what is done from it ---------------------------------------------------------------------------------------------
