@@ -41,6 +41,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:enrollments": {"pk": "playbook"},
     "playbooks:evaluations": {"pk": "playbook"},
     "playbooks:history": {"pk": "enrollment"},
+    "playbooks:put_away": {"pk": "playbook"},
     "playbooks:review": {"pk": "conversation"},
     "playbooks:settle": {"run_id": "dead_run"},
     "playbooks:settle_check": {"pk": "evaluation"},
@@ -90,6 +91,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
     "dashboard:new-view": {"name": "Kept", "shared": "on"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
+    "playbooks:put_away": {"stop": "on"},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
 }
