@@ -1,7 +1,9 @@
 from cs_platform.rest.members import MemberViewSet
 from cs_platform.rest.routers import ApiRouter
+from cs_platform.rest.saved_views import SavedViewViewSet
 
 router = ApiRouter()
 router.register("members", MemberViewSet, "api-member")
+router.register("views", SavedViewViewSet, "api-view")
 
 urlpatterns = router.urls

@@ -10,6 +10,7 @@ from accounts.models import Conversation, EventType, Indicator, TimelineEntry, T
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import SCOPES
+from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import Evaluation
@@ -43,6 +44,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
     TimelineEntry.objects.create(account=at, at=MONDAY, kind="note", actor="import", text="Foreign")
     problem = {"scope": "account", "key": "x", "outcome": "refused", "reason": "no", "sample": "1", "count": 1}
     TraitProblem.objects.create(source="test", first_at=MONDAY, last_at=MONDAY, **problem)
+    view = {"page": "accounts", "setup": Setup("", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
     return {
         "api-account": at.pk,
         "api-user": person.pk,
@@ -56,6 +58,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-run": enrollment.runs.get().pk,
         "api-evaluation": Evaluation.objects.get(run=run).pk,
         "api-member": home.priya.pk,
+        "api-view": save_view(name="Foreign", **view).pk,
         "external_id": at.external_id,
         "evaluation run": run.pk,
     }
