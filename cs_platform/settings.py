@@ -174,6 +174,7 @@ CELERY_TASK_ROUTES = {
     "playbooks.tasks.deliver_due_runs": {"queue": "deliver"},
     "accounts.tasks.take_in_received_calls": {"queue": "ingest"},
     "accounts.tasks.forget_what_is_old": {"queue": "ingest"},
+    "cs_platform.jobs.tasks.run_due_jobs": {"queue": "jobs"},
 }
 # A batch belongs to one worker for this long; nobody else may touch it before (TRUST: F2, F5).
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
@@ -288,6 +289,7 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "playbooks.models.ActionRun.State",
         "EvaluationStateEnum": "playbooks.models.Evaluation.State",
         "ConversationStateEnum": "accounts.models.Conversation.State",
+        "JobStateEnum": "cs_platform.jobs.models.Job.State",
         "IndicatorStateEnum": "accounts.models.Indicator.State",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cs_platform.rest.openapi.complete"],
@@ -303,6 +305,8 @@ PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]
+# What can be done as a long job (cs_platform/jobs/kinds.py).
+JOB_KINDS: list[str] = []
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer.drawer"}
 

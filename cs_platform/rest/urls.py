@@ -1,7 +1,10 @@
+from cs_platform.rest.jobs import ERRORS_PATH, JobErrorViewSet, JobViewSet
 from cs_platform.rest.members import MemberViewSet
 from cs_platform.rest.routers import ApiRouter
 
 router = ApiRouter()
 router.register("members", MemberViewSet, "api-member")
+router.register("jobs", JobViewSet, "api-job")
+router.register(ERRORS_PATH, JobErrorViewSet, "api-job-error")
 
 urlpatterns = router.urls

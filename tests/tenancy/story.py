@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
+from cs_platform.jobs.models import Job, JobError
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
@@ -36,6 +37,11 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
+    "jobs:cancel": {"pk": "job"},
+    "jobs:detail": {"pk": "job"},
+    "jobs:file": {"pk": "job"},
+    "jobs:strip": {"pk": "job"},
+    "jobs:undo": {"pk": "job"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
@@ -56,6 +62,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
     "api-indicator": "indicator",
+    "api-job": "job",
     "api-member": "priya",
     "api-playbook": "playbook",
     "api-run": "dead_run",
@@ -105,7 +112,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
-    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark)
+    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark) | _job(home, mark)
 
 
 def _account(name: str, home: Workspace) -> Account:
@@ -140,6 +147,14 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
         "dead_run": runs["dead"],
         "evaluation": _held_evaluation(playbook),
     }
+
+
+def _job(home: Workspace, mark: str) -> Story:
+    moments = {"created_at": MONDAY, "started_at": MONDAY, "finished_at": MONDAY}
+    whose = {"actor": home.priya.actor, "member": home.priya}
+    job = Job.objects.create(kind="counting", title=f"Count {mark}", state="done", failed=1, **whose, **moments)
+    JobError.objects.create(job=job, position=1, subject=f"Seven {mark}", message=f"Not {mark}")
+    return {"job": job}
 
 
 def _kill(run: ActionRun) -> None:
