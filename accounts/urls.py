@@ -1,12 +1,13 @@
 from django.urls import path
 
-from accounts.views import account, filtering, indicators, rules, table, traits
+from accounts.views import account, bulk, filtering, indicators, rules, table, traits
 
 app_name = "accounts"
 urlpatterns = [
     path("", table.account_table, name="list"),
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
+    path("bulk/", bulk.bulk_edit, name="bulk"),
     path("filter/", filtering.edit_filter, name="filter"),
     path("rules/edit/", rules.edit_rule, name="edit_rule"),
     path("rules/explain/", rules.explain_rule, name="explain_rule"),

@@ -304,9 +304,11 @@ TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaCo
 PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
 # Names of those who act and are no team members.
-ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]
+ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
-JOB_KINDS: list[str] = []
+JOB_KINDS = ["accounts.bulk.kind.BulkEdit"]
+# What can be done to many accounts at once (accounts/bulk/verbs.py).
+BULK_VERBS = ["accounts.bulk.assign.Assign", "accounts.bulk.set_trait.SetTrait"]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer.drawer"}
 

@@ -82,12 +82,12 @@ class JobKind:
     def undo_count(self, job: Job) -> int | None:
         return JobItem.objects.filter(job=job).count()
 
-    def undo(self, job: Job, cursor: Mapping[str, Any], *, now: datetime) -> Slice:
-        """One bounded piece of taking `job` back. Failures say what was kept, and why."""
-        after = cursor.get("subject", "")
+    def undo(self, job: Job, *, by: Job, now: datetime) -> Slice:
+        """One bounded piece of taking `job` back, from `by.cursor`. Failures say what was kept, and why."""
+        after = by.cursor.get("subject", "")
         items = list(JobItem.objects.filter(job=job, subject__gt=after).order_by("subject")[:ITEMS_AT_ONCE])
-        kept = self.restore(job, items, now=now) if items else {}
-        place = int(cursor.get("position", 0))
+        kept = self.restore(job, items, by=by, now=now) if items else {}
+        place = int(by.cursor.get("position", 0))
         return Slice(
             cursor={"subject": items[-1].subject, "position": place + len(items)} if items else None,
             done=len(items) - len(kept),
@@ -101,7 +101,7 @@ class JobKind:
     def undo_ended(self, job: Job, *, by: Job, now: datetime) -> None:
         """In the transaction that ends `by`, the undo of `job`."""
 
-    def restore(self, job: Job, items: Sequence[JobItem], *, now: datetime) -> Mapping[str, str]:
+    def restore(self, job: Job, items: Sequence[JobItem], *, by: Job, now: datetime) -> Mapping[str, str]:
         """Takes back what is still as the job left it. Returns the subjects that are not, and why."""
         raise NotImplementedError
 
@@ -117,7 +117,7 @@ class UndoJob(JobKind):
         return kind_of(_undone(job)).undo_count(_undone(job))
 
     def step(self, job: Job, *, now: datetime) -> Slice:
-        return kind_of(_undone(job)).undo(_undone(job), job.cursor, now=now)
+        return kind_of(_undone(job)).undo(_undone(job), by=job, now=now)
 
     def ended(self, job: Job, *, now: datetime) -> None:
         if job.undo_of is not None:

@@ -6,10 +6,9 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from cs_platform.jobs.kinds import UNDO, JobRefused, ability_for, job_kinds, kind_of
+from cs_platform.jobs.kinds import UNDO, JobRefused, job_kinds, kind_of
 from cs_platform.jobs.models import Job
-from cs_platform.tenancy.models import AuditEntry, Doer, Membership, WorkDue
-from cs_platform.tenancy.roles import Ability
+from cs_platform.tenancy.models import AuditEntry, Doer, WorkDue
 
 UNDO_DAYS = 30
 KEEP_FILES = timedelta(days=7)
@@ -54,12 +53,6 @@ def undo(job: Job, *, by: Doer, now: datetime) -> Job:
             return _started(Job(kind=UNDO, title=title[:200], undo_of=job), by=by, now=now)
     except IntegrityError:
         raise JobRefused("It was undone before.") from None
-
-
-def may_change(job: Job, member: Membership) -> bool:
-    """Whoever started it, and those who lead: cancel, undo, and the file it made."""
-    is_own = job.member_id == member.pk
-    return member.can(ability_for(job)) and (is_own or member.can(Ability.MANAGE_DATA))
 
 
 def _started(job: Job, *, by: Doer, now: datetime) -> Job:

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from cs_platform.jobs import files, starting
-from cs_platform.jobs.kinds import JobRefused, ended_event, kind_of
+from cs_platform.jobs.kinds import JobRefused, ability_for, ended_event, kind_of
 from cs_platform.jobs.models import Job, JobError
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, toast, trigger
@@ -57,9 +57,9 @@ def job_strip(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Ability.READ)
+@requires(Ability.EDIT_ACCOUNTS)
 def cancel_job(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    job = _mine_or_denied(request, pk)
+    job = _changeable_or_denied(request, pk)
     acted = starting.cancel(job, by=request.membership, now=request.now)
     text = "It stops after the slice it is working on" if acted else "It was over already"
     if request.headers.get("HX-Request") == "true":
@@ -69,9 +69,9 @@ def cancel_job(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_POST
-@requires(Ability.READ)
+@requires(Ability.EDIT_ACCOUNTS)
 def undo_job(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    job = _mine_or_denied(request, pk)
+    job = _changeable_or_denied(request, pk)
     try:
         undoing = starting.undo(job, by=request.membership, now=request.now)
     except JobRefused as refusal:
@@ -81,9 +81,9 @@ def undo_job(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 @require_safe
-@requires(Ability.READ)
+@requires(Ability.MANAGE_DATA)
 def job_file(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponseBase:
-    job = _mine_or_denied(request, pk)
+    job = _changeable_or_denied(request, pk)
     if not files.has_file(job, now=request.now):
         raise Http404("There is no such file, or it is kept no longer.")
     return files.download(job)
@@ -98,7 +98,7 @@ def started(request: WorkspaceRequest, job: Job) -> HttpResponse:
 
 
 def shown_job(request: WorkspaceRequest, job: Job) -> dict[str, Any]:
-    kind, may_change = kind_of(job), starting.may_change(job, request.membership)
+    kind, may_change = kind_of(job), request.membership.can(ability_for(job))
     return {
         "job": job,
         "kind": kind,
@@ -126,10 +126,10 @@ def _job_or_404(pk: int) -> Job:
     return get_object_or_404(Job.objects.select_related("member", "undo_of"), pk=pk)
 
 
-def _mine_or_denied(request: WorkspaceRequest, pk: int) -> Job:
+def _changeable_or_denied(request: WorkspaceRequest, pk: int) -> Job:
     job = _job_or_404(pk)
-    if not starting.may_change(job, request.membership):
-        raise PermissionDenied("Only who started a job, and leads, can do this.")
+    if not request.membership.can(ability_for(job)):
+        raise PermissionDenied(f"Your role does not include this: {ability_for(job)}.")
     return job
 
 

@@ -37,7 +37,7 @@ class Counting(JobKind):
             counts={"good": len(good)},
         )
 
-    def restore(self, job: Job, items: Sequence[JobItem], *, now: datetime) -> Mapping[str, str]:
+    def restore(self, job: Job, items: Sequence[JobItem], *, by: Job, now: datetime) -> Mapping[str, str]:
         return {item.subject: "Somebody needs it." for item in items if item.before["was"] == 2}
 
 

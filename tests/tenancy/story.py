@@ -9,7 +9,8 @@ from typing import Any, Final
 from uuid import uuid4
 
 from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
-from cs_platform.jobs.models import Job, JobError
+from cs_platform.jobs.models import Job, JobError, JobFile
+from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
@@ -38,8 +39,9 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
     "jobs:cancel": {"pk": "job"},
+    "jobs:cancel": {"pk": "running_job"},
     "jobs:detail": {"pk": "job"},
-    "jobs:file": {"pk": "job"},
+    "jobs:file": {"pk": "export_job"},
     "jobs:strip": {"pk": "job"},
     "jobs:undo": {"pk": "job"},
     "playbooks:apply": {"pk": "account"},
@@ -80,6 +82,13 @@ class Id(str):
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "accounts:bulk": {
+        "ids": Id("account"),
+        "verb": "assign",
+        "bulk-role": "csm",
+        "bulk-member": Id("tom"),
+        "step": "run",
+    },
     "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
     "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
     "ctas:comment": {"body": "They called back"},
@@ -112,7 +121,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
-    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark) | _job(home, mark)
+    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark) | _jobs(home, mark)
 
 
 def _account(name: str, home: Workspace) -> Account:
@@ -149,12 +158,17 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     }
 
 
-def _job(home: Workspace, mark: str) -> Story:
-    moments = {"created_at": MONDAY, "started_at": MONDAY, "finished_at": MONDAY}
-    whose = {"actor": home.priya.actor, "member": home.priya}
-    job = Job.objects.create(kind="counting", title=f"Count {mark}", state="done", failed=1, **whose, **moments)
+def _jobs(home: Workspace, mark: str) -> Story:
+    verb = {"verb": "assign", "config": {"role": "csm", "member": home.tom.pk}, "selection": {"ids": []}}
+    common = {"kind": "bulk_edit", "params": verb, "actor": home.priya.actor, "member": home.priya}
+    common |= {"created_at": MONDAY, "started_at": MONDAY}
+    done = {"state": "done", "finished_at": database_now()}  # lately enough to be undone, and fetched
+    job = Job.objects.create(title=f"Make Tom the CSM {mark}", failed=1, **common, **done)
     JobError.objects.create(job=job, position=1, subject=f"Seven {mark}", message=f"Not {mark}")
-    return {"job": job}
+    export = Job.objects.create(title=f"Export {mark}", **common | {"kind": "export_accounts"}, **done)
+    JobFile.objects.create(job=export, position=0, content=f"Name\r\n{mark}\r\n".encode())
+    running = Job.objects.create(title=f"Make Tom the AE {mark}", **common)
+    return {"job": job, "export_job": export, "running_job": running}
 
 
 def _kill(run: ActionRun) -> None:

@@ -27,6 +27,10 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 
 # Modules that speak SQL by themselves. In each, every statement on a workspace's table names tenant_id.
 RAW_SQL = {
+    "accounts/bulk/assign.py",
+    "accounts/bulk/selection.py",
+    "accounts/bulk/set_trait.py",
+    "accounts/bulk/writing.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
     "accounts/ingest/history.py",
@@ -75,6 +79,7 @@ COMPOSED = {
 }
 # What a process remembers between requests and tasks: nothing that a workspace may have said, unless it is the key.
 REMEMBERED = {
+    ("accounts/bulk/verbs.py", "bulk_verbs"): "what can be done, the same for everybody",
     ("accounts/ingest/reading.py", "_time_zones"): "names of zones",
     ("cs_platform/common/message_templates.py", "parse"): "by the template's whole text; holds no values",
     ("cs_platform/jobs/kinds.py", "job_kinds"): "what can be done, the same for everybody",

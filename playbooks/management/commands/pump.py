@@ -1,4 +1,4 @@
-"""Do what is due, without Celery: take calls in, evaluate, apply, deliver, run jobs. Loops until stopped, or works once."""
+"""Do what is due, without Celery: take calls in, evaluate, apply, deliver, jobs. Loops until stopped, or once."""
 
 import time
 from argparse import ArgumentParser
