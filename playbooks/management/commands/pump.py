@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand
 
 from accounts.ingest.draining import drain
 from accounts.retention import forget_old
-from cs_platform.tenancy.alone import serve_alone
 from cs_platform.jobs.pump import run_jobs
+from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Heartbeat, WorkDue
 from playbooks.pump import pump
