@@ -38,7 +38,6 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
-    "jobs:cancel": {"pk": "job"},
     "jobs:cancel": {"pk": "running_job"},
     "jobs:detail": {"pk": "job"},
     "jobs:file": {"pk": "export_job"},
