@@ -90,7 +90,9 @@ class _Reading:
 
 
 def _many(field: Field, texts: Sequence[str]) -> Sequence[str]:
-    return texts if takes_choices(field) else [value for text in texts for value in values_of(text)]
+    if takes_choices(field):
+        return [text for text in texts if text]
+    return [value for text in texts for value in values_of(text)]
 
 
 def _first(texts: Sequence[str]) -> str:
