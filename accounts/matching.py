@@ -209,4 +209,3 @@ def _at_most(milliseconds: int) -> Iterator[None]:
 
 def _set_timeout(value: str) -> None:
     _rows(Sql("SELECT set_config('statement_timeout', %s, true)", (value,)))
-

@@ -17,7 +17,6 @@ from accounts.table.state import PASSING
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id, trigger
 
-
 CHOSEN = "list:chosen"  # the browser event on which static/js/rules.js asks for another list
 
 
