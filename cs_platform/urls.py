@@ -5,6 +5,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("w/<slug:slug>/accounts/", include("accounts.urls")),
     path("w/<slug:slug>/ctas/", include("ctas.urls")),
+    path("w/<slug:slug>/nps/", include("accounts.nps_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
     path("w/<slug:slug>/jobs/", include("cs_platform.web.job_urls")),
