@@ -45,7 +45,7 @@ class NpsResponseFilters(filters.FilterSet):
     def of_segment(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         segment = Segment.objects.filter(pk=value, archived_at__isnull=True).first()
         if segment is None:
-            raise Invalid.parameter("segment", "There is none with this id.", code="does_not_exist")
+            raise Invalid.parameter("segment", "There is none with this id.")
         return queryset & answers_in(segment)
 
     def of_group(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
@@ -209,7 +209,7 @@ class NpsTokenViewSet(ApiViewSet):
 def _user(external_id: str) -> EndUser:
     found = EndUser.objects.filter(external_id=external_id, archived_at__isnull=True).first()
     if found is None:
-        raise Invalid(faults=[Fault("/user", "There is no user with this external id.", "does_not_exist")])
+        raise Invalid(faults=[Fault("/user", "There is no user with this external id.")])
     return found
 
 
@@ -218,5 +218,5 @@ def _account(external_id: str, user: EndUser) -> Account:
     found = Account.objects.present().filter(external_id=external_id, pk__in=mine).first()
     if found is None:
         message = "The user is at no account with this external id."
-        raise Invalid(faults=[Fault("/account", message, "does_not_exist")])
+        raise Invalid(faults=[Fault("/account", message)])
     return found

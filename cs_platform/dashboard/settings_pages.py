@@ -31,6 +31,10 @@ SECTIONS: tuple[Section, ...] = (
         "Automation",
         (SettingsPage("playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."),),
     ),
+    Section(
+        "Customers",
+        (SettingsPage("nps:survey", "gauge", "NPS survey", "What users are asked on your pages, who, and how often."),),
+    ),
 )
 
 

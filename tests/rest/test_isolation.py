@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import Conversation, EventType, Indicator, TimelineEntry, TraitProblem
+from accounts.models import Conversation, EventType, Indicator, NpsResponse, TimelineEntry, TraitProblem
 from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
@@ -51,6 +51,9 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
         "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,
         "api-cta": cta.pk,
+        "api-nps-response": NpsResponse.objects.create(
+            end_user=person, account=at, score=9, answered_at=MONDAY, source="survey"
+        ).pk,
         "api-task": task.pk,
         "api-playbook": playbook.pk,
         "api-enrollment": enrollment.pk,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
+from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator, NpsResponse
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
@@ -65,6 +65,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-indicator": "indicator",
     "api-job": "job",
     "api-member": "priya",
+    "api-nps-response": "nps_response",
     "api-playbook": "playbook",
     "api-run": "dead_run",
     "api-task": "task",
@@ -104,6 +105,19 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
     "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
     "dashboard:new-view": {"name": "Kept", "shared": "on"},
+    "nps:survey": {
+        "is_on": "on",
+        "question": "Would you?",
+        "follow_up": "Why?",
+        "thanks": "Thanks",
+        "accent": "#aa0011",
+        "position": "left",
+        "appearance": "dark",
+        "origins": "https://app.example.com",
+        "min_user_age_days": "1",
+        "months_between": "2",
+        "max_showings": "3",
+    },
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
@@ -120,7 +134,13 @@ def tell(home: Workspace, *, mark: str) -> Story:
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
-    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark) | _jobs(home, mark)
+    return (
+        objects
+        | _playbooks(home, at, mark)
+        | _work(home, at, person, mark)
+        | _jobs(home, mark)
+        | _answers(at, person, mark)
+    )
 
 
 def _account(name: str, home: Workspace) -> Account:
@@ -208,3 +228,8 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
     }
+
+
+def _answers(at: Account, person: EndUser, mark: str) -> Story:
+    said = {"score": 9, "comment": f"Splendid {mark}", "answered_at": MONDAY, "source": "survey"}
+    return {"nps_response": NpsResponse.objects.create(account=at, end_user=person, **said)}
