@@ -1,4 +1,4 @@
-"""Forms of the account page."""
+"""Forms of the account page and of data sources."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -71,3 +71,7 @@ def typed_text(definition: TraitDefinition, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+class SourceForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="Where the calls come from: the web app, the backend, billing.")

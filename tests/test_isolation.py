@@ -498,6 +498,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
         "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
         "job_id": id_of(story["job"]),
+        "source_id": id_of(story["source"]),
         "playbook_id": id_of(story["playbook"]),
         "external_id": story["account"].external_id,
     }

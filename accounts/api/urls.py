@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from accounts.api import nps, rules, views
+from accounts.api import nps, rules, sources, views
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
 
@@ -12,6 +12,8 @@ router.register("traits", views.TraitViewSet, "api-trait")
 router.register("events", views.EventViewSet, "api-event")
 router.register("indicators", views.IndicatorViewSet, "api-indicator")
 router.register("rules", rules.RuleViewSet, "api-rule")
+router.register("data-sources", sources.DataSourceViewSet, "api-data-source")
+router.register(sources.SOURCE_PROBLEMS, sources.SourceProblemViewSet, "api-source-problem")
 router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
 router.register("nps/responses", nps.NpsResponseViewSet, "api-nps-response")
 router.register("nps/tokens", nps.NpsTokenViewSet, "api-nps-token")

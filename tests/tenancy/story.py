@@ -8,7 +8,17 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator, NpsResponse
+from accounts.models import (
+    Account,
+    AccountUser,
+    Conversation,
+    DataSource,
+    EndUser,
+    Indicator,
+    NpsResponse,
+    ReceivedBatch,
+    TraitProblem,
+)
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
@@ -54,11 +64,17 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:stop": {"pk": "enrollment"},
     "playbooks:switch": {"pk": "playbook"},
     "playbooks:versions": {"pk": "playbook"},
+    "sources:clear": {"pk": "source"},
+    "sources:close": {"pk": "source"},
+    "sources:detail": {"pk": "source"},
+    "sources:retry": {"pk": "source"},
+    "sources:rotate": {"pk": "source"},
 }
 # basename of an endpoint -> the object it is about
 API_IDS: Final[dict[str, str]] = {
     "api-account": "account",
     "api-conversation": "conversation",
+    "api-data-source": "source",
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
@@ -121,6 +137,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
+    "sources:list": {"name": "Another website"},
 }
 
 Story = dict[str, Any]
@@ -134,6 +151,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
+    objects |= {"source": _source(home, mark)}
     return (
         objects
         | _playbooks(home, at, mark)
@@ -141,6 +159,17 @@ def tell(home: Workspace, *, mark: str) -> Story:
         | _jobs(home, mark)
         | _answers(at, person, mark)
     )
+
+
+def _source(home: Workspace, mark: str) -> DataSource:
+    """With calls that were set aside, and problems of its own and of exports."""
+    source, _ = DataSource.open(name=f"Website {mark}", by=home.olga, now=MONDAY)
+    kept = {"calls": 1, "body": b"", "failed_at": MONDAY, "error": f"ValueError: {mark}"}
+    ReceivedBatch.objects.create(source=source, received_at=MONDAY, **kept)
+    wrong = {"scope": "account", "key": "seats", "outcome": "refused", "reason": "not a number", "sample": mark}
+    for name in (source.actor, "import"):
+        TraitProblem.objects.create(source=name, count=1, first_at=MONDAY, last_at=MONDAY, **wrong)
+    return source
 
 
 def _account(name: str, home: Workspace) -> Account:
