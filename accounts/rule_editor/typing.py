@@ -30,9 +30,10 @@ class Typed:
 
 def typed(field: Field, operator: Operator, texts: Sequence[str], days: str, *, path: str) -> Typed:
     reading = _Reading(field, path, [])
+    parts: dict[str, Any] = {}
     match operator.form:
         case Form.NONE:
-            parts = {}
+            pass
         case Form.MANY:
             parts = {"value": reading.each(_many(field, texts))}
         case Form.TWO:

@@ -87,7 +87,9 @@ class _Written:
     @classmethod
     def of(cls, request: WorkspaceRequest) -> "_Written":
         shared = Vocabulary(Subject.ACCOUNT).fields
-        drafts, rules, is_finished = {}, {}, True
+        drafts: dict[Subject, tuple[str, Draft]] = {}
+        rules: dict[Subject, Rule] = {}
+        is_finished = True
         asked = [subject for subject in Subject if subject.value in request.GET] or [Subject.ACCOUNT]
         for subject in asked:
             name, field = _name(request, subject.value), RuleField(subject, fields=shared)
