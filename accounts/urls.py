@@ -1,6 +1,6 @@
 from django.urls import path
 
-from accounts.views import account, bulk, filtering, indicators, rules, table, traits
+from accounts.views import account, bulk, exports, filtering, indicators, rules, table, traits
 
 app_name = "accounts"
 urlpatterns = [
@@ -8,6 +8,7 @@ urlpatterns = [
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
     path("bulk/", bulk.bulk_edit, name="bulk"),
+    path("export/", exports.export_accounts, name="export"),
     path("filter/", filtering.edit_filter, name="filter"),
     path("rules/edit/", rules.edit_rule, name="edit_rule"),
     path("rules/explain/", rules.explain_rule, name="explain_rule"),

@@ -1,6 +1,7 @@
-"""One change to many accounts at once, by a job."""
+"""What is done to, or with, many accounts at once, by a job."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
 from rest_framework import serializers
@@ -9,9 +10,10 @@ from rest_framework.exceptions import PermissionDenied
 from accounts.bulk.kind import start_bulk_edit
 from accounts.bulk.selection import MOST_IDS, Selection
 from accounts.bulk.verbs import BulkVerb, bulk_verbs
+from accounts.exports import TooManyExports, start_export
 from accounts.table.asked import CannotAsk
 from cs_platform.jobs.models import Job
-from cs_platform.rest.problems import Fault, Invalid
+from cs_platform.rest.problems import Fault, Invalid, Problem
 from cs_platform.tenancy.models import ApiKey, Tenant
 from cs_platform.tenancy.roles import scopes_allow
 
@@ -33,6 +35,26 @@ class BulkEditSerializer(serializers.Serializer[Any]):
         if ("query" in attrs) == bool(attrs.get("ids")):
             raise serializers.ValidationError({"ids": "Give ids or a query: one of the two."})
         return attrs
+
+
+class ExportSerializer(serializers.Serializer[Any]):
+    query = serializers.CharField(
+        required=False,
+        default="",
+        allow_blank=True,
+        max_length=60_000,
+        help_text="The query string of the accounts table: filters, `sort`, and a `column` for each column.",
+    )
+    bom = serializers.BooleanField(default=False, help_text="Begin with a byte order mark, as Excel likes it.")
+
+
+def started_export(checked: dict[str, Any], *, tenant: Tenant, by: ApiKey, now: datetime) -> Job:
+    try:
+        return start_export(checked["query"], bom=checked["bom"], tenant=tenant, by=by, now=now)
+    except CannotAsk as refusal:
+        raise Invalid(faults=[Fault("/query", str(refusal))]) from None
+    except TooManyExports as refusal:
+        raise Problem(str(refusal), code="too_many_requests", status=HTTPStatus.TOO_MANY_REQUESTS) from None
 
 
 def started_bulk_edit(checked: dict[str, Any], *, tenant: Tenant, by: ApiKey, now: datetime) -> Job:

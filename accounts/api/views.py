@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import filters, serializers, upserts
-from accounts.api.bulk import BulkEditSerializer, started_bulk_edit
+from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
 from accounts.api.upserting import BULK_COST, UpsertViewSet
 from accounts.definitions import CannotDefine, define_trait
 from accounts.models import (
@@ -73,6 +73,13 @@ class AccountViewSet(Listed, Retrieved, UpsertViewSet):
         "created_at": "created_at",
     }
     default_ordering = "name"
+
+    @documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
+    @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
+    def export(self, request: Request) -> Response:
+        """Starts a job: when it is done, its file is under `/jobs/{id}/file/`."""
+        job = started_export(self.valid(ExportSerializer), tenant=self.tenant, by=self.caller, now=self.now)
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
     @documented(
         "Edit many accounts at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True

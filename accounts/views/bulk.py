@@ -9,12 +9,11 @@ from accounts.bulk.kind import start_bulk_edit
 from accounts.bulk.selection import MOST_IDS, Chosen, Selection
 from accounts.bulk.verbs import BulkVerb, VerbForm, bulk_verbs
 from accounts.table.asked import CannotAsk
+from accounts.views.exports import PREFIX, list_query
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.jobs import started
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
 
-PREFIX = "bulk"
-OWN = ("ids", "all", "verb", "step", "query", "csrfmiddlewaretoken")
 REVIEW, RUN = "review", "run"
 
 
@@ -48,7 +47,7 @@ def bulk_edit(request: WorkspaceRequest, slug: str) -> HttpResponse:
 def selection_of(request: WorkspaceRequest) -> Selection:
     given = _given(request)
     if given.get("all"):
-        return Selection(query=given["query"] if "query" in given else _list_query(request))
+        return Selection(query=given["query"] if "query" in given else list_query(request))
     ids = [part for text in given.getlist("ids") for part in text.split(",") if part.strip()]
     if not ids:
         raise CannotAsk("Choose at least one account.")
@@ -64,17 +63,6 @@ def _some(chosen: Chosen) -> int:
     if not count:
         raise CannotAsk("None of these accounts is here any more.")
     return count
-
-
-def _list_query(request: WorkspaceRequest) -> str:
-    """The parameters of the list, wherever the form has put them."""
-    params = QueryDict(request.GET.urlencode(), mutable=True)
-    for name, values in request.POST.lists():
-        if name not in OWN and not name.startswith(f"{PREFIX}-"):
-            params.setlist(name, values)
-    for name in OWN:
-        params.pop(name, None)
-    return params.urlencode()
 
 
 def _given(request: WorkspaceRequest) -> QueryDict:

@@ -98,6 +98,7 @@ class Id(str):
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "accounts:export": {"query": "status=any", "bom": "on"},
     "accounts:bulk": {
         "ids": Id("account"),
         "verb": "assign",

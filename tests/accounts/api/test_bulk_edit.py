@@ -53,3 +53,15 @@ def test_what_the_dialog_would_refuse_is_refused_with_a_pointer(api: Api, orbito
         refill_buckets()
         answer = api.post(PATH, body, Idempotency_Key=f"k{at}")
         assert (answer.status, list(answer.errors)) == (400, [pointer]), body
+
+
+def test_the_api_starts_it_and_hands_out_the_file(orbiton: Workspace, api: Api) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        account("Alpha")
+    job = api.post("/accounts/export/", {"query": "status=any&column=plan"})
+    assert (job.status, api.get(f"/jobs/{job.json['id']}/file/").status) == (201, 404)
+    run_jobs()
+    answer = api.get(f"/jobs/{job.json['id']}/file/")
+
+    assert b"".join(answer.response.streaming_content) == b"External id,Account,Plan\r\nalpha,Alpha,\r\n"  # type: ignore[attr-defined]
+    assert api.post("/accounts/export/", {"query": "filter=nonsense"}).errors == {"/query": "invalid"}
