@@ -306,6 +306,7 @@ TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaCo
 # Pages whose lists can be kept as saved views, by their names there.
 PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel", "accounts.nps_panel.NpsPanel"]
+CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
