@@ -49,7 +49,8 @@ def preview_rule(request: WorkspaceRequest, slug: str) -> HttpResponse:
     asking = written.asking(request)
     context: dict[str, Any] = {"written": written, "asking": asking}
     if asking:
-        context |= {"found": asking.found(), "alone": _alone(written, asking)}
+        found = asking.found()
+        context |= {"found": found, "alone": [] if found.count is None else _alone(written, asking)}
     return render(request, "accounts/rules/_preview.html", context)
 
 
