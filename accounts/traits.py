@@ -63,6 +63,20 @@ def _refuse_unknown_choice(definition: TraitDefinition, typed: Any) -> None:
         raise TraitValueError(f"“{typed}” is none of the choices: {', '.join(allowed)}.")
 
 
+def refuse_empty(definition: TraitDefinition, value: Any) -> None:
+    """A trait that feeds the account's name, or the day it began, always holds a value."""
+    if value is None and feeds_required_column(definition):
+        raise TraitValueError(f"{definition.label} is the account's {_COLUMN_WORDS[definition.column]}: enter a value.")
+
+
+def feeds_required_column(definition: TraitDefinition) -> bool:
+    return definition.column in _COLUMN_WORDS
+
+
+# The fed columns that are never empty. An account without a lifecycle is subscribed, so that one may be cleared.
+_COLUMN_WORDS = {"name": "name", "created_at": "first day"}
+
+
 def choice_values(definition: TraitDefinition) -> list[str]:
     return [choice if isinstance(choice, str) else choice[0] for choice in definition.choices]
 
@@ -259,6 +273,7 @@ def set_trait(
     if TABLES[TraitDefinition.Scope(definition.scope)] != subject._meta.db_table:
         raise TypeError(f"{definition} is a trait of the {definition.scope}.")
     after = typed_value(definition, value)
+    refuse_empty(definition, after)
     _refuse_stranger(definition, after)
     with transaction.atomic():
         change = Change(_write(subject, definition, after, by.actor, now), after)

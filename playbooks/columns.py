@@ -105,9 +105,11 @@ def _column(playbook: Playbook, *, usual: bool) -> Column:
 def _sorts(key: str, playbook: Playbook) -> tuple[Sort, ...]:
     """Read from the enrollments' own indexes; whether one leads is asked only of those the page comes upon."""
     pk = Sql.value(playbook.pk)
+    choices = {one.key: one.predicate for one in _choices(compose(" AND e.playbook_id = {pk}", pk=pk), "")}
     leads = compose(_LEADS, tenant=Sql.value(playbook.tenant_id), playbook=pk)
-    never = compose("NOT {some}", some=_some(compose(" AND e.playbook_id = {pk}", pk=pk)))
-    walk = Walk(_JOINED, absent=never, condition=leads, id=Sql("p.account_id"))
+    # Where one is under way it leads, so the filter can be asked of the row itself, and an index knows.
+    alike = {choices["active"].wrapped(): Sql(f"p.state IN {ACTIVE}")}
+    walk = Walk(_JOINED, absent=choices["never"], condition=leads, id=Sql("p.account_id"), alike=alike)
     progress, applied = Sql("p.progress"), Sql("p.activated_on")
     return (
         Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", walk=walk),

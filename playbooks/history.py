@@ -38,6 +38,10 @@ class Line:
         return self.run.state in NEEDS_A_PERSON
 
     @property
+    def could_not_be_undone(self) -> bool:
+        return self.run.state == State.UNDO_DEAD
+
+    @property
     def can_retry(self) -> bool:
         return self.needs_a_person
 

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from playbooks import ledger
+from playbooks.models import ActionRun
 
 BATCH = 2_000
 # (fewest claims so far, most claims so far, batch size): only crashes while alone count towards poison.
@@ -222,6 +223,15 @@ def claim_undo(*, tenant_id: int, step_id: int, now: datetime, enrollment_ids: l
         if ids:
             return Claim(token, step_id, ids)
     return None
+
+
+def claim_failed_undo(run_id: UUID, *, tenant_id: int, now: datetime) -> UUID | None:
+    """The token for one more try, or nothing when the undo no longer counts as failed."""
+    token = uuid4()
+    failed = ActionRun.objects.filter(pk=run_id, tenant_id=tenant_id, state=ActionRun.State.UNDO_DEAD)
+    lease = {"lease_token": token, "lease_until": lease_end(now)}
+    taken = failed.update(state=ActionRun.State.UNDOING, claims=1, reason_code="", reason="", **lease)
+    return token if taken else None
 
 
 def next_due(*, tenant_id: int, external: bool) -> datetime | None:

@@ -17,7 +17,7 @@ from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks import ledger
 from playbooks.batches import Claimed, Work, load, peek
-from playbooks.leases import Claim, LeaseLost, claim_undo, reclaim_expired, steps_to_undo
+from playbooks.leases import Claim, LeaseLost, claim_failed_undo, claim_undo, reclaim_expired, steps_to_undo
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.runner import in_halves
 from playbooks.settlement import Settled, as_json, settle
@@ -294,6 +294,50 @@ def _undo_dead(tenant: Tenant, claim: Claim, run_id: UUID, why: str, now: dateti
             settle([outcome], tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
     except LeaseLost:
         return
+
+
+# When an undo has failed ----------------------------------------------------------------------------------------------
+
+
+def retry_undo(run: ActionRun, *, by: str, now: datetime) -> bool:
+    """Take it back after all, at once. It may fail again, and says why. False: it was settled before."""
+    tenant_id = current_tenant_id()
+    with transaction.atomic():
+        step = _lock_step(run)
+        token = claim_failed_undo(run.pk, tenant_id=tenant_id, now=now)
+        if token is None:
+            return False
+        said = "Its undo was tried again."
+        ledger.record_runs([run.pk], tenant_id=tenant_id, from_state="undo_dead", actor=by, now=now, reason=said)
+        claim = Claim(token, step.pk, [run.pk])
+        in_halves(
+            claim.run_ids,
+            lambda ids: _undo(step.tenant, claim, ids, now),
+            lambda id, why: _undo_dead(step.tenant, claim, id, why, now),
+        )
+    return True
+
+
+def accept_as_kept(run: ActionRun, *, by: str, now: datetime) -> bool:
+    """What could not be taken back stays, by a person's word. False: it was settled before."""
+    tenant_id, reason = current_tenant_id(), "Kept by a team member, since it could not be undone."
+    with transaction.atomic():
+        step = _lock_step(run)
+        failed = ActionRun.objects.filter(pk=run.pk, state=ActionRun.State.UNDO_DEAD)
+        if not failed.update(state=ActionRun.State.KEPT, reason_code="accepted", reason=reason):
+            return False
+        ledger.record_runs([run.pk], tenant_id=tenant_id, from_state="undo_dead", actor=by, now=now, reason=reason)
+        says = f"{action_for(step.action).tell(step.config, run.receipt or {})}: it stays"
+        at = run.enrollment
+        told = ledger.Told(at.account_id, at.end_user_id, says, f"enrollment:{at.pk}")
+        ledger.tell([told], tenant_id=tenant_id, kind="action.kept", actor=by, now=now)
+    return True
+
+
+def _lock_step(run: ActionRun) -> Step:
+    """The enrollment before the run, as everywhere."""
+    Enrollment.objects.select_for_update(no_key=True).get(pk=run.enrollment_id)
+    return Step.objects.select_related("tenant").get(pk=run.step_id)
 
 
 def _close(tenant: Tenant, now: datetime) -> None:

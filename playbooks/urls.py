@@ -13,10 +13,11 @@ urlpatterns = [
     path("<int:pk>/evaluations/", playbook.detail, {"tab": "evaluations"}, name="evaluations"),
     path("<int:pk>/versions/", playbook.detail, {"tab": "versions"}, name="versions"),
     re_path(r"^(?P<pk>[0-9]{1,18})/(?P<verb>pause|resume)/$", library.switch, name="switch"),
+    re_path(r"^(?P<pk>[0-9]{1,18})/(?P<verb>archive|unarchive)/$", library.put_away, name="put_away"),
     re_path(r"^checks/(?P<pk>[0-9]{1,18})/(?P<verb>release|drop)/$", playbook.settle_check, name="settle_check"),
     path("apply/<int:pk>/", applying.apply, name="apply"),
     path("conversations/<int:pk>/", reviews.review, name="review"),
     path("enrollments/<int:pk>/", history.history, name="history"),
     path("enrollments/<int:pk>/stop/", stopping.stop, name="stop"),
-    re_path(rf"^actions/(?P<run_id>{UUID})/(?P<verb>retry|skip|done)/$", history.settle_run, name="settle"),
+    re_path(rf"^actions/(?P<run_id>{UUID})/(?P<verb>retry|skip|done|undo|keep)/$", history.settle_run, name="settle"),
 ]

@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from accounts.fields import workspace_fields
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership, WorkDue
-from playbooks import ledger
 from playbooks.definition import Definition, StepSpec, parse, step_json
 from playbooks.leases import next_due
 from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
 from playbooks.schedule import next_time_of_day
 from playbooks.settlement import count_progress
+from playbooks.undo import request_stops
 
 State = Enrollment.State
 
@@ -76,6 +76,30 @@ def resume(playbook: Playbook, *, by: Doer, now: datetime) -> int:
         return _resume_waiting(playbook, by=by.actor, now=now)
 
 
+def archive(playbook: Playbook, *, by: Doer, now: datetime, stop: bool = False) -> int:
+    """Put it away: nothing new is enrolled. Returns how many enrollments are stopped with it.
+
+    Raises NotPossible while it is under way somewhere, unless these shall be stopped (and what they did undone).
+    """
+    with transaction.atomic():
+        playbook = Playbook.objects.select_for_update().get(pk=playbook.pk)
+        under_way = playbook.enrollments.filter(state__in=(State.ACTIVE, State.PAUSED))
+        ids = list(under_way.order_by("pk").values_list("pk", flat=True))
+        if ids and not stop:
+            where = f"{len(ids):,} place{'' if len(ids) == 1 else 's'}"
+            raise NotPossible(f"It is still under way in {where}. Wait until it finishes there, or stop it there, too.")
+        Playbook.objects.filter(pk=playbook.pk).update(status=Playbook.Status.ARCHIVED)
+        note = f"{playbook.name} was archived."
+        return request_stops(ids, tenant_id=current_tenant_id(), by=by.actor, note=note, now=now) if ids else 0
+
+
+def unarchive(playbook: Playbook) -> bool:
+    """Back among the others, as a draft or paused: setting it live is another decision. False: it was not archived."""
+    put_away = Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.ARCHIVED)
+    status = Playbook.Status.PAUSED if playbook.version_id else Playbook.Status.DRAFT
+    return put_away.update(status=status) == 1
+
+
 def _resume_waiting(playbook: Playbook, *, by: str, now: datetime) -> int:
     resumed = _move_enrollments(playbook, State.PAUSED, State.ACTIVE, by=by, now=now)
     if resumed:
@@ -85,13 +109,44 @@ def _resume_waiting(playbook: Playbook, *, by: str, now: datetime) -> int:
     return len(resumed)
 
 
+_MOVED = {State.PAUSED: ("playbook.paused", "paused"), State.ACTIVE: ("playbook.resumed", "goes on")}
+
+
 def _move_enrollments(playbook: Playbook, old: str, new: str, *, by: str, now: datetime) -> list[int]:
-    locked = playbook.enrollments.filter(state=old).select_for_update(no_key=True).order_by("pk")
-    ids = list(locked.values_list("pk", flat=True))
-    Enrollment.objects.filter(pk__in=ids).update(state=new)
-    tenant_id = current_tenant_id()
-    ledger.record_enrollments(ids, tenant_id=tenant_id, from_state=old, to_state=new, actor=by, now=now)
-    return ids
+    """One statement, whatever their number, with the ledger and each account's timeline."""
+    kind, word = _MOVED[State(new)]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH locked AS (
+                SELECT id FROM playbooks_enrollment
+                WHERE tenant_id = %(tenant)s AND playbook_id = %(playbook)s AND state = %(old)s
+                ORDER BY id FOR NO KEY UPDATE
+            ), moved AS (
+                UPDATE playbooks_enrollment e SET state = %(new)s FROM locked
+                WHERE e.id = locked.id AND e.tenant_id = %(tenant)s RETURNING e.id, e.account_id, e.end_user_id
+            ), recorded AS (
+                INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor)
+                SELECT %(tenant)s, id, %(now)s, %(old)s, %(new)s, %(by)s FROM moved ORDER BY id
+            ), told AS (
+                INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
+                SELECT %(tenant)s, account_id, end_user_id, %(now)s, %(kind)s, %(by)s, %(text)s, 'enrollment:' || id
+                FROM moved ORDER BY id
+            )
+            SELECT id FROM moved ORDER BY id
+            """,
+            {
+                "tenant": current_tenant_id(),
+                "playbook": playbook.pk,
+                "old": old,
+                "new": new,
+                "now": now,
+                "by": by,
+                "kind": kind,
+                "text": f"{playbook.name} {word}",
+            },
+        )
+        return [id for (id,) in cursor.fetchall()]
 
 
 def _announce_due() -> None:

@@ -55,7 +55,10 @@ MARK = "zqhalyardqz"  # stands in everything of Halyard that a person could read
 UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
 NOT_HERE = (404, 405)
 LINK = re.compile(r'\b(?:href|hx-get)="([^"#]+)')
-OWN_AFFAIRS = {"dashboard:preferences"}  # what whoever may read may also set: it is about themselves
+# What whoever may read may also set: it is about themselves.
+OWN_AFFAIRS = {"dashboard:preferences"} | {
+    f"dashboard:{verb}-view" for verb in ("new", "edit", "keep", "delete", "restore")
+}
 ASKING = {"accounts:edit_rule", "accounts:explain_rule", "accounts:filter", "accounts:preview_rule"}  # rules are long
 KEY = {"Idempotency_Key": "k"}
 SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}

@@ -4,7 +4,7 @@ Everything here is SQL over `a` (accounts_account), the alias that compiled rule
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -28,6 +28,9 @@ class Walk:
     condition: Sql = TRUE
     id: Sql = ACCOUNT_ID
     each: bool = False
+    alike: Mapping[Sql, Sql] = field(
+        default_factory=dict
+    )  # a filter of accounts, and what says it of this table's rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ def _walked(walk: Walk, value: Sql, conditions: Sequence[Sql]) -> list[Stretch]:
     absent = Stretch(ACCOUNTS, walk.absent)
     if walk.absent.wrapped() in conditions:
         return [absent]
-    return [Stretch(walk.tables, walk.condition, walk.id, value, walk.each), absent]
+    narrowed = [walk.alike[one] for one in conditions if one in walk.alike]
+    return [Stretch(walk.tables, _all_of([walk.condition, *narrowed]), walk.id, value, walk.each), absent]
 
 
 def rows_after(state: TableState, cursor: Cursor | None, *, limit: int, tenant_id: int) -> list[Row]:
@@ -196,6 +197,10 @@ def _query(
 
 def _ordered(keys: Sequence[Sql], direction: str) -> Sql:
     return Sql.join(", ", [compose(f"{{key}} {direction}", key=key) for key in keys])
+
+
+def _all_of(conditions: Sequence[Sql]) -> Sql:
+    return Sql.join(" AND ", conditions)
 
 
 def _and(conditions: Sequence[Sql]) -> Sql:

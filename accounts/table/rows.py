@@ -16,6 +16,10 @@ from accounts.table.columns import Cells, Column
 from accounts.table.state import TableState
 
 _NOTHING = '<span class="faint" aria-hidden="true">–</span><span class="sr">{}</span>'
+_BOX = (
+    '<td class="sel pin"><input class="check" type="checkbox" name="ids" value="{}" form="bulk" data-select'
+    ' aria-label="Select {}"></td>'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,9 @@ class Row:
     cells: SafeString
 
 
-def rendered(state: TableState, accounts: Sequence[Account], cells: Cells, request: HttpRequest) -> list[Row]:
+def rendered(
+    state: TableState, accounts: Sequence[Account], cells: Cells, request: HttpRequest, *, selectable: bool
+) -> list[Row]:
     context = make_context({}, request)
     if not accounts:
         return []
@@ -32,6 +38,8 @@ def rendered(state: TableState, accounts: Sequence[Account], cells: Cells, reque
         by_column = [
             list(_cells_of(column, state.widths.get(column.key), accounts, cells, context)) for column in state.columns
         ]
+    if selectable:
+        by_column.insert(0, [format_html(_BOX, account.pk, account.name) for account in accounts])
     return [
         Row(account, mark_safe("".join(row)))  # every piece comes from a template or format_html
         for account, row in zip(accounts, zip(*by_column, strict=True), strict=True)

@@ -17,6 +17,7 @@ from accounts.table.columns import Choice, Column, Facet, Sort, sort_of
 
 DEFAULT_SORT = "renewal_on"
 PASSING = ("after", "before", "totals")  # parameters that say where in the list we are, not what it is
+LOOKS = ("column", "width", "view", "sort")
 SEARCH_LIMIT = 100
 NARROWEST, WIDEST = 60, 640  # pixels a column can have
 
@@ -130,6 +131,12 @@ class TableState:
         """The form of the columns brings those to show; how wide they are stays."""
         search = [("q", self.search)] if self.search else []
         return [*search, *((name, value) for name, value in self.kept if name != "column")]
+
+    @property
+    def kept_by_selection(self) -> list[tuple[str, str]]:
+        """What says which accounts match; how the list looks is nothing to them."""
+        search = [("q", self.search)] if self.search else []
+        return [*search, *((name, value) for name, value in self.kept if name not in LOOKS)]
 
     @property
     def here(self) -> str:

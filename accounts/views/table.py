@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -57,6 +57,7 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
         "rule_editor": f"{reverse('accounts:filter', args=[request.tenant.slug])}{state.address()}",
         "presets": presets(state),
         "views": view_bar(request, PAGE),
+        "bulk": _bulk(request),
         "previous": _address(state, before=page.previous),
         "next": _address(state, after=page.next),
         "filters": [(facet, state.chosen.get(facet.key, ())) for facet in state.facets.values() if facet.listed],
@@ -66,7 +67,17 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
 
 def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[Row]:
     cells = catalogue.cells(state.columns, page.accounts, now=request.now, here=_here(request))
-    return rendered(state, page.accounts, cells, request)
+    return rendered(state, page.accounts, cells, request, selectable=bool(_bulk(request)))
+
+
+def _bulk(request: WorkspaceRequest) -> str:
+    """Where the selected accounts go; empty for who may only read."""
+    if not request.membership.can(Ability.EDIT_ACCOUNTS):
+        return ""
+    try:
+        return reverse("accounts:bulk", args=[request.tenant.slug])
+    except NoReverseMatch:
+        return ""
 
 
 def _here(request: WorkspaceRequest) -> str:

@@ -16,7 +16,15 @@ from accounts.changes import TRAIT, Changed, remember_changes
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.rules.fields import FieldType
-from accounts.traits import IMPORT, TABLES, TraitValueError, shown, typed_value, write_assignments
+from accounts.traits import (
+    IMPORT,
+    TABLES,
+    TraitValueError,
+    feeds_required_column,
+    shown,
+    typed_value,
+    write_assignments,
+)
 from actions.base import (
     Action,
     Applied,
@@ -78,6 +86,8 @@ class UpdateTraitForm(ActionForm):
         )
         if definition is not None and check is not None:
             check(cleaned, definition)
+        if definition is not None and feeds_required_column(definition):
+            self._refuse_clearing(cleaned, definition)
         return cleaned | _unused(cleaned.get("mode", ""))
 
     def _definition(self, cleaned: Mapping[str, Any]) -> TraitDefinition | None:
@@ -95,6 +105,13 @@ class UpdateTraitForm(ActionForm):
         else:
             return found
         return None
+
+    def _refuse_clearing(self, cleaned: Mapping[str, Any], definition: TraitDefinition) -> None:
+        for name in ("mode", "on_stop"):
+            if cleaned.get(name) == CLEAR:
+                self.add_error(name, f"“{definition.label}” cannot be cleared: every account has one.")
+        if None in (cleaned.get("mapping") or {}).values():
+            self.add_error("mapping", f"“{definition.label}” cannot be cleared: give every value what it becomes.")
 
     def _check_value(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
         cleaned["value"] = self._typed(definition, cleaned["value"], "value")

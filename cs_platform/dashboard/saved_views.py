@@ -4,7 +4,6 @@ from http import HTTPStatus
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -41,8 +40,8 @@ def new_view(request: WorkspaceRequest, slug: str, page: str) -> HttpResponse:
             is_shared=form.is_shared,
             now=request.now,
         )
-    except CannotSave as refusal:
-        form.add_error("name", str(refusal))
+    except CannotSave as problem:
+        form.add_error("name", str(problem))
         return _form(request, form, title="Save view", back=back)
     _set_defaults(view, form, request.membership)
     messages.success(request, f"View saved: {view.name}")
@@ -52,15 +51,17 @@ def new_view(request: WorkspaceRequest, slug: str, page: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @requires(Ability.READ)
 def edit_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    view = _editable(request, pk)
+    view = _present(request, pk)
+    if refusal := _refused(request, view):
+        return refusal
     back = f"{_page(request, view.page)}?{query_of(view)}"
     form = ViewForm(request.POST or None, member=request.membership, view=view)
     if not form.is_valid():
         return _form(request, form, title="Edit view", back=back, view=view)
     try:
         saved_views.rename_view(view, name=form.cleaned_data["name"], is_shared=form.is_shared, now=request.now)
-    except CannotSave as refusal:
-        form.add_error("name", str(refusal))
+    except CannotSave as problem:
+        form.add_error("name", str(problem))
         return _form(request, form, title="Edit view", back=back, view=view)
     _set_defaults(view, form, request.membership)
     return _done(request, view, f"View saved: {view.name}")
@@ -70,18 +71,22 @@ def edit_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @requires(Ability.READ)
 def keep_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """The view becomes what the list is now: the rest of the address."""
-    view = _editable(request, pk)
+    view = _present(request, pk)
+    if refusal := _refused(request, view):
+        return refusal
     try:
         saved_views.keep_setup(view, setup=setup_of(request.GET), now=request.now)
-    except CannotSave as refusal:
-        return HttpResponse(str(refusal), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    except CannotSave as problem:
+        return HttpResponse(str(problem), status=HTTPStatus.UNPROCESSABLE_ENTITY)
     return _done(request, view, f"View saved: {view.name}")
 
 
 @require_POST
 @requires(Ability.READ)
 def delete_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    view = _editable(request, pk)
+    view = _present(request, pk)
+    if refusal := _refused(request, view):
+        return refusal
     saved_views.delete_view(view, now=request.now)
     undo = reverse("dashboard:restore-view", args=[request.tenant.slug, view.pk])
     return _done(request, view, f"View deleted: {view.name}", undo=undo)
@@ -90,11 +95,13 @@ def delete_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 @requires(Ability.READ)
 def restore_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    view = _mine_to_edit(request, get_object_or_404(_visible(request).exclude(archived_at=None), pk=pk))
+    view = get_object_or_404(_visible(request).exclude(archived_at=None), pk=pk)
+    if refusal := _refused(request, view):
+        return refusal
     try:
         saved_views.restore_view(view, now=request.now)
-    except CannotSave as refusal:
-        return toast(HttpResponse(status=HTTPStatus.NO_CONTENT), str(refusal))
+    except CannotSave as problem:
+        return toast(HttpResponse(status=HTTPStatus.NO_CONTENT), str(problem))
     return _done(request, view, f"View restored: {view.name}")
 
 
@@ -106,14 +113,15 @@ def _visible(request: WorkspaceRequest) -> QuerySet[SavedView]:
     return SavedView.objects.filter(Q(owner=request.membership) | Q(is_shared=True))
 
 
-def _editable(request: WorkspaceRequest, pk: int) -> SavedView:
-    return _mine_to_edit(request, get_object_or_404(_visible(request).filter(archived_at=None), pk=pk))
+def _present(request: WorkspaceRequest, pk: int) -> SavedView:
+    return get_object_or_404(_visible(request).filter(archived_at=None), pk=pk)
 
 
-def _mine_to_edit(request: WorkspaceRequest, view: SavedView) -> SavedView:
-    if not saved_views.may_edit(request.membership, view):
-        raise PermissionDenied("Only its owner and admins change a shared view. Save it as one of your own.")
-    return view
+def _refused(request: WorkspaceRequest, view: SavedView) -> HttpResponse | None:
+    """A colleague's shared view can be used by all; why it cannot be changed is a sentence, not a closed door."""
+    if saved_views.may_edit(request.membership, view):
+        return None
+    return _done(request, view, "Only its owner and admins change a shared view. Save it as one of your own.")
 
 
 def _set_defaults(view: SavedView, form: ViewForm, member: Membership) -> None:

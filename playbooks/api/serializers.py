@@ -67,6 +67,12 @@ class DefinitionSerializer(serializers.Serializer[Any]):
     """A playbook as export writes it; docs/playbooks.md describes every part."""
 
 
+class ArchiveSerializer(StrictSerializer):
+    stop = serializers.BooleanField(
+        default=False, help_text="Also stop it wherever it is under way. Without this, such a playbook is not archived."
+    )
+
+
 class LiveSerializer(StrictSerializer):
     expected_count = serializers.IntegerField(
         required=False,

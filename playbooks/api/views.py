@@ -19,7 +19,7 @@ from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
-from playbooks import evaluation, failures, reviews, versions
+from playbooks import evaluation, failures, reviews, undo, versions
 from playbooks.api import filters, serializers
 from playbooks.definition import DefinitionErrors
 from playbooks.enrollment import AlreadyActive, apply_by_hand
@@ -106,6 +106,21 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
         playbook = self.get_object()
         versions.resume(playbook, by=self.caller, now=self.now)
         return self.outcome(playbook, acted=False, state=Playbook.Status.LIVE)
+
+    @documented(
+        "Archive a playbook", request=serializers.ArchiveSerializer, answers=serializers.WholePlaybookSerializer
+    )
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        playbook, stop = self.get_object(), self.valid(serializers.ArchiveSerializer)["stop"]
+        return self._published(playbook, lambda: versions.archive(playbook, by=self.caller, now=self.now, stop=stop))
+
+    @documented("Take a playbook out of the archive", answers=serializers.WholePlaybookSerializer)
+    @action(detail=True, methods=["post"])
+    def unarchive(self, request: Request, pk: str) -> Response:
+        playbook = self.get_object()
+        versions.unarchive(playbook)
+        return self.fresh(playbook)
 
 
 def _wrong_definition(errors: DefinitionErrors) -> Invalid:
@@ -250,6 +265,20 @@ class RunViewSet(Listed, Retrieved, ApiViewSet):
         run = self.get_object()
         acted = failures.mark_done(run, by=self.caller.actor, now=self.now)
         return self.outcome(run, acted=acted, state=ActionRun.State.APPLIED)
+
+    @documented("Try again to undo a run whose undo failed", answers=serializers.RunSerializer)
+    @action(detail=True, methods=["post"], url_path="retry-undo")
+    def retry_undo(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        acted = undo.retry_undo(run, by=self.caller.actor, now=self.now)
+        return self.outcome(run, acted=acted, state=ActionRun.State.UNDONE)
+
+    @documented("Let the effect of a run whose undo failed stay", answers=serializers.RunSerializer)
+    @action(detail=True, methods=["post"])
+    def keep(self, request: Request, pk: str) -> Response:
+        run = self.get_object()
+        acted = undo.accept_as_kept(run, by=self.caller.actor, now=self.now)
+        return self.outcome(run, acted=acted, state=ActionRun.State.KEPT)
 
 
 @extend_schema_view(

@@ -323,6 +323,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enrollment',
+            index=models.Index(condition=models.Q(('state__in', ['active', 'paused', 'stopping'])), fields=['tenant', 'playbook', 'progress', 'account'], name='playbooks_enr_under_way'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
             index=models.Index(fields=['tenant', 'playbook', 'state', 'activated_on', 'account'], name='playbooks_enr_of_playbook'),
         ),
         migrations.AddIndex(

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
-from playbooks import failures
+from playbooks import failures, undo
 from playbooks.history import load_history
 from playbooks.models import ActionRun, Enrollment
 from playbooks.panels import in_panel_order
@@ -21,6 +21,8 @@ VERBS: dict[str, tuple[Callable[..., bool], str]] = {
     "retry": (failures.retry, "Tries again now"),
     "skip": (failures.skip, "Skipped"),
     "done": (failures.mark_done, "Marked as done"),
+    "undo": (undo.retry_undo, "Tried to undo it again: the history shows what came of it"),
+    "keep": (undo.accept_as_kept, "Kept"),
 }
 
 

@@ -61,6 +61,24 @@ def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResp
 
 
 @require_POST
+@requires(Ability.PUBLISH_PLAYBOOKS)
+def put_away(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """Into the archive and out of it; `stop` also stops it wherever it is under way."""
+    playbook = playbook_or_404(pk)
+    address = reverse("playbooks:detail", args=[slug, pk])
+    if verb == "unarchive":
+        versions.unarchive(playbook)
+        return playbook_changed(request, f"{playbook.name} is back", address=address)
+    try:
+        stopped = versions.archive(playbook, by=request.membership, now=request.now, stop="stop" in request.POST)
+    except versions.NotPossible as refusal:
+        return playbook_changed(request, str(refusal), address=address)
+    text = f"{playbook.name} is archived" + (f", and stops in {stopped:,}" if stopped else "")
+    undo = None if stopped else reverse("playbooks:put_away", args=[slug, pk, "unarchive"])
+    return playbook_changed(request, text, address=address, undo=undo)
+
+
+@require_POST
 @requires(Ability.RELEASE_EVALUATIONS)
 def evaluate(request: WorkspaceRequest, slug: str) -> HttpResponse:
     return playbook_changed(request, _looked(request), address=reverse("playbooks:list", args=[slug]))

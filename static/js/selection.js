@@ -1,14 +1,17 @@
 // Selected rows: data-select marks their boxes, data-select-all the one in the head, data-bulk the bar that counts them.
+// data-select-matching extends a whole page to all that match, by the hidden field data-all; any other choice ends that.
 
 let last = null;
 
 const boxes = () => [...document.querySelectorAll("input[data-select]")];
 
 document.addEventListener("click", ({ target, shiftKey }) => {
-  if (target.closest("[data-clear]")) check(boxes(), false);
+  if (!target.closest("[data-clear], [data-select], [data-select-all], [data-select-matching]")) return;
+  extend(Boolean(target.closest("[data-select-matching]")));
+  if (target.closest("[data-select-matching]")) check(boxes(), true);
+  else if (target.closest("[data-clear]")) check(boxes(), false);
   else if (target.matches("input[data-select-all]")) check(boxes(), target.checked);
   else if (target.matches("input[data-select]")) one(target, shiftKey);
-  else return;
   show();
 });
 
@@ -16,10 +19,16 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || document.querySelector("dialog[open]")) return;
   if (!boxes().some((box) => box.checked)) return;
   check(boxes(), false);
+  extend(false);
   show();
 });
 
 document.addEventListener("htmx:after:settle", show);
+
+function extend(on) {
+  const all = document.querySelector("[data-all]");
+  if (all) all.disabled = !on;
+}
 
 function one(box, range) {
   const all = boxes();
@@ -51,5 +60,12 @@ function show() {
   const bar = document.querySelector("[data-bulk]");
   if (!bar) return;
   bar.hidden = !chosen.length;
-  bar.querySelector("[data-count]").textContent = `${chosen.length} selected`;
+  const matching = bar.querySelector("[data-all]")?.disabled === false;
+  bar.querySelector("[data-count]").textContent = matching ? `All ${total()} selected` : `${chosen.length} selected`;
+  const more = bar.querySelector("[data-select-matching]");
+  if (more) more.hidden = matching || chosen.length < all.length;
+}
+
+function total() {
+  return document.getElementById("title-count")?.textContent.trim() || "that match";
 }

@@ -196,3 +196,16 @@ def test_typing_twice_changes_nothing() -> None:
 )
 def test_values_read_as_people_write_them(value: Any, type: str, words: str) -> None:
     assert shown(value, type) == words
+
+
+@pytest.mark.parametrize(("column", "type", "words"), [("name", "text", "name"), ("created_at", "moment", "first day")])
+def test_a_trait_that_feeds_what_every_account_has_is_never_cleared(
+    orbiton: Workspace, harbour: Account, column: str, type: str, words: str
+) -> None:
+    definition = TraitDefinition.objects.create(scope="account", key="it", label="It", type=type, column=column)
+    before = getattr(harbour, column)
+
+    with pytest.raises(TraitValueError, match=f"It is the account's {words}: enter a value"):
+        set_trait(harbour, definition, value=" ", by=orbiton.priya, now=MONDAY)
+
+    assert getattr(Account.objects.get(), column) == before

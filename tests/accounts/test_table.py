@@ -276,6 +276,13 @@ def test_who_sorts_by_a_playbook_and_asks_for_those_without_it_gets_them(inside:
     assert {one.name for one in first.accounts}.union(*following) == set(NAMES) - {"Harbourline", "Emberline", "Calyx"}
 
 
+@pytest.mark.parametrize(("sort", "found"), [("applied", ["Emberline", "Calyx"]), ("progress", ["Calyx", "Emberline"])])
+def test_what_is_under_way_can_be_sorted_by_itself(inside: Workspace, rescue: Any, sort: str, found: list[str]) -> None:
+    key = f"playbook:{rescue.pk}"
+
+    assert shown(inside, f"{key}=active&sort={key}.{sort}") == found
+
+
 @pytest.mark.parametrize("sort", ["open_ctas", "-open_ctas"])
 def test_accounts_without_a_cta_count_as_those_with_the_fewest(inside: Workspace, rescue: Any, sort: str) -> None:
     gannet = Account.objects.get(name="Gannet")

@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import Account
 from accounts.table import page as paging
+from accounts.views import table
 from cs_platform.tenancy.context import tenant_context
 from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, trait, user
@@ -107,6 +108,43 @@ def test_accounts_with_the_same_value_show_it_alike_and_those_without_say_so(pri
 
     assert shown.count('<td class="right">$12,000</td>') == 2
     assert shown.count('<span class="sr">Not known</span>') == 1
+
+
+def test_rows_can_be_selected_by_who_may_change_accounts(
+    priya: Visitor, inside: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table, "reverse", lambda name, args: f"/{name}/")
+    harbourline = account("Harbourline", csm=inside.priya)
+    monkeypatch.setattr(paging, "PAGE_SIZE", 1)
+    account("Calyx", csm=inside.priya)
+    query = "accounts/?csm=me&q=a&sort=-name&column=plan"
+    shown = text(priya.page(query))
+
+    assert f'name="ids" value="{harbourline.pk}" form="bulk" data-select aria-label="Select Harbourline"' in shown
+    assert "Select all that match" in shown
+    form = shown[shown.index('id="bulk"') : shown.index("data-all")]
+    assert ['name="csm" value="me"' in form, 'name="q" value="a"' in form, "sort" in form] == [True, True, False]
+    assert "data-select" not in text(Visitor(inside.omar).page("accounts/"))
+
+
+def test_a_column_in_its_width_and_a_menu_to_choose_others(priya: Visitor) -> None:
+    account("Harbourline", plan="Scale")
+    shown = text(priya.fragment("accounts/?column=plan&column=health&width=plan:90&width=x:&width=health:9", "results"))
+
+    assert '<th scope="col" class=" sized" style="--w: 90" data-column="plan">' in shown
+    assert '<td class="sized" style="--w: 90">Scale</td>' in shown
+    assert 'class="keep sized" style="--w: 60" data-column="health"' in shown
+    assert 'value="plan" checked> Plan' in shown
+    assert 'value="arr"> ARR' in shown
+    assert '<legend class="pop-title">Shown</legend>' in shown
+
+
+def test_a_column_can_be_hidden_from_its_menu_and_all_be_as_usual_again(priya: Visitor) -> None:
+    trait("stage", "choice", choices=["Won"])
+    shown = text(priya.fragment("accounts/?column=plan&column=trait:stage", "results"))
+
+    assert 'href="?column=plan" hx-get="?column=plan" hx-target="#results" hx-push-url="true"><svg' in shown
+    assert 'href="?" hx-get="?" hx-target="#results" hx-push-url="true">Reset</a>' in shown
 
 
 def test_names_are_text_whatever_they_contain(priya: Visitor) -> None:

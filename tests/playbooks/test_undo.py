@@ -7,9 +7,22 @@ from accounts.traits import set_trait
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import Enrollment, LedgerEntry, Playbook
 from playbooks.undo import outcome_of_stop, preview_stop, request_stop
-from tests.world import MONDAY, Workspace, account, days, live, playbook_json, raise_risk, set_trait_step, tick, trait
+from tests.world import (
+    MONDAY,
+    Workspace,
+    account,
+    days,
+    live,
+    playbook_json,
+    raise_risk,
+    set_trait_step,
+    tick,
+    trait,
+    user,
+)
 
 LATER = MONDAY + days(10)
+NOBODY = {"user": {"field": "role", "op": "is", "value": "nobody"}}
 
 
 @pytest.fixture
@@ -17,8 +30,8 @@ def stage(inside: Workspace) -> Any:
     return trait("stage")
 
 
-def playbook(*steps: dict[str, Any], key: str = "rescue") -> Playbook:
-    return live(playbook_json(key, steps=list(steps)))
+def playbook(*steps: dict[str, Any], key: str = "rescue", **parts: Any) -> Playbook:
+    return live(playbook_json(key, steps=list(steps), **parts))
 
 
 def apply(playbook: Playbook, account: Account, *, now: Any = MONDAY) -> Enrollment:
@@ -175,3 +188,26 @@ def test_nothing_runs_after_a_stop(inside: Workspace) -> None:
 
     assert enrollment.runs.get().state == "cancelled"
     assert not Indicator.objects.exists()
+
+
+def test_a_users_value_is_handed_on_to_whoever_wrote_over_it_from_another_account(inside: Workspace) -> None:
+    trait("stage", scope="user")
+    here, there = account("Here"), account("There")
+    ada = user("Ada", here, there)
+    steps = {value: set_trait_step(value, day=1) for value in ("First", "Second")}
+    for step in steps.values():
+        step["config"]["scope"] = "user"
+    books = [playbook(step, key=value.lower(), audience="users", rules=NOBODY) for value, step in steps.items()]
+    first, second = (
+        apply_by_hand(playbook=book, account=at, end_user=ada, by="person:1", now=MONDAY)
+        for book, at in zip(books, (here, there), strict=True)
+    )
+    tick(now=MONDAY), tick(now=MONDAY)
+
+    stop(first, inside)
+    ada.refresh_from_db()
+    assert ada.traits == {"stage": "Second"}
+
+    stop(second, inside)
+    ada.refresh_from_db()
+    assert ada.traits == {}
