@@ -3,10 +3,10 @@
 Chance is seeded by the user, so that every load of the demo tells the same story.
 """
 
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
 from accounts.models import AccountUser
@@ -108,7 +108,7 @@ def _answers(now: datetime) -> Iterator[Answer]:
 
 def _answer(tie: AccountUser, at: datetime, which: str) -> Answer:
     health = HEALTH_OF_UNKNOWN if tie.account.health is None else tie.account.health
-    score = round(min(10.0, max(0.0, health + 1.6 + 5 * (_chance(which, tie.pk) - 0.5))))
+    score = round(min(10.0, max(0.0, health + 1.4 + 7 * (_chance(which, tie.pk) - 0.5))))
     comments = COMMENTS[group_of(score)]
     said = _chance(f"{which} comment", tie.pk)
     comment = comments[int(said / COMMENTING * len(comments))] if said < COMMENTING else ""
@@ -117,4 +117,5 @@ def _answer(tie: AccountUser, at: datetime, which: str) -> Answer:
 
 
 def _chance(what: str, id: int) -> float:
-    return zlib.crc32(f"{what} {id}".encode()) / 2**32
+    digest = blake2b(f"{what} {id}".encode(), digest_size=4).digest()  # of crc32 neighbouring ids are not independent
+    return int.from_bytes(digest) / 2**32
