@@ -24,3 +24,8 @@ function close(picker) {
 document.addEventListener("list:chosen", ({ detail }) => {
   htmx.ajax("GET", detail.address, { target: "#results", push: detail.address });
 });
+
+// Once a field is chosen, a search that still waits for the next key must not ask any more.
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-picker] .item")) target.closest("[data-picker]").querySelector("[data-picker-search]")?.remove();
+});
