@@ -124,7 +124,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.str("REDIS_URL", default="redis://localhost:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "cs_platform.common.calm_cache.CalmCache",
         "LOCATION": env.str("REDIS_CACHE_URL", default=REDIS_URL),
         "OPTIONS": {"socket_timeout": 2, "socket_connect_timeout": 1},
     }

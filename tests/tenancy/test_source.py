@@ -88,6 +88,7 @@ REMEMBERED = {
 }
 # Who talks to Redis, and what its keys begin with.
 REDIS = {
+    "cs_platform/common/calm_cache.py": "limits of sign-in, which belongs to no workspace",
     "cs_platform/dashboard/health.py": "PING only",
     "cs_platform/rest/throttling.py": "rate:<tenant>, see test_shared_places.py",
 }
