@@ -314,7 +314,13 @@ JOB_KINDS = ["accounts.bulk.kind.BulkEdit", "accounts.exports.ExportAccounts"]
 # What can be done to many accounts at once (accounts/bulk/verbs.py).
 BULK_VERBS = ["accounts.bulk.assign.Assign", "accounts.bulk.set_trait.SetTrait"]
 # `?history=31` opens this drawer beside any page that has one.
-DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer.drawer"}
+DRAWERS = {
+    "history": "playbooks.views.history.drawer",
+    "cta": "ctas.views.drawer.drawer",
+    "indicator": "accounts.views.indicators.drawer",
+    "changes": "accounts.views.changes.account_drawer",
+    "user_changes": "accounts.views.changes.user_drawer",
+}
 
 LOGGING = {
     "version": 1,

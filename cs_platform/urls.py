@@ -4,6 +4,7 @@ urlpatterns = [
     path("", include("cs_platform.dashboard.urls")),
     path("account/", include("allauth.urls")),
     path("w/<slug:slug>/accounts/", include("accounts.urls")),
+    path("w/<slug:slug>/users/", include("accounts.user_urls")),
     path("w/<slug:slug>/ctas/", include("ctas.urls")),
     path("w/<slug:slug>/nps/", include("accounts.nps_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),

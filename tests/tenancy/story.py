@@ -8,6 +8,8 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from accounts.facts import set_key_role, set_known_cause, set_parent
+from accounts.key_roles import define_role
 from accounts.models import (
     Account,
     AccountUser,
@@ -15,6 +17,7 @@ from accounts.models import (
     DataSource,
     EndUser,
     Indicator,
+    Note,
     NpsResponse,
     ReceivedBatch,
     TraitProblem,
@@ -31,10 +34,25 @@ from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_r
 
 # route name -> variable part of its address -> the object it names
 IDS: Final[dict[str, dict[str, str]]] = {
-    "accounts:address": {"pk": "indicator"},
+    "accounts:ae": {"pk": "account"},
+    "accounts:archive_note": {"pk": "note"},
+    "accounts:assign": {"pk": "indicator"},
+    "accounts:comment": {"pk": "indicator"},
+    "accounts:settle_comment": {"pk": "comment"},
+    "accounts:csm": {"pk": "account"},
     "accounts:detail": {"pk": "account"},
+    "accounts:indicator": {"pk": "indicator"},
+    "accounts:known_cause": {"pk": "account"},
+    "accounts:note": {"pk": "note"},
+    "accounts:parent": {"pk": "account"},
+    "accounts:raise": {"pk": "account"},
+    "accounts:restore_note": {"pk": "archived_note"},
+    "accounts:role": {"pk": "account", "role_id": "sponsor"},
+    "accounts:settle": {"pk": "indicator"},
+    "accounts:trait": {"pk": "account", "trait_id": "stage"},
     "accounts:traits": {"pk": "account"},
     "ctas:add_task": {"pk": "cta"},
+    "accounts:write_note": {"pk": "account"},
     "ctas:close": {"pk": "cta"},
     "ctas:comment": {"pk": "cta"},
     "ctas:detail": {"pk": "cta"},
@@ -70,6 +88,9 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "sources:detail": {"pk": "source"},
     "sources:retry": {"pk": "source"},
     "sources:rotate": {"pk": "source"},
+    "users:detail": {"pk": "end_user"},
+    "users:key_contact": {"pk": "end_user", "account_id": "account"},
+    "users:trait": {"pk": "end_user", "trait_id": "mood"},
 }
 # basename of an endpoint -> the object it is about
 API_IDS: Final[dict[str, str]] = {
@@ -90,7 +111,13 @@ API_IDS: Final[dict[str, str]] = {
     "api-user": "end_user",
 }
 # drawer -> the object its parameter names (settings.DRAWERS)
-DRAWN: Final[dict[str, str]] = {"cta": "cta", "history": "enrollment"}
+DRAWN: Final[dict[str, str]] = {
+    "changes": "account",
+    "cta": "cta",
+    "history": "enrollment",
+    "indicator": "indicator",
+    "user_changes": "end_user",
+}
 
 
 class Id(str):
@@ -107,7 +134,6 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "bulk-member": Id("tom"),
         "step": "run",
     },
-    "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
     "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
     "ctas:comment": {"body": "They called back"},
     "ctas:edit": {"owner": Id("priya"), "due_on": "2026-12-01"},
@@ -120,6 +146,19 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "owner": Id("priya"),
     },
     "ctas:snooze": {"until": "2036-12-01", "reason": "Away"},
+    "accounts:ae": {"member": Id("priya")},
+    "accounts:assign": {"assignee": Id("tom")},
+    "accounts:comment": {"body": "What now?"},
+    "accounts:csm": {"member": Id("tom")},
+    "accounts:known_cause": {"cause": "They moved house", "until": "2199-01-31"},
+    "accounts:note": {"body": "They moved twice"},
+    "accounts:parent": {"parent": Id("holding")},
+    "accounts:raise": {"kind": "risk", "title": "Quiet", "note": "", "assignee": Id("tom")},
+    "accounts:role": {"member": Id("tom")},
+    "accounts:trait": {"trait-{stage}": "Kick-off"},
+    "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
+    "accounts:write_note": {"body": "They moved"},
+    "users:trait": {"trait-{mood}": "good"},
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
     "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
     "dashboard:new-view": {"name": "Kept", "shared": "on"},
@@ -151,6 +190,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     for member in home.people.values():
         Membership.objects.filter(pk=member.pk).update(name=f"{member.name} {mark}")
     traits = {"stage": trait("stage", label=f"Stage {mark}"), "guide": trait("guide", "person", label=f"Guide {mark}")}
+    traits["mood"] = trait("mood", scope="user", label=f"Mood {mark}")
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
@@ -161,6 +201,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
         | _work(home, at, person, mark)
         | _jobs(home, mark)
         | _answers(at, person, mark)
+        | _sayings(home, at, mark)
     )
 
 
@@ -265,3 +306,21 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
 def _answers(at: Account, person: EndUser, mark: str) -> Story:
     said = {"score": 9, "comment": f"Splendid {mark}", "answered_at": MONDAY, "source": "survey"}
     return {"nps_response": NpsResponse.objects.create(account=at, end_user=person, **said)}
+
+
+def _sayings(home: Workspace, at: Account, mark: str) -> Story:
+    """What people wrote down, and whom the account belongs to."""
+    archived = Note.write(at, body=f"Wrong {mark}", by=home.olga, now=MONDAY)
+    archived.archive(now=MONDAY)
+    indicator = Indicator.objects.filter(account=at).latest("pk")
+    holding, sponsor = account(f"Holding {mark}"), define_role(f"Sponsor {mark}")
+    set_parent(at, parent=account(f"Group {mark}"), by=home.olga, now=MONDAY)
+    set_key_role(at, sponsor, member=home.priya, by=home.olga, now=MONDAY)
+    set_known_cause(at, cause=f"Moving {mark}", until=MONDAY.date(), by=home.olga, now=MONDAY)
+    return {
+        "note": Note.write(at, body=f"They moved {mark}", by=home.olga, now=MONDAY),
+        "archived_note": archived,
+        "comment": write_comment(subject=indicator.subject, body=f"I call {mark}", by=home.olga, now=MONDAY),
+        "holding": holding,
+        "sponsor": sponsor,
+    }

@@ -31,6 +31,8 @@ RAW_SQL = {
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
+    "accounts/changes.py",
+    "accounts/facts.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
     "accounts/ingest/history.py",
@@ -93,6 +95,7 @@ REDIS = {
     "cs_platform/rest/throttling.py": "rate:<tenant>, see test_shared_places.py",
 }
 LOCKS = {
+    "accounts/facts.py": "(its purpose, tenant)",
     "accounts/ingest/run.py": "(its purpose, tenant)",
     "playbooks/evaluation.py": "(its purpose, tenant)",
     "cs_platform/tenancy/management/commands/prepare_database.py": "one deploy at a time, before anybody works",
