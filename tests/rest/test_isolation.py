@@ -11,6 +11,7 @@ from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import SCOPES
+from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import Evaluation
@@ -44,6 +45,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
     TimelineEntry.objects.create(account=at, at=MONDAY, kind="note", actor="import", text="Foreign")
     problem = {"scope": "account", "key": "x", "outcome": "refused", "reason": "no", "sample": "1", "count": 1}
     TraitProblem.objects.create(source="test", first_at=MONDAY, last_at=MONDAY, **problem)
+    view = {"page": "accounts", "setup": Setup("", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
     return {
         "api-account": at.pk,
         "api-user": person.pk,
@@ -62,6 +64,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-job": Job.objects.create(kind="counting", title="Foreign", actor=home.olga.actor, created_at=MONDAY).pk,
         "api-member": home.priya.pk,
         "api-data-source": DataSource.open(name="Foreign", by=home.olga, now=MONDAY)[0].pk,
+        "api-view": save_view(name="Foreign", **view).pk,
         "external_id": at.external_id,
         "evaluation run": run.pk,
     }

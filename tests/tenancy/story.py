@@ -109,6 +109,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-task": "task",
     "api-trait": "stage",
     "api-user": "end_user",
+    "api-view": "view",
 }
 # drawer -> the object its parameter names (settings.DRAWERS)
 DRAWN: Final[dict[str, str]] = {

@@ -1,0 +1,44 @@
+"""Shared views over the API: set up once for a team, and what is somebody's own stays theirs."""
+
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.saved_views import Setup, save_view
+from tests.rest.client import Api
+from tests.world import MONDAY, Workspace
+
+
+def test_a_shared_view_is_made_edited_archived_and_restored(api: Api, orbiton: Workspace) -> None:
+    body = {
+        "page": "accounts",
+        "name": "At risk",
+        "owner": orbiton.olga.pk,
+        "params": "csm=me&after=x",
+        "widths": {"arr": 90},
+    }
+    made = api.post("/views/", body).json
+    view = f"/views/{made['id']}/"
+
+    assert (made["params"], made["widths"], made["owner"]) == ("csm=me", {"arr": 90}, orbiton.olga.pk)
+    assert api.patch(view, {"params": "sort=-arr"}).json["params"] == "sort=-arr"
+    assert api.get(view).json["widths"] == {"arr": 90}
+    assert api.post(f"{view}archive/").json["archived_at"]
+    assert api.get("/views/?archived=false").results == []
+    assert api.post(f"{view}restore/").json["archived_at"] is None
+    assert [one["name"] for one in api.get("/views/?page=accounts").results] == ["At risk"]
+
+
+def test_what_is_wrong_is_pointed_at(api: Api, orbiton: Workspace) -> None:
+    body = {"page": "accounts", "name": "At risk", "owner": orbiton.olga.pk}
+    api.post("/views/", body)
+
+    assert api.post("/views/", body).status == 400
+    assert "/page" in api.post("/views/", body | {"page": "moon"}).errors
+    assert "/widths/arr" in api.post("/views/", body | {"name": "Other", "widths": {"arr": 9}}).errors
+
+
+def test_somebodys_own_views_are_not_a_keys_business(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        own = {"page": "accounts", "setup": Setup("", {}), "owner": orbiton.priya, "is_shared": False, "now": MONDAY}
+        view = save_view(name="Mine", **own)
+
+    assert api.get("/views/").results == []
+    assert api.get(f"/views/{view.pk}/").status == 404
