@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Count, Q
+from django.urls import reverse
 
 from accounts.actors import Actor, load_actors
-from accounts.models import Account, AccountUser, Conversation, Indicator, TraitDefinition
+from accounts.changes import ROLE, TRAIT
+from accounts.facts import PERSONS
+from accounts.key_roles import Holding, holdings
+from accounts.models import Account, AccountUser, Conversation, EndUser, TraitDefinition
 from accounts.models.account import writer_of
 from accounts.models.traits import TraitType
 from accounts.trait_values import TraitValue, presented
@@ -35,21 +39,36 @@ def usage(account: Account, *, now: datetime) -> Usage:
     return Usage(**counted)
 
 
-# Indicators -----------------------------------------------------------------------------------------------------------
+# Key roles ------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class RaisedIndicator:
-    indicator: Indicator
-    raised_by: Actor
+class RoleLine:
+    """`place` is where its editor goes, `address` what fills it, `field` what its history is called."""
+
+    label: str
+    name: str  # of whoever holds it, or nothing
+    place: str
+    address: str
+    field: str
 
 
-def active_indicators(account: Account) -> list[RaisedIndicator]:
-    """Risks first, the newest of each first. Few by nature: one per kind and title."""
-    active = account.indicators.filter(state=Indicator.State.ACTIVE).select_related("assignee")
-    found = list(active.order_by("-kind", "-raised_at", "pk"))
-    actors = load_actors({indicator.raised_by for indicator in found})
-    return [RaisedIndicator(indicator, actors[indicator.raised_by]) for indicator in found]
+def role_lines(account: Account, *, slug: str) -> list[RoleLine]:
+    """CSM, AE, then the workspace's own in their order."""
+    persons = [_person(account, slug, role, label) for role, label in PERSONS.items()]
+    return persons + [_own_role(account, slug, one) for one in holdings(account)]
+
+
+def _person(account: Account, slug: str, role: str, label: str) -> RoleLine:
+    holder: Membership | None = getattr(account, role)
+    address = reverse(f"accounts:{role}", args=[slug, account.pk])
+    return RoleLine(label, holder.name if holder else "", f"edit-{role}", address, role)
+
+
+def _own_role(account: Account, slug: str, holding: Holding) -> RoleLine:
+    role, held = holding.role, holding.held
+    address = reverse("accounts:role", args=[slug, account.pk, role.pk])
+    return RoleLine(role.name, held.member.name if held else "", f"edit-role-{role.pk}", address, ROLE + role.key)
 
 
 # Users and conversations ----------------------------------------------------------------------------------------------
@@ -84,37 +103,41 @@ class ShownTrait:
     value: TraitValue | None
     writer: Actor | None  # None: it came with an import, like most
 
+    @property
+    def field(self) -> str:
+        """What its history is called."""
+        return TRAIT + self.definition.key
 
-def account_traits(account: Account) -> list[ShownTrait]:
+
+def shown_traits(subject: Account | EndUser) -> list[ShownTrait]:
     """Those edited here come first, set or not; of the others, those that are set."""
-    definitions = list(_definitions(account))
-    people = _people(account, definitions)
-    writers = load_actors({writer_of(account, one.key) for one in definitions})
+    definitions = list(_definitions(subject))
+    people = _people(subject, definitions)
+    writers = load_actors({writer_of(subject, one.key) for one in definitions})
     return [
-        ShownTrait(one, presented(one, account.traits.get(one.key), people=people), _writer(account, one, writers))
+        ShownTrait(one, presented(one, subject.traits.get(one.key), people=people), _writer(subject, one, writers))
         for one in definitions
     ]
 
 
-def custom_definitions() -> Sequence[TraitDefinition]:
-    scope, custom = TraitDefinition.Scope.ACCOUNT, TraitDefinition.Source.CUSTOM
-    return list(TraitDefinition.objects.filter(scope=scope, source=custom).order_by("label", "pk")[:TRAITS_SHOWN])
+def custom_definitions(scope: str = TraitDefinition.Scope.ACCOUNT) -> Sequence[TraitDefinition]:
+    custom = TraitDefinition.objects.filter(scope=scope, source=TraitDefinition.Source.CUSTOM, archived_at=None)
+    return list(custom.order_by("label", "pk")[:TRAITS_SHOWN])
 
 
-def _definitions(account: Account) -> Iterable[TraitDefinition]:
+def _definitions(subject: Account | EndUser) -> Iterable[TraitDefinition]:
+    scope = TraitDefinition.Scope.USER if isinstance(subject, EndUser) else TraitDefinition.Scope.ACCOUNT
     custom = Q(source=TraitDefinition.Source.CUSTOM)
-    shown = TraitDefinition.objects.filter(
-        custom | Q(key__in=list(account.traits)), scope=TraitDefinition.Scope.ACCOUNT
-    )
-    return shown.order_by("source", "label", "pk")[:TRAITS_SHOWN]
+    present = TraitDefinition.objects.filter(scope=scope, archived_at=None)
+    return present.filter(custom | Q(key__in=list(subject.traits))).order_by("source", "label", "pk")[:TRAITS_SHOWN]
 
 
-def _people(account: Account, definitions: Iterable[TraitDefinition]) -> dict[int, str]:
-    ids = {account.traits.get(one.key) for one in definitions if one.type == TraitType.PERSON} - {None}
+def _people(subject: Account | EndUser, definitions: Iterable[TraitDefinition]) -> dict[int, str]:
+    ids = {subject.traits.get(one.key) for one in definitions if one.type == TraitType.PERSON} - {None}
     members = Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=ids) if ids else ()
     return {member.pk: member.name for member in members}
 
 
-def _writer(account: Account, definition: TraitDefinition, writers: dict[str, Actor]) -> Actor | None:
-    writer = writer_of(account, definition.key)
+def _writer(subject: Account | EndUser, definition: TraitDefinition, writers: dict[str, Actor]) -> Actor | None:
+    writer = writer_of(subject, definition.key)
     return None if writer == "import" else writers[writer]

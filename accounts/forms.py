@@ -1,26 +1,36 @@
-"""Forms of the account page."""
+"""Forms of the account page, the user page and data sources."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
-from accounts.models import Account, TraitDefinition
+from accounts.models import Account, EndUser, Indicator, TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.traits import TraitValueError, choice_values, typed_value
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
 YES_OR_NO = (("", "Not set"), ("true", "Yes"), ("false", "No"))
 
 
+NOTE_LIMIT = 10_000
+CAUSE_LIMIT = 300
+COMMENT_LIMIT = 10_000
+NOBODY_THERE = {"invalid_choice": "Choose somebody of the team."}
+LONG_TEXT = 60
+
+
 class TraitsForm(forms.Form):
-    """The custom traits of one account: everybody types text, accounts.traits decides what it means."""
+    """Custom traits of one account or user: everybody types text, accounts.traits decides what it means."""
 
     def __init__(
         self,
         *args: Any,
-        account: Account,
+        subject: Account | EndUser,
         definitions: Sequence[TraitDefinition],
         members: Iterable[Membership],
         **kwargs: Any,
@@ -29,8 +39,8 @@ class TraitsForm(forms.Form):
         self.definitions = {f"trait-{one.pk}": one for one in definitions}
         people = [(str(member.pk), member.name) for member in members]
         for name, definition in self.definitions.items():
-            self.fields[name] = _field(definition, people)
-            self.initial[name] = typed_text(definition, account.traits.get(definition.key))
+            self.initial[name] = typed_text(definition, subject.traits.get(definition.key))
+            self.fields[name] = _field(definition, people, self.initial[name])
 
     def clean(self) -> dict[str, Any]:
         for name, definition in self.definitions.items():
@@ -45,21 +55,53 @@ class TraitsForm(forms.Form):
         return [(self.definitions[name], self.cleaned_data[name]) for name in self.changed_data]
 
 
-def _field(definition: TraitDefinition, people: list[tuple[str, str]]) -> forms.Field:
+def _field(definition: TraitDefinition, people: list[tuple[str, str]], present: str) -> forms.Field:
     common: dict[str, Any] = {"label": definition.label, "required": False}
     unset = ("", "Not set")
     match definition.type:
         case TraitType.BOOLEAN:
             return forms.ChoiceField(choices=YES_OR_NO, **common)
         case TraitType.PERSON:
-            return forms.ChoiceField(choices=[unset, *people], **common)
+            return forms.ChoiceField(choices=[unset, *with_holder(people, present)], **common)
         case TraitType.CHOICE if definition.choices:
             return forms.ChoiceField(choices=[unset, *((one, one) for one in choice_values(definition))], **common)
         case TraitType.DATE:
             return forms.CharField(widget=forms.DateInput(attrs={"type": "date"}), **common)
+        case TraitType.MOMENT:
+            return MomentField(**common)
+        case TraitType.TEXT if "\n" in present or len(present) > LONG_TEXT:
+            return forms.CharField(max_length=10_000, widget=forms.Textarea(attrs={"rows": 4}), **common)
         case TraitType.LIST:
             return forms.CharField(help_text="Separate with commas.", **common)
     return forms.CharField(max_length=10_000, **common)
+
+
+def with_holder(people: list[tuple[str, str]], present: str) -> list[tuple[str, str]]:
+    """Whoever holds it stays a choice after leaving the team: a form that is only opened and saved changes nothing."""
+    if not present or present in dict(people):
+        return people
+    left = Membership.objects.in_tenant(current_tenant_id()).filter(pk=present)
+    return [*people, (present, f"{left[0].name if left else 'Somebody'} (no longer active)")]
+
+
+class MomentField(forms.CharField):
+    """Typed in the workspace's zone, kept in UTC."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        try:
+            moment = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            return text
+        if moment is None or moment.tzinfo:
+            return text
+        return moment.replace(tzinfo=timezone.get_current_timezone()).astimezone(UTC).isoformat()
+
+
+def _local(moment: str) -> str:
+    return timezone.localtime(datetime.fromisoformat(moment)).strftime("%Y-%m-%dT%H:%M")
 
 
 def typed_text(definition: TraitDefinition, value: Any) -> str:
@@ -68,6 +110,86 @@ def typed_text(definition: TraitDefinition, value: Any) -> str:
         return ""
     if definition.type == TraitType.CURRENCY:
         return f"{Decimal(value) / 100:.2f}".removesuffix(".00")
+    if definition.type == TraitType.MOMENT and isinstance(value, str):
+        return _local(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+class SourceForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="Where the calls come from: the web app, the backend, billing.")
+
+
+# --- facts beside traits ----------------------------------------------------------------------------------------------
+
+
+class PersonForm(forms.Form):
+    """Who holds a role. The same person again is no change, whoever that is."""
+
+    member = forms.ChoiceField(required=False)
+
+    def __init__(
+        self, *args: Any, label: str, present: int | None, members: Iterable[Membership], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {str(member.pk): member for member in members}
+        people = [(key, member.name) for key, member in self.people.items()]
+        self.initial["member"] = str(present or "")
+        choices = [("", "Nobody"), *with_holder(people, self.initial["member"])]
+        self.fields["member"] = forms.ChoiceField(
+            label=label, choices=choices, required=False, error_messages=NOBODY_THERE
+        )
+
+    def chosen(self) -> Membership | None:
+        return self.people.get(self.cleaned_data["member"])
+
+
+class CauseForm(forms.Form):
+    cause = forms.CharField(
+        label="Known cause", max_length=CAUSE_LIMIT, required=False, widget=forms.Textarea(attrs={"rows": 2})
+    )
+    until = forms.DateField(label="Until", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def __init__(self, *args: Any, account: Account, today: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {"cause": account.known_cause, "until": account.known_cause_until}
+        self.today = today
+
+    def clean(self) -> dict[str, Any]:
+        cause, until = self.cleaned_data.get("cause"), self.cleaned_data.get("until")
+        if cause and not until and "until" not in self.errors:
+            self.add_error("until", "Say until when it explains what you see.")
+        if until and not cause and "cause" not in self.errors:
+            self.add_error("cause", "Say what the cause is, or leave both empty.")
+        if until and until < self.today and "until" in self.changed_data:
+            self.add_error("until", "Choose today or a later day.")
+        return self.cleaned_data
+
+
+class NoteForm(forms.Form):
+    body = forms.CharField(
+        label="Note",
+        max_length=NOTE_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 3, "placeholder": "What should the team know?"}),
+    )
+
+
+class CommentForm(forms.Form):
+    body = forms.CharField(label="Comment", max_length=COMMENT_LIMIT, widget=forms.Textarea(attrs={"rows": 2}))
+
+
+class IndicatorForm(forms.Form):
+    kind = forms.ChoiceField(choices=Indicator.Kind.choices, widget=forms.RadioSelect, initial=Indicator.Kind.RISK)
+    title = forms.CharField(max_length=200, help_text="One that is active already is not raised twice.")
+    note = forms.CharField(max_length=NOTE_LIMIT, required=False, widget=forms.Textarea(attrs={"rows": 3}))
+    assignee = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, members: Iterable[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {str(member.pk): member for member in members}
+        choices = [("", "Nobody"), *((key, member.name) for key, member in self.people.items())]
+        self.fields["assignee"] = forms.ChoiceField(choices=choices, required=False, error_messages=NOBODY_THERE)
+
+    def raised(self) -> dict[str, Any]:
+        return self.cleaned_data | {"assignee": self.people.get(self.cleaned_data["assignee"])}

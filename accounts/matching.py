@@ -24,7 +24,7 @@ from accounts.rules.near import alone_accounts, near_accounts, near_users, parts
 from accounts.rules.sql import Clock, Sql, compose
 
 EXAMPLES = 10
-LIMIT_MS = 1_500  # for each of the statements of a preview: longer, and it says so instead of an answer
+LIMIT_MS = 1_000  # for each of the statements of a preview: longer, and it says so instead of an answer
 
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -82,10 +82,7 @@ class Asking:
 
     def found(self) -> Found:
         """Count, examples and near misses. Three statements of bounded length and the names, whatever the rule."""
-        count = _or_none(self.count)
-        if count is None:
-            return Found(self.sentence, None, [], [], is_complete=False)
-        examples, near = _or_none(self.examples), _or_none(self.near)
+        count, examples, near = (_or_none(ask) for ask in (self.count, self.examples, self.near))
         return Found(self.sentence, count, examples or [], near or [], examples is not None and near is not None)
 
     @property

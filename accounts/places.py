@@ -27,5 +27,5 @@ class Place:
             return None
 
 
-def older_than(place: Place) -> Q:
-    return Q(at__lt=place.at) | Q(at=place.at, pk__lt=place.id)
+def older_than(place: Place, column: str = "at") -> Q:
+    return Q(**{f"{column}__lt": place.at}) | Q(**{column: place.at}, pk__lt=place.id)

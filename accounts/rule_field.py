@@ -143,7 +143,7 @@ class RuleField(forms.Field):
     Errors have the path of their condition in `params["path"]`; the editor shows each beside what it is about.
     """
 
-    widget = RuleWidget
+    widget: Any = RuleWidget
     is_editing = staticmethod(is_editing)
 
     def __init__(self, subject: Subject, *, fields: FieldSet | None = None, **kwargs: Any) -> None:

@@ -1,15 +1,50 @@
-from django.urls import path
+from django.urls import path, re_path
 
-from accounts.views import account, filtering, indicators, rules, table, traits
+from accounts.views import (
+    account,
+    bulk,
+    exports,
+    filtering,
+    indicators,
+    inline,
+    notes,
+    parent,
+    rules,
+    table,
+    traits,
+)
 
 app_name = "accounts"
 urlpatterns = [
     path("", table.account_table, name="list"),
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
+    path("bulk/", bulk.bulk_edit, name="bulk"),
+    path("export/", exports.export_accounts, name="export"),
+    path("<int:pk>/traits/<int:trait_id>/", inline.edit_account_trait, name="trait"),
+    path("<int:pk>/csm/", inline.edit_person, {"role": "csm"}, name="csm"),
+    path("<int:pk>/ae/", inline.edit_person, {"role": "ae"}, name="ae"),
+    path("<int:pk>/roles/<int:role_id>/", inline.edit_key_role, name="role"),
+    path("<int:pk>/known-cause/", inline.edit_known_cause, name="known_cause"),
+    path("<int:pk>/parent/", parent.edit_parent, name="parent"),
+    path("<int:pk>/notes/", notes.write_note, name="write_note"),
+    path("notes/<int:pk>/", notes.edit_note, name="note"),
+    path("notes/<int:pk>/archive/", notes.archive_note, name="archive_note"),
+    path("notes/<int:pk>/restore/", notes.restore_note, name="restore_note"),
     path("filter/", filtering.edit_filter, name="filter"),
     path("rules/edit/", rules.edit_rule, name="edit_rule"),
     path("rules/explain/", rules.explain_rule, name="explain_rule"),
     path("rules/preview/", rules.preview_rule, name="preview_rule"),
-    path("indicators/<int:pk>/address/", indicators.address_indicator, name="address"),
+    path("<int:pk>/indicators/", indicators.raise_indicator, name="raise"),
+    path("indicators/<int:pk>/", indicators.indicator_page, name="indicator"),
+    re_path(
+        r"^indicators/(?P<pk>[0-9]{1,18})/(?P<verb>address|end|reopen)/$", indicators.settle_indicator, name="settle"
+    ),
+    path("indicators/<int:pk>/assign/", indicators.assign_indicator, name="assign"),
+    path("indicators/<int:pk>/comments/", indicators.comment, name="comment"),
+    re_path(
+        r"^indicators/comments/(?P<pk>[0-9]{1,18})/(?P<verb>archive|restore)/$",
+        indicators.settle_comment,
+        name="settle_comment",
+    ),
 ]

@@ -32,6 +32,7 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
         "playbooks.tasks.evaluate_due_workspaces": min(60.0, 6 * pump),
         "accounts.tasks.take_in_received_calls": pump,
         "accounts.tasks.forget_what_is_old": HOUR,
+        "cs_platform.jobs.tasks.run_due_jobs": min(2.0, pump),  # somebody is looking at its bar
     }
     for task, seconds in ticks.items():
         queue = settings.CELERY_TASK_ROUTES.get(task, {}).get("queue", settings.CELERY_TASK_DEFAULT_QUEUE)

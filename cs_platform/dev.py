@@ -42,7 +42,7 @@ GUNICORN = (
 )
 WORKER = (
     "--queues",
-    "apply,deliver,evaluate,ingest",
+    "apply,deliver,evaluate,ingest,jobs",
     "--concurrency",
     "2",
     "--loglevel",

@@ -174,6 +174,7 @@ CELERY_TASK_ROUTES = {
     "playbooks.tasks.deliver_due_runs": {"queue": "deliver"},
     "accounts.tasks.take_in_received_calls": {"queue": "ingest"},
     "accounts.tasks.forget_what_is_old": {"queue": "ingest"},
+    "cs_platform.jobs.tasks.run_due_jobs": {"queue": "jobs"},
 }
 # A batch belongs to one worker for this long; nobody else may touch it before (TRUST: F2, F5).
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
@@ -283,11 +284,15 @@ SPECTACULAR_SETTINGS = {
         "CtaTypeEnum": "ctas.models.Cta.Type",
         "CtaStatusEnum": "ctas.models.Cta.Status",
         "TaskStatusEnum": "ctas.models.Task.Status",
+        "LifecycleEnum": "accounts.models.account.Lifecycle",
+        "PlaybookAudienceEnum": "playbooks.models.Playbook.Audience",
+        "RuleAudienceEnum": "accounts.api.rules.AUDIENCES",
         "PlaybookStatusEnum": "playbooks.models.Playbook.Status",
         "EnrollmentStateEnum": "playbooks.models.Enrollment.State",
         "RunStateEnum": "playbooks.models.ActionRun.State",
         "EvaluationStateEnum": "playbooks.models.Evaluation.State",
         "ConversationStateEnum": "accounts.models.Conversation.State",
+        "JobStateEnum": "cs_platform.jobs.models.Job.State",
         "IndicatorStateEnum": "accounts.models.Indicator.State",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cs_platform.rest.openapi.complete"],
@@ -300,11 +305,22 @@ RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 # Pages whose lists can be kept as saved views, by their names there.
 PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
-ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel"]
+ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel", "accounts.nps_panel.NpsPanel"]
+CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
 # Names of those who act and are no team members.
-ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors"]
+ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
+# What can be done as a long job (cs_platform/jobs/kinds.py).
+JOB_KINDS = ["accounts.bulk.kind.BulkEdit", "accounts.exports.ExportAccounts"]
+# What can be done to many accounts at once (accounts/bulk/verbs.py).
+BULK_VERBS = ["accounts.bulk.assign.Assign", "accounts.bulk.set_trait.SetTrait"]
 # `?history=31` opens this drawer beside any page that has one.
-DRAWERS = {"history": "playbooks.views.history.drawer", "cta": "ctas.views.drawer.drawer"}
+DRAWERS = {
+    "history": "playbooks.views.history.drawer",
+    "cta": "ctas.views.drawer.drawer",
+    "indicator": "accounts.views.indicators.drawer",
+    "changes": "accounts.views.changes.account_drawer",
+    "user_changes": "accounts.views.changes.user_drawer",
+}
 
 LOGGING = {
     "version": 1,

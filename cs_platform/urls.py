@@ -4,9 +4,13 @@ urlpatterns = [
     path("", include("cs_platform.dashboard.urls")),
     path("account/", include("allauth.urls")),
     path("w/<slug:slug>/accounts/", include("accounts.urls")),
+    path("w/<slug:slug>/users/", include("accounts.user_urls")),
     path("w/<slug:slug>/ctas/", include("ctas.urls")),
+    path("w/<slug:slug>/nps/", include("accounts.nps_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
+    path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
+    path("w/<slug:slug>/jobs/", include("cs_platform.web.job_urls")),
     path("api/v1/", include("cs_platform.api_urls")),
     path("v1/", include("accounts.tracking_urls")),
 ]

@@ -1,8 +1,11 @@
-"""The open CTAs of an account, on its page."""
+"""The open CTAs of an account, on its page; and what upper layers add to a CTA's drawer."""
 
-from typing import ClassVar
+from collections.abc import Iterator
+from typing import ClassVar, Protocol
 
+from django.conf import settings
 from django.db.models import Count, F, Q
+from django.utils.module_loading import import_string
 
 from accounts.actors import load_actors
 from accounts.models import Account
@@ -32,3 +35,14 @@ class CtasPanel:
             "here": here + ("&" if "?" in here else "?"),
         }
         return Fragment("ctas/_panel.html", context)
+
+
+class DrawerPart(Protocol):
+    def fragment(self, request: WorkspaceRequest, cta: Cta) -> Fragment | None:
+        """Its template, given `part`: whatever the context holds. None where it has nothing to say."""
+
+
+def drawer_parts(request: WorkspaceRequest, cta: Cta) -> Iterator[Fragment]:
+    for path in settings.CTA_DRAWER_PARTS:
+        if part := import_string(path)().fragment(request, cta):
+            yield part

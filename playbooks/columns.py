@@ -54,6 +54,9 @@ class Run:
     applied_on: date
     marks: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.percent}%, applied {self.applied_on.isoformat()}"
+
 
 class PlaybookColumns:
     @cached_property

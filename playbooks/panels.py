@@ -1,4 +1,7 @@
-"""The playbooks of an account, on its page: those under way first, then the past ones, with the note of a stop."""
+"""The playbooks of an account, on its page: those under way first, then the past ones, with the note of a stop.
+
+And in the drawer of a CTA: the playbook that opened it, which answers "why do I have this?".
+"""
 
 from typing import ClassVar
 
@@ -7,8 +10,9 @@ from django.db.models import QuerySet
 from accounts.models import Account
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest
+from ctas.models import Cta
 from playbooks.history import summaries
-from playbooks.models import Enrollment
+from playbooks.models import ActionRun, Enrollment
 from playbooks.progress import UNDER_WAY
 
 PAST_SHOWN = 20
@@ -41,3 +45,16 @@ class PlaybooksPanel:
             "here": here + ("&" if "?" in here else "?"),
         }
         return Fragment("playbooks/_panel.html", context)
+
+
+class OpenedBy:
+    def fragment(self, request: WorkspaceRequest, cta: Cta) -> Fragment | None:
+        if cta.origin_run_id is None:
+            return None
+        runs = ActionRun.objects.filter(pk=cta.origin_run_id)
+        run = runs.select_related("step", "enrollment__playbook", "enrollment__version").first()
+        if run is None:
+            return None
+        [one] = summaries([run.enrollment])
+        history = page_address(request, history=run.enrollment.pk)
+        return Fragment("playbooks/_opened_by.html", {"one": one, "run": run, "history": history})

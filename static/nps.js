@@ -6,10 +6,10 @@
   const WORDS = { low: "Not likely", high: "Very likely", send: "Send", close: "Close" };
   const CSS = `:host{all:initial}
 .card{--bg:#fff;--fg:#1b1f2a;--dim:#535a6b;--line:#858c9c;--soft:#eef0f5;position:relative;box-sizing:border-box;
-width:min(26rem,100vw - 2rem);padding:18px;border:1px solid #8886;border-radius:12px;background:var(--bg);color:var(--fg);
+max-width:26rem;padding:18px;border:1px solid #8886;border-radius:12px;background:var(--bg);color:var(--fg);
 font:14px/1.45 system-ui,sans-serif;box-shadow:0 8px 32px #0003}
 .dark{--bg:#1d2029;--fg:#f0f2f7;--dim:#b3b9c7;--line:#7d8597;--soft:#2b303c}
-.float{position:fixed;z-index:2147483000;bottom:1rem}
+.float{width:calc(100vw - 2rem);position:fixed;z-index:2147483000;bottom:1rem}
 .right{right:1rem}.left{left:1rem}.center{left:50%;translate:-50%}
 *{box-sizing:border-box;overflow-wrap:anywhere}
 [hidden]{display:none!important}

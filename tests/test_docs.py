@@ -150,6 +150,9 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "ACCOUNT_PANELS",
         "ACTOR_SOURCES",
         "DRAWERS",
+        "CTA_DRAWER_PARTS",
+        "BULK_VERBS",
+        "JOB_KINDS",
     }
     for name, protocol in rows:
         assert hasattr(settings, name)

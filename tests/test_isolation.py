@@ -89,6 +89,7 @@ class Probe:
         headers = {"HX-Request": "true", "HX-Target": f"div#{place}"} if place else {}
         data = (body or {}) if verb == "POST" else None
         response: Any = getattr(self.clients[by], verb.lower())(address, data=data, headers=headers)
+        response = whole(response)
         self.clients[by].cookies.pop("messages", None)  # what this try would say on the next page
         assert response.status_code < 500, f"{verb} {address} {headers} {data}: {response.status_code}"
         assert MARK not in response.content.decode() + str(response.headers), f"{verb} {address} shows Halyard"
@@ -119,6 +120,13 @@ class Probe:
         """Tables in which something is not as it was made."""
         now = self.rows()
         return [table for table in self.before if self.before[table] != now[table]]
+
+
+def whole(response: Any) -> HttpResponse:
+    """A stream as its reader gets it."""
+    if not response.streaming:
+        return response
+    return HttpResponse(b"".join(response.streaming_content), status=response.status_code, headers=response.headers)
 
 
 def _sums(tables: list[str]) -> dict[str, Any]:
@@ -492,6 +500,8 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
     return {
         "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
+        "job_id": id_of(story["job"]),
+        "source_id": id_of(story["source"]),
         "playbook_id": id_of(story["playbook"]),
         "external_id": story["account"].external_id,
     }

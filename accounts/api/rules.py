@@ -12,10 +12,10 @@ from rest_framework.response import Response
 from accounts.fields import workspace_fields
 from accounts.matching import Asking, Found, Near, One
 from accounts.models import Account, AccountUser, EndUser
+from accounts.models.account import Lifecycle
 from accounts.rule_field import people_of
 from accounts.rules.compile import Audience
 from accounts.rules.explain import Explained
-from accounts.rules.fields import LIFECYCLES
 from accounts.rules.grammar import RuleErrors, parse_pair
 from accounts.rules.sql import Clock
 from cs_platform.rest.fields import IdField, StrictSerializer
@@ -24,6 +24,7 @@ from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet
 from cs_platform.tenancy.roles import Ability
 
+AUDIENCES: Final = (("accounts", "accounts"), ("users", "users"))
 RULE_SCHEMA: Final = {"type": ["object", "null"], "additionalProperties": {}}
 
 
@@ -39,9 +40,9 @@ class RulePairSerializer(StrictSerializer):
 
 class RuleQuestionSerializer(StrictSerializer):
     rules = RulePairSerializer()
-    audience = serializers.ChoiceField(("accounts", "users"), default="accounts")
+    audience = serializers.ChoiceField(AUDIENCES, default="accounts")
     lifecycles = serializers.ListField(
-        child=serializers.ChoiceField(LIFECYCLES),
+        child=serializers.ChoiceField(Lifecycle.choices),
         required=False,
         allow_empty=False,
         help_text="Accounts of these lifecycles only. Left out: of any.",

@@ -1,4 +1,6 @@
-from accounts.api import rules, views
+from django.urls import re_path
+
+from accounts.api import nps, rules, sources, views
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
 
@@ -10,6 +12,11 @@ router.register("traits", views.TraitViewSet, "api-trait")
 router.register("events", views.EventViewSet, "api-event")
 router.register("indicators", views.IndicatorViewSet, "api-indicator")
 router.register("rules", rules.RuleViewSet, "api-rule")
+router.register("data-sources", sources.DataSourceViewSet, "api-data-source")
+router.register(sources.SOURCE_PROBLEMS, sources.SourceProblemViewSet, "api-source-problem")
 router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
+router.register("nps/responses", nps.NpsResponseViewSet, "api-nps-response")
+router.register("nps/tokens", nps.NpsTokenViewSet, "api-nps-token")
+nps_survey = nps.NpsSurveyViewSet.as_view({"get": "read", "patch": "edit"}, basename="api-nps-survey")
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, re_path("^nps/survey/?$", nps_survey, name="api-nps-survey")]

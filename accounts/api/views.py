@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import filters, serializers, upserts
-from accounts.api.upserting import UpsertViewSet
+from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
+from accounts.api.upserting import BULK_COST, UpsertViewSet
 from accounts.definitions import CannotDefine, define_trait
 from accounts.models import (
     Account,
@@ -23,6 +24,7 @@ from accounts.models import (
     TraitDefinition,
     TraitProblem,
 )
+from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
@@ -71,6 +73,22 @@ class AccountViewSet(Listed, Retrieved, UpsertViewSet):
         "created_at": "created_at",
     }
     default_ordering = "name"
+
+    @documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
+    @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
+    def export(self, request: Request) -> Response:
+        """Starts a job: when it is done, its file is under `/jobs/{id}/file/`."""
+        job = started_export(self.valid(ExportSerializer), tenant=self.tenant, by=self.caller, now=self.now)
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
+
+    @documented(
+        "Edit many accounts at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
+    )
+    @action(detail=False, methods=["post"], url_path="bulk-edit", needs_idempotency_key=True, throttle_cost=BULK_COST)
+    def bulk_edit(self, request: Request) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over."""
+        job = started_bulk_edit(self.valid(BulkEditSerializer), tenant=self.tenant, by=self.caller, now=self.now)
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
     @documented(
         "Create or update an account by its external id",

@@ -18,7 +18,7 @@ from accounts.ingest.files import parsed, unreadable
 from accounts.ingest.run import BATCH_CALLS, ingest_calls, is_passing
 from accounts.models import DataSource, ReceivedBatch
 from cs_platform.tenancy.clock import database_now
-from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Tenant, WorkDue
 
 log = logging.getLogger(__name__)
@@ -165,7 +165,7 @@ def retry(source: DataSource, *, now: datetime) -> int:
     rows = ReceivedBatch.objects.set_aside().filter(source=source)
     retried = rows.update(failed_at=None, lease_until=None, claims=0, error="")
     if retried:
-        WorkDue.announce(tenant_id=source.tenant_id, queue=WorkDue.Queue.INGEST, due_at=now)
+        WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.INGEST, due_at=now)
     return int(retried)
 
 

@@ -9,7 +9,7 @@ from django.db.models import Count, Sum
 
 from accounts.models import DataSource, ReceivedBatch
 from cs_platform.tenancy.clock import database_now
-from cs_platform.tenancy.context import tenant_context
+from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Credential, WorkDue, hash_token
 
 # What may wait of one workspace before senders are asked to be patient.
@@ -50,13 +50,14 @@ def _credential(write_key: str) -> Credential:
 
 
 def _keep(lines: Sequence[bytes], source: DataSource, now: datetime) -> None:
-    if _backlog.is_full(source.tenant_id):
+    tenant_id = current_tenant_id()
+    if _backlog.is_full(tenant_id):
         raise TooMuchWaiting
     ReceivedBatch.objects.create(
         source=source, received_at=now, calls=len(lines), body=zlib.compress(b"\n".join(lines), 1)
     )
     source.remember_receipt(now=now)
-    WorkDue.announce(tenant_id=source.tenant_id, queue=WorkDue.Queue.INGEST, due_at=now)
+    WorkDue.announce(tenant_id=tenant_id, queue=WorkDue.Queue.INGEST, due_at=now)
 
 
 class Backlog:

@@ -1031,6 +1031,10 @@ class Migration(migrations.Migration):
             model_name='eventtype',
             constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='accounts_eventtype_tenant_key'),
         ),
+        migrations.AddIndex(
+            model_name='eventcount',
+            index=models.Index(condition=models.Q(('end_user__isnull', False)), fields=['tenant', 'end_user', 'day'], name='accounts_eventcount_user'),
+        ),
         migrations.AddConstraint(
             model_name='eventcount',
             constraint=models.UniqueConstraint(fields=('tenant', 'event_type', 'day', 'account', 'end_user'), include=('count',), name='accounts_eventcount_day', nulls_distinct=False),
@@ -1414,6 +1418,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='timelineentry',
             index=models.Index(fields=['tenant', 'account', '-at', '-id'], name='accounts_timeline_page'),
+        ),
+        migrations.AddIndex(
+            model_name='timelineentry',
+            index=models.Index(condition=models.Q(('end_user__isnull', False)), fields=['tenant', 'end_user', '-at', '-id'], name='accounts_timeline_user'),
         ),
         migrations.AddConstraint(
             model_name='timelineentry',

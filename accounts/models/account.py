@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from accounts.models.slots import fast_slot_indexes, slot_fields
 from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
 if TYPE_CHECKING:
@@ -36,6 +37,15 @@ class AccountQuerySet(models.QuerySet["Account"]):
     def where(self, predicate: "Sql") -> "AccountQuerySet":
         """Accounts for which a compiled rule holds. The rule names the table `a`, so it is tested by primary key."""
         ids = RawSQL(f"SELECT a.id FROM accounts_account a WHERE {predicate.text}", predicate.params)
+        return self.filter(pk__in=ids)
+
+    def beginning(self, text: str) -> "AccountQuerySet":
+        """Accounts whose name, or its second or third word on, begins like this: what an index can look up."""
+        ids = RawSQL(
+            "SELECT a.id FROM accounts_account a"
+            " WHERE a.tenant_id = %s AND (a.words ^@ %s OR a.words_from_2 ^@ %s OR a.words_from_3 ^@ %s)",
+            [current_tenant_id(), *[text.lower()] * 3],
+        )
         return self.filter(pk__in=ids)
 
 

@@ -40,6 +40,14 @@ class EventCount(TenantModel):
                 include=["count"],
             ),
         ]
+        # Read by the user page: what somebody did lately.
+        indexes = [
+            models.Index(
+                fields=["tenant", "end_user", "day"],
+                condition=models.Q(end_user__isnull=False),
+                name="accounts_eventcount_user",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type_id} on {self.day}: {self.count}"

@@ -105,6 +105,24 @@ class Indicator(TenantModel):
             self._tell("indicator.reopened", f"{self.get_kind_display()} active again: {self.title}", by=by, now=now)
         return True
 
+    def assign(self, assignee: Membership | None, *, by: Doer, now: datetime) -> bool:
+        """False when it is theirs already."""
+        others = Indicator.objects.filter(pk=self.pk).exclude(assignee=assignee)
+        if assignee is None:
+            others = Indicator.objects.filter(pk=self.pk, assignee__isnull=False)
+        with transaction.atomic():
+            if not others.update(assignee=assignee):
+                return False
+            self.assignee = assignee
+            words = f"given to {assignee.name}" if assignee else "given to nobody"
+            self._tell("indicator.assigned", f"{self.get_kind_display()} {words}: {self.title}", by=by, now=now)
+        return True
+
+    @property
+    def subject(self) -> str:
+        """How the timeline and comments name it."""
+        return f"indicator:{self.pk}"
+
     def _settle(self, state: str, words: str, *, by: Doer, now: datetime) -> bool:
         changes = {"state": state, "settled_at": now, "settled_by": by.actor, "reason": ""}
         with transaction.atomic():
@@ -124,7 +142,7 @@ class Indicator(TenantModel):
 
     def _tell(self, kind: str, text: str, *, by: Doer, now: datetime) -> None:
         TimelineEntry.objects.create(
-            account_id=self.account_id, at=now, kind=kind, actor=by.actor, text=text, subject=f"indicator:{self.pk}"
+            account_id=self.account_id, at=now, kind=kind, actor=by.actor, text=text, subject=self.subject
         )
 
 

@@ -23,8 +23,16 @@ class TimelineEntry(TenantModel):
 
     class Meta:
         base_manager_name = "objects"
-        # Read by the account page, newest first.
-        indexes = [models.Index(fields=["tenant", "account", "-at", "-id"], name="accounts_timeline_page")]
+        indexes = [
+            # Read by the account page, newest first.
+            models.Index(fields=["tenant", "account", "-at", "-id"], name="accounts_timeline_page"),
+            # Read by the user page, newest first.
+            models.Index(
+                fields=["tenant", "end_user", "-at", "-id"],
+                condition=models.Q(end_user__isnull=False),
+                name="accounts_timeline_user",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text

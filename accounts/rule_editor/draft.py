@@ -46,6 +46,7 @@ class Draft:
     lone: bool = False
     picking: Path | None = None
     search: str = ""
+    focus: tuple[str, Path] | None = None  # the control that the keyboard goes on from: its kind, and where
     refusal: str = ""
     editing: bool = False  # one of the editor's own buttons was pressed, so nothing is judged yet
     posted: bool = False
@@ -217,9 +218,10 @@ def _remove(draft: Draft, path: Path, key: str) -> None:
         parent = draft.at(path[:-1])
         assert isinstance(parent, Branch)
         del parent.children[path[-1]]
-        if parent.children:
-            return
         path = path[:-1]
+        if parent.children:
+            break
+    draft.focus = ("add", path)
 
 
 def _move(step: int) -> Callable[[Draft, Path, str], None]:
@@ -230,6 +232,7 @@ def _move(step: int) -> Callable[[Draft, Path, str], None]:
         here, there = path[-1], path[-1] + step
         if 0 <= there < len(parent.children):
             parent.children[here], parent.children[there] = parent.children[there], parent.children[here]
+            draft.focus = ("up" if step < 0 else "down", (*path[:-1], there))
 
     return move
 
@@ -242,7 +245,11 @@ def _choose(draft: Draft, path: Path, key: str) -> None:
     found = draft.at(path)
     if isinstance(found, Condition) and found.field != key:
         found.field, found.values, found.days = key, [], ""
-    draft.search = ""
+    draft.search, draft.focus = "", ("op", path)
+
+
+def _show(draft: Draft, path: Path, key: str) -> None:
+    draft.focus = ("field", path)
 
 
 _VERBS: dict[str, Callable[[Draft, Path, str], None]] = {
@@ -253,7 +260,7 @@ _VERBS: dict[str, Callable[[Draft, Path, str], None]] = {
     "down": _move(1),
     "pick": _pick,
     "field": _choose,
-    "show": lambda draft, path, key: None,
+    "show": _show,
 }
 
 

@@ -78,6 +78,7 @@ class ShownCondition:
     days: str | None
     error: str
     picker: "Picker | None"
+    focus: str  # which of its controls the keyboard goes on from
     is_first: bool
     is_last: bool
     is_group = False
@@ -92,6 +93,7 @@ class ShownGroup:
     children: Sequence["ShownCondition | ShownGroup"]
     may_nest: bool
     error: str
+    focus: str
     is_first: bool
     is_last: bool
     is_group = True
@@ -134,6 +136,7 @@ class Eye:
             ],
             may_nest=len(path) + 2 <= MAX_DEPTH,
             error=self._error(path),
+            focus=self._focus(path),
             is_first=not path or path[-1] == 0,
             is_last=not path or path[-1] == last,
         )
@@ -157,9 +160,14 @@ class Eye:
             days=item.days if operator and operator.form is Form.COUNT_IN_DAYS else None,
             error=self._error(path),
             picker=self._picker() if self.draft.picking == path else None,
+            focus=self._focus(path),
             is_first=path[-1] == 0,
             is_last=path[-1] == last,
         )
+
+    def _focus(self, path: Path) -> str:
+        kind, where = self.draft.focus or ("", ())
+        return kind if where == path else ""
 
     def _values(self, item: Condition, field: Field, operator: Operator) -> list[Value]:
         first, second = [*item.values, "", ""][:2]
@@ -184,7 +192,7 @@ class Eye:
 
     def _list(self, item: Condition, field: Field) -> Value:
         if takes_choices(field):
-            return Value("some_of", "", "Values", self._choices(field, item.values))
+            return Value("some_of", "", "Values", self._choices(field, [text for text in item.values if text]))
         return Value("lines", "\n".join(item.values), "Values, one a line")
 
     def _choices(self, field: Field, chosen: Sequence[str]) -> list[Choice]:

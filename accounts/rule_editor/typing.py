@@ -30,9 +30,10 @@ class Typed:
 
 def typed(field: Field, operator: Operator, texts: Sequence[str], days: str, *, path: str) -> Typed:
     reading = _Reading(field, path, [])
+    parts: dict[str, Any] = {}
     match operator.form:
         case Form.NONE:
-            parts = {}
+            pass
         case Form.MANY:
             parts = {"value": reading.each(_many(field, texts))}
         case Form.TWO:
@@ -90,7 +91,9 @@ class _Reading:
 
 
 def _many(field: Field, texts: Sequence[str]) -> Sequence[str]:
-    return texts if takes_choices(field) else [value for text in texts for value in values_of(text)]
+    if takes_choices(field):
+        return [text for text in texts if text]
+    return [value for text in texts for value in values_of(text)]
 
 
 def _first(texts: Sequence[str]) -> str:

@@ -67,10 +67,10 @@ def load_page(state: TableState, *, tenant_id: int) -> Page:
 
 
 def _page_after(state: TableState, cursor: Cursor | None, *, tenant_id: int) -> Page:
-    rows = _rows(state, cursor, backwards=False, tenant_id=tenant_id)
+    rows = rows_after(state, cursor, limit=PAGE_SIZE + 1, tenant_id=tenant_id)
     shown, start = rows[:PAGE_SIZE], cursor.position if cursor else 0
     return Page(
-        accounts=_accounts(shown, state.columns),
+        accounts=accounts_of(shown, state.columns),
         first=start + 1,
         previous=_beside(shown[0], start) if cursor and shown else None,
         next=_beside(shown[-1], start + PAGE_SIZE) if len(rows) > PAGE_SIZE else None,
@@ -79,13 +79,13 @@ def _page_after(state: TableState, cursor: Cursor | None, *, tenant_id: int) -> 
 
 def _page_before(state: TableState, cursor: Cursor, *, tenant_id: int) -> Page:
     """A first page that came out short has changed under us: it is read from the beginning instead."""
-    rows = _rows(state, cursor, backwards=True, tenant_id=tenant_id)
+    rows = _rows(state, cursor, backwards=True, limit=PAGE_SIZE + 1, tenant_id=tenant_id)
     if len(rows) <= PAGE_SIZE:
         return _page_after(state, None, tenant_id=tenant_id)
     shown = rows[:PAGE_SIZE][::-1]
     start = max(cursor.position - PAGE_SIZE, 0)
     return Page(
-        accounts=_accounts(shown, state.columns),
+        accounts=accounts_of(shown, state.columns),
         first=start + 1,
         previous=_beside(shown[0], start),
         next=_beside(shown[-1], start + PAGE_SIZE),
@@ -145,13 +145,17 @@ def _walked(walk: Walk, value: Sql, conditions: Sequence[Sql]) -> list[Stretch]:
     return [Stretch(walk.tables, _all_of([walk.condition, *narrowed]), walk.id, value, walk.each), absent]
 
 
-def _rows(state: TableState, cursor: Cursor | None, *, backwards: bool, tenant_id: int) -> list[Row]:
-    """One row more than a page, to know whether there is another."""
+def rows_after(state: TableState, cursor: Cursor | None, *, limit: int, tenant_id: int) -> list[Row]:
+    """The next ids in the order of the list. A page asks for one more than it shows: is there another?"""
+    return _rows(state, cursor, backwards=False, limit=limit, tenant_id=tenant_id)
+
+
+def _rows(state: TableState, cursor: Cursor | None, *, backwards: bool, limit: int, tenant_id: int) -> list[Row]:
     found: list[Row] = []
     for stretch, condition in _ahead(state, cursor, backwards=backwards):
-        if len(found) <= PAGE_SIZE:
-            limit = PAGE_SIZE + 1 - len(found)
-            found += _query(state, stretch, condition, backwards=backwards, limit=limit, tenant_id=tenant_id)
+        if len(found) < limit:
+            rest = limit - len(found)
+            found += _query(state, stretch, condition, backwards=backwards, limit=rest, tenant_id=tenant_id)
     return found
 
 
@@ -203,7 +207,7 @@ def _and(conditions: Sequence[Sql]) -> Sql:
     return Sql.join("", [compose(" AND {one}", one=one) for one in conditions])
 
 
-def _accounts(rows: Sequence[Row], columns: Sequence[Column]) -> list[Account]:
+def accounts_of(rows: Sequence[Row], columns: Sequence[Column]) -> list[Account]:
     fields = {name for column in columns for name in column.loads}
     people = sorted(fields & {"csm", "ae"})
     accounts = Account.objects.filter(pk__in=[id for id, _value in rows])

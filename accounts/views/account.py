@@ -1,16 +1,22 @@
 """The account page."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import cards
+from accounts.facts import family_of
+from accounts.forms import NoteForm
+from accounts.indicators import active_indicators, past_indicators
 from accounts.models import Account
+from accounts.notes import load_notes
 from accounts.panels import panels
 from accounts.places import Place
 from accounts.table.built_in import MONTHS
-from accounts.timeline import load_timeline
+from accounts.timeline import GROUPS, Search, doers, load_timeline
 from accounts.views.loading import account_or_404
 from accounts.views.traits import traits_form
 from cs_platform.tenancy.roles import Ability
@@ -20,7 +26,11 @@ from cs_platform.web.pages import WorkspaceRequest, render_page, requires, targe
 FRAGMENTS = {
     "account-body": "accounts/_body.html",
     "traits": "accounts/_traits.html",
+    "timeline": "accounts/_timeline_card.html",
     "older": "accounts/_timeline.html",
+    "notes": "accounts/_notes.html",
+    "older-notes": "accounts/_note_lines.html",
+    "past-indicators": "accounts/_past_indicators.html",
 }
 
 
@@ -28,34 +38,78 @@ FRAGMENTS = {
 @requires(Ability.READ)
 def account_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     account = account_or_404(pk)
-    part = {"traits": _traits, "older": _timeline}.get(target_id(request) or "")
+    part = PARTS.get(target_id(request) or "")
     if part:
-        context = {"account": account} | part(request, account)
+        context = _about(account) | part(request, account)
         return render_page(request, "accounts/account.html", context, fragments=FRAGMENTS)
     return render_beside(request, "accounts/account.html", lambda: _page(request, account), fragments=FRAGMENTS)
 
 
 def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
+    cause_holds = account.known_cause_until and account.known_cause_until >= timezone.localdate(request.now)
     return {
-        "account": account,
+        **_about(account),
         "arr_cents": None if account.mrr_cents is None else account.mrr_cents * MONTHS,
         "usage": cards.usage(account, now=request.now),
-        "indicators": cards.active_indicators(account),
+        "cause_holds": cause_holds,
+        "indicators": active_indicators(account),
+        "roles": cards.role_lines(account, slug=request.tenant.slug),
+        "family": family_of(account),
         "panels": [(panel, panel.fragment(request, account)) for panel in panels()],
         "users": cards.first_users(account),
         "conversations": cards.conversations(account),
         **_traits(request, account),
         **_timeline(request, account),
+        **_notes(request, account),
+        **_past(request, account),
     }
+
+
+def _about(account: Account) -> dict[str, Any]:
+    """`subject` and the two names are what parts shared with the user page go by."""
+    return {"account": account, "subject": account, "drawer": "changes", "trait_page": "accounts:trait"}
 
 
 def _traits(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
     editing = request.GET.get("edit") == "traits" and request.membership.can(Ability.EDIT_ACCOUNTS)
     return {
-        "traits": cards.account_traits(account),
+        "traits": cards.shown_traits(account),
         "form": traits_form(request, account) if editing else None,
+        "beside": _beside(request),
     }
 
 
 def _timeline(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
-    return {"timeline": load_timeline(account, after=Place.read(request.GET.get("older", "")))}
+    search = Search.read(request.GET)
+    return {
+        "timeline": load_timeline(account, search=search, after=Place.read(request.GET.get("older", ""))),
+        "search": search,
+        "groups": GROUPS,
+        "doers": doers(account),
+        "beside": _beside(request),
+    }
+
+
+def _notes(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
+    notes = load_notes(account, after=Place.read(request.GET.get("notes", "")))
+    return {"notes": notes, "note_form": NoteForm()}
+
+
+def _past(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
+    return {"past": past_indicators(account), "beside": _beside(request)}
+
+
+PARTS = {
+    "traits": _traits,
+    "timeline": _timeline,
+    "older": _timeline,
+    "notes": _notes,
+    "older-notes": _notes,
+    "past-indicators": _past,
+}
+
+
+def _beside(request: WorkspaceRequest) -> str:
+    """The page as it is narrowed, ready for one more parameter: a drawer, or the place to go on from."""
+    params = Search.read(request.GET).params()
+    return f"{request.path}?{urlencode(params)}{'&' if params else ''}"

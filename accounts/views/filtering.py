@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.http import HttpResponse, QueryDict
+from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
@@ -15,7 +15,9 @@ from accounts.table.catalogue import Catalogue
 from accounts.table.rule_filter import PARAMETER, RuleFilter, compact
 from accounts.table.state import PASSING
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires, target_id
+from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id, trigger
+
+CHOSEN = "list:chosen"  # the browser event on which static/js/rules.js asks for another list
 
 
 class FilterForm(EditsRules, forms.Form):
@@ -40,11 +42,19 @@ def edit_filter(request: WorkspaceRequest, slug: str) -> HttpResponse:
     rule = filter_of(request).rule
     form = FilterForm(request.POST if request.method == "POST" else None, initial={"rules": rule})
     if form.is_valid():
-        return go_to(request, _list(request, compact(form.cleaned_data["rules"] and form.cleaned_data["rules"].root)))
+        rule = form.cleaned_data["rules"]
+        return _show(request, _list(request, compact(rule and rule.root)))
     template = "_filter_dialog" if target_id(request) == "dialog" else "filter"
     context = {"form": form, "back": _list(request, request.GET.get(PARAMETER)), "here": request.get_full_path()}
     status = 422 if form.is_bound and not form.is_editing else 200
     return render_page(request, f"accounts/{template}.html", context, status=status)
+
+
+def _show(request: WorkspaceRequest, address: str) -> HttpResponse:
+    """The page stays where it is: the dialog closes, and the list at that address takes the place of the former."""
+    if request.headers.get("HX-Request") == "true":
+        return close_dialog(trigger(HttpResponse(status=204), CHOSEN, {"address": address}))
+    return HttpResponseRedirect(address)
 
 
 def _list(request: WorkspaceRequest, rule: str | None) -> str:

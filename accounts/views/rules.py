@@ -49,7 +49,8 @@ def preview_rule(request: WorkspaceRequest, slug: str) -> HttpResponse:
     asking = written.asking(request)
     context: dict[str, Any] = {"written": written, "asking": asking}
     if asking:
-        context |= {"found": asking.found(), "alone": _alone(written, asking)}
+        found = asking.found()
+        context |= {"found": found, "alone": [] if found.count is None else _alone(written, asking)}
     return render(request, "accounts/rules/_preview.html", context)
 
 
@@ -87,7 +88,9 @@ class _Written:
     @classmethod
     def of(cls, request: WorkspaceRequest) -> "_Written":
         shared = Vocabulary(Subject.ACCOUNT).fields
-        drafts, rules, is_finished = {}, {}, True
+        drafts: dict[Subject, tuple[str, Draft]] = {}
+        rules: dict[Subject, Rule] = {}
+        is_finished = True
         asked = [subject for subject in Subject if subject.value in request.GET] or [Subject.ACCOUNT]
         for subject in asked:
             name, field = _name(request, subject.value), RuleField(subject, fields=shared)

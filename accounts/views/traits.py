@@ -4,12 +4,11 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.views.decorators.http import require_POST
 
-from accounts.cards import account_traits, custom_definitions
+from accounts.cards import custom_definitions, shown_traits
 from accounts.forms import TraitsForm
 from accounts.models import Account
 from accounts.traits import set_trait
-from accounts.views.loading import account_or_404, changed
-from cs_platform.tenancy.models import Membership
+from accounts.views.loading import account_or_404, changed, team
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 
@@ -20,7 +19,7 @@ def edit_traits(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     account = account_or_404(pk)
     form = traits_form(request, account)
     if not form.is_valid():
-        context = {"account": account, "form": form, "traits": account_traits(account)}
+        context = {"account": account, "form": form, "traits": shown_traits(account)}
         fragments = {"traits": "accounts/_traits.html"}
         return render_page(request, "accounts/traits.html", context, fragments=fragments, status=422)
     with transaction.atomic():
@@ -30,6 +29,5 @@ def edit_traits(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def traits_form(request: WorkspaceRequest, account: Account) -> TraitsForm:
-    members = Membership.objects.in_tenant(request.tenant.pk).active().order_by("name", "pk")
     data = request.POST if request.method == "POST" else None
-    return TraitsForm(data, account=account, definitions=custom_definitions(), members=members)
+    return TraitsForm(data, subject=account, definitions=custom_definitions(), members=team(request))

@@ -28,7 +28,6 @@ from playbooks.models import Playbook
 
 REQUESTS = 100  # of each kind
 TRACKED = "a.lifecycle IN ('subscribed', 'trialing')"
-_OPENED = re.compile(rb'href="/w/bench/accounts/(\d+)/" data-open')
 
 
 def table(accounts: int) -> Report:
@@ -43,24 +42,32 @@ def table(accounts: int) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class Browser:
+    """Signed in as the first member, on one page of the workspace."""
+
     client: Client
+    member: Membership
+    page: str
 
     @classmethod
-    def of(cls, tenant: Tenant) -> "Browser":
+    def of(cls, tenant: Tenant, *, page: str = "accounts") -> "Browser":
         member = Membership.objects.in_tenant(tenant.pk).select_related("user").order_by("pk")[0]
         client = Client(headers={"host": "localhost"})
         client.force_login(member.user)
-        return cls(client)
+        return cls(client, member, page)
 
     def ask(self, query: str, target: str = "") -> bytes:
         headers = {"HX-Request": "true", "HX-Target": f"div#{target}"} if target else {}
-        response = self.client.get(f"/w/bench/accounts/?{query}", headers=headers)
+        response = self.client.get(f"/w/bench/{self.page}/?{query}", headers=headers)
         if response.status_code != 200:
             raise RuntimeError(f"?{query} was answered with {response.status_code}.")
         return response.content
 
     def ids(self, query: str) -> list[int]:
-        return [int(id) for id in _OPENED.findall(self.ask(query, "results"))]
+        return self.opened(query, r'href="/w/bench/accounts/(\d+)/" data-open', "results")
+
+    def opened(self, query: str, link: str, target: str = "") -> list[int]:
+        """The ids in the links of the rows."""
+        return [int(id) for id in re.findall(link, self.ask(query, target).decode())]
 
 
 def _asked(browser: Browser, asked: Sequence[tuple[str, str]]) -> list[Cost]:

@@ -41,9 +41,9 @@ def make_table(accounts: int) -> Tenant:
     with tenant_context(tenant.pk):
         traits = _define_traits()
         playbooks = [make_live(tenant, rule, days=DAYS) for rule in RULES[: len(SHARES)]]
-    with _indexed_afterwards("accounts_account"), tenant_context(tenant.pk):
+    with indexed_afterwards("accounts_account"), tenant_context(tenant.pk):
         first = fill_accounts(tenant, accounts, people, traits)
-    with _indexed_afterwards("playbooks_enrollment", "playbooks_actionrun"), tenant_context(tenant.pk):
+    with indexed_afterwards("playbooks_enrollment", "playbooks_actionrun"), tenant_context(tenant.pk):
         for at, (playbook, share) in enumerate(zip(playbooks, SHARES, strict=True)):
             _enroll(playbook, accounts, first_account=first, salt=900 + 20 * at, share=share)
         _schedule(tenant)
@@ -61,7 +61,7 @@ def _define_traits() -> list[Trait]:
 
 
 @contextmanager
-def _indexed_afterwards(*tables: str) -> Iterator[None]:
+def indexed_afterwards(*tables: str) -> Iterator[None]:
     """Rows first, their indexes then, as restoring a backup does. Keys and constraints stay in force."""
     with connections["owner"].cursor() as cursor:
         cursor.execute("SET maintenance_work_mem = '512MB'")

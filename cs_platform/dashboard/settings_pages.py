@@ -28,8 +28,24 @@ class Section:
 
 SECTIONS: tuple[Section, ...] = (
     Section(
+        "Data",
+        (
+            SettingsPage(
+                "sources:list",
+                "plug-zap",
+                "Data sources",
+                "Who sends data, with which key, and what was wrong with it.",
+                Ability.MANAGE_DATA,
+            ),
+        ),
+    ),
+    Section(
         "Automation",
         (SettingsPage("playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."),),
+    ),
+    Section(
+        "Customers",
+        (SettingsPage("nps:survey", "gauge", "NPS survey", "What users are asked on your pages, who, and how often."),),
     ),
 )
 

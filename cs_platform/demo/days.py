@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from accounts.ingest import by_day, ingest_calls, read_calls, shift_to_today
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
+from cs_platform.demo.nps import ask_users
 from cs_platform.demo.team import Team
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
@@ -63,6 +64,8 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
         _live_a_day(tenant, team, day, calls, shift=shift, now=now)
         if day.weekday() == 6:
             yield f"lived until {day:%-d %B}"
+    answers = ask_users(tenant, ours_since=instant(first, time(0), tenant.timezone), now=now)
+    yield f"{answers} users said whether they would recommend us"
 
 
 def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift: timedelta, now: datetime) -> None:

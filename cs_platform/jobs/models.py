@@ -2,8 +2,16 @@
 
 from django.db import models
 
-from cs_platform.tenancy.base import TenantForeignKey, TenantModel
+from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
 from cs_platform.tenancy.models import Membership
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def waiting(self) -> "JobQuerySet":
+        return self.filter(state__in=(Job.State.QUEUED, Job.State.RUNNING))
+
+    def over(self) -> "JobQuerySet":
+        return self.exclude(state__in=(Job.State.QUEUED, Job.State.RUNNING))
 
 
 class Job(TenantModel):
@@ -38,6 +46,8 @@ class Job(TenantModel):
     lease_until = models.DateTimeField(null=True, blank=True)
     claims = models.PositiveSmallIntegerField(default=0)
 
+    objects = TenantManager.from_queryset(JobQuerySet)()  # type: ignore[misc]
+
     class Meta:
         base_manager_name = "objects"
         constraints = [
@@ -58,6 +68,27 @@ class Job(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_over(self) -> bool:
+        return self.state not in (self.State.QUEUED, self.State.RUNNING)
+
+    @property
+    def percent(self) -> int | None:
+        """None while nobody knows how much there is to do; 100 only at the end."""
+        if self.state == self.State.DONE:
+            return 100
+        if not self.total:
+            return None
+        return min(99, 100 * (self.done + self.failed) // self.total)
+
+    @property
+    def undoing(self) -> "Job | None":
+        """The job that takes this one back, unless it came to nothing."""
+        found: Job | None = (
+            Job.objects.filter(undo_of=self).exclude(state__in=(self.State.FAILED, self.State.CANCELLED)).first()
+        )
+        return found
 
 
 class JobItem(TenantModel):

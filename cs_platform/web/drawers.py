@@ -11,6 +11,8 @@ from django.utils.module_loading import import_string
 
 from .pages import render_page, target_id
 
+WITHIN = ("field", "before")  # parameters that say which part of a drawer is shown
+
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
@@ -55,7 +57,7 @@ def page_address(request: HttpRequest, **drawer: int) -> str:
     current = request.headers.get("HX-Current-URL") if request.method == "POST" else None
     parts = urlsplit(current or request.get_full_path())
     params = QueryDict(parts.query, mutable=True)
-    for name in settings.DRAWERS:
+    for name in (*settings.DRAWERS, *WITHIN):
         params.pop(name, None)
     params.update({name: str(pk) for name, pk in drawer.items()})
     return f"{parts.path}?{params.urlencode(safe=':')}" if params else parts.path

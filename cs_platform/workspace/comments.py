@@ -32,3 +32,8 @@ def archive_comment(comment: Comment, *, by: Doer, now: datetime) -> bool:
     """Only its author takes a comment back. False when it was gone already or is somebody else's."""
     mine = Comment.objects.filter(pk=comment.pk, author=by.actor, archived_at=None)
     return mine.update(archived_at=now) == 1
+
+
+def restore_comment(comment: Comment, *, by: Doer) -> bool:
+    mine = Comment.objects.filter(pk=comment.pk, author=by.actor, archived_at__isnull=False)
+    return mine.update(archived_at=None) == 1

@@ -15,6 +15,7 @@ from cs_platform.web.pages import WorkspaceRequest, render_page, requires, targe
 from cs_platform.workspace.comments import load_thread
 from ctas.forms import active_members
 from ctas.models import Cta, Task
+from ctas.panels import drawer_parts
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
 BEATEN = "Somebody changed it before you"
@@ -42,6 +43,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     tasks = _tasks(cta)
     context = {
         "cta": cta,
+        "parts": list(drawer_parts(request, cta)),
         "tasks": tasks,
         "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
         "members": active_members(request.tenant.pk),

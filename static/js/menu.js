@@ -3,10 +3,13 @@
 const GAP = 6;
 
 document.addEventListener("beforetoggle", ({ target, newState }) => {
-  if (newState !== "open" || !target.matches(".pop[popover]")) return;
-  const button = document.querySelector(`[popovertarget="${CSS.escape(target.id)}"]`);
-  if (button) place(target, button.getBoundingClientRect());
+  if (newState === "open" && target.matches(".pop[popover]")) placeBesideButton(target);
 }, true);
+
+// What a request brought may have moved the button, or taken away the place of a menu that stays open.
+document.addEventListener("htmx:after:settle", () => {
+  for (const menu of document.querySelectorAll(".pop:popover-open")) placeBesideButton(menu);
+});
 
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -16,6 +19,11 @@ document.addEventListener("keydown", (event) => {
   items[(items.indexOf(document.activeElement) + step + items.length) % items.length]?.focus();
   event.preventDefault();
 });
+
+function placeBesideButton(menu) {
+  const button = document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+  if (button) place(menu, button.getBoundingClientRect());
+}
 
 function place(menu, button) {
   const below = button.top < innerHeight / 2;

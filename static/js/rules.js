@@ -1,4 +1,5 @@
 // The rule editor's field picker: Enter takes the first field found, arrows walk them, Esc puts the picker away.
+// A filter that was built in the dialog shows its list: HX-Trigger: {"list:chosen": {"address": …}}.
 
 document.addEventListener("keydown", (event) => {
   const picker = event.target.closest("[data-picker]");
@@ -19,3 +20,12 @@ function close(picker) {
   button?.focus();
   button?.click();
 }
+
+document.addEventListener("list:chosen", ({ detail }) => {
+  htmx.ajax("GET", detail.address, { target: "#results", push: detail.address });
+});
+
+// Once a field is chosen, a search that still waits for the next key must not ask any more.
+document.addEventListener("click", ({ target }) => {
+  if (target.closest("[data-picker] .item")) target.closest("[data-picker]").querySelector("[data-picker-search]")?.remove();
+});

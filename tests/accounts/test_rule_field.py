@@ -20,7 +20,7 @@ from tests.world import Workspace, trait
 from .rules.strategies import trees
 from .rules.test_operators import samples
 
-NESTED = {
+NESTED: dict[str, list[Any]] = {
     "all": [
         {"field": "plan", "op": "is", "value": "Pro"},
         {"any": [{"field": "mrr", "op": "more", "value": 1250}, {"field": "csm", "op": "not_set"}]},
@@ -158,7 +158,7 @@ def test_every_field_and_operator_is_offered_and_comes_back(fields: FieldSet, su
 
 
 def _values(field: Field, operator: Operator) -> Values:
-    values = samples(field.type, operator.form)[0]
+    values = samples(field, operator.form)[0]
     if field.choices and operator.form in (Form.ONE, Form.MANY):
         return (field.choices[0][0],)
     return values

@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from cs_platform.bench import measure, table
+from cs_platform.bench import cockpit, measure, table
 from cs_platform.bench.evaluator import compiled
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
 from cs_platform.bench.profiles import PROFILES, Profile
@@ -23,6 +23,8 @@ KEYS = {
     " accounts_per_cpu_s rls_ratio equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
+    "cockpit": "ctas tasks p95_ms_mine p95_ms_team p95_ms_tasks p95_ms_snoozed p95_ms_closed p95_ms_grouped"
+    " p95_ms_filtered equal",
     "table": "accounts p95_ms_default p95_ms_filter p95_ms_sort p95_ms_playbook p95_ms_never p95_ms_search p95_ms_deep"
     " p95_ms_count equal",
 }
@@ -66,6 +68,12 @@ def test_the_table_shows_what_a_plain_statement_finds(monkeypatch: pytest.Monkey
     figures = bench("table", "--accounts", "600")
     assert figures["equal"] is True
     assert figures["accounts"] == 600
+
+
+def test_the_cockpit_shows_what_a_plain_query_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cockpit, "REQUESTS", 1)
+    figures = bench("cockpit", "--ctas", "400")
+    assert (figures["ctas"], figures["tasks"], figures["equal"]) == (400, 1600, True)
 
 
 def test_a_database_in_use_is_left_alone() -> None:

@@ -6,7 +6,8 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import Conversation, EventType, Indicator, TimelineEntry, TraitProblem
+from accounts.models import Conversation, DataSource, EventType, Indicator, NpsResponse, TimelineEntry, TraitProblem
+from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import SCOPES
@@ -52,12 +53,17 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
         "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,
         "api-cta": cta.pk,
+        "api-nps-response": NpsResponse.objects.create(
+            end_user=person, account=at, score=9, answered_at=MONDAY, source="survey"
+        ).pk,
         "api-task": task.pk,
         "api-playbook": playbook.pk,
         "api-enrollment": enrollment.pk,
         "api-run": enrollment.runs.get().pk,
         "api-evaluation": Evaluation.objects.get(run=run).pk,
+        "api-job": Job.objects.create(kind="counting", title="Foreign", actor=home.olga.actor, created_at=MONDAY).pk,
         "api-member": home.priya.pk,
+        "api-data-source": DataSource.open(name="Foreign", by=home.olga, now=MONDAY)[0].pk,
         "api-view": save_view(name="Foreign", **view).pk,
         "external_id": at.external_id,
         "evaluation run": run.pk,
@@ -68,6 +74,8 @@ def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
     return {
         "pk": foreign.get(route.basename),
         "account_id": foreign["api-account"],
+        "job_id": foreign["api-job"],
+        "source_id": foreign["api-data-source"],
         "playbook_id": foreign["api-playbook"],
         "external_id": foreign["external_id"],
     }
@@ -79,7 +87,9 @@ def ask(api: Api, route: Route, address: str) -> Answer:
 
 def test_nothing_is_answered_without_a_key(db: None) -> None:
     answers = {
-        str(route): ask(Api(), route, route.address(pk=1, account_id=1, playbook_id=1, external_id="x"))
+        str(route): ask(
+            Api(), route, route.address(pk=1, account_id=1, job_id=1, source_id=1, playbook_id=1, external_id="x")
+        )
         for route in ROUTES
     }
 

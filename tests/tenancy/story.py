@@ -8,7 +8,22 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-from accounts.models import Account, AccountUser, Conversation, EndUser, Indicator
+from accounts.facts import set_key_role, set_known_cause, set_parent
+from accounts.key_roles import define_role
+from accounts.models import (
+    Account,
+    AccountUser,
+    Conversation,
+    DataSource,
+    EndUser,
+    Indicator,
+    Note,
+    NpsResponse,
+    ReceivedBatch,
+    TraitProblem,
+)
+from cs_platform.jobs.models import Job, JobError, JobFile
+from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
@@ -19,10 +34,25 @@ from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_r
 
 # route name -> variable part of its address -> the object it names
 IDS: Final[dict[str, dict[str, str]]] = {
-    "accounts:address": {"pk": "indicator"},
+    "accounts:ae": {"pk": "account"},
+    "accounts:archive_note": {"pk": "note"},
+    "accounts:assign": {"pk": "indicator"},
+    "accounts:comment": {"pk": "indicator"},
+    "accounts:settle_comment": {"pk": "comment"},
+    "accounts:csm": {"pk": "account"},
     "accounts:detail": {"pk": "account"},
+    "accounts:indicator": {"pk": "indicator"},
+    "accounts:known_cause": {"pk": "account"},
+    "accounts:note": {"pk": "note"},
+    "accounts:parent": {"pk": "account"},
+    "accounts:raise": {"pk": "account"},
+    "accounts:restore_note": {"pk": "archived_note"},
+    "accounts:role": {"pk": "account", "role_id": "sponsor"},
+    "accounts:settle": {"pk": "indicator"},
+    "accounts:trait": {"pk": "account", "trait_id": "stage"},
     "accounts:traits": {"pk": "account"},
     "ctas:add_task": {"pk": "cta"},
+    "accounts:write_note": {"pk": "account"},
     "ctas:close": {"pk": "cta"},
     "ctas:comment": {"pk": "cta"},
     "ctas:detail": {"pk": "cta"},
@@ -36,6 +66,11 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
+    "jobs:cancel": {"pk": "running_job"},
+    "jobs:detail": {"pk": "job"},
+    "jobs:file": {"pk": "export_job"},
+    "jobs:strip": {"pk": "job"},
+    "jobs:undo": {"pk": "job"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
@@ -48,16 +83,27 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:stop": {"pk": "enrollment"},
     "playbooks:switch": {"pk": "playbook"},
     "playbooks:versions": {"pk": "playbook"},
+    "sources:clear": {"pk": "source"},
+    "sources:close": {"pk": "source"},
+    "sources:detail": {"pk": "source"},
+    "sources:retry": {"pk": "source"},
+    "sources:rotate": {"pk": "source"},
+    "users:detail": {"pk": "end_user"},
+    "users:key_contact": {"pk": "end_user", "account_id": "account"},
+    "users:trait": {"pk": "end_user", "trait_id": "mood"},
 }
 # basename of an endpoint -> the object it is about
 API_IDS: Final[dict[str, str]] = {
     "api-account": "account",
     "api-conversation": "conversation",
+    "api-data-source": "source",
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
     "api-indicator": "indicator",
+    "api-job": "job",
     "api-member": "priya",
+    "api-nps-response": "nps_response",
     "api-playbook": "playbook",
     "api-run": "dead_run",
     "api-task": "task",
@@ -66,7 +112,13 @@ API_IDS: Final[dict[str, str]] = {
     "api-view": "view",
 }
 # drawer -> the object its parameter names (settings.DRAWERS)
-DRAWN: Final[dict[str, str]] = {"cta": "cta", "history": "enrollment"}
+DRAWN: Final[dict[str, str]] = {
+    "changes": "account",
+    "cta": "cta",
+    "history": "enrollment",
+    "indicator": "indicator",
+    "user_changes": "end_user",
+}
 
 
 class Id(str):
@@ -75,7 +127,14 @@ class Id(str):
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
 BODIES: Final[dict[str, dict[str, Any]]] = {
-    "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
+    "accounts:export": {"query": "status=any", "bom": "on"},
+    "accounts:bulk": {
+        "ids": Id("account"),
+        "verb": "assign",
+        "bulk-role": "csm",
+        "bulk-member": Id("tom"),
+        "step": "run",
+    },
     "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
     "ctas:comment": {"body": "They called back"},
     "ctas:edit": {"owner": Id("priya"), "due_on": "2026-12-01"},
@@ -88,13 +147,40 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "owner": Id("priya"),
     },
     "ctas:snooze": {"until": "2036-12-01", "reason": "Away"},
+    "accounts:ae": {"member": Id("priya")},
+    "accounts:assign": {"assignee": Id("tom")},
+    "accounts:comment": {"body": "What now?"},
+    "accounts:csm": {"member": Id("tom")},
+    "accounts:known_cause": {"cause": "They moved house", "until": "2199-01-31"},
+    "accounts:note": {"body": "They moved twice"},
+    "accounts:parent": {"parent": Id("holding")},
+    "accounts:raise": {"kind": "risk", "title": "Quiet", "note": "", "assignee": Id("tom")},
+    "accounts:role": {"member": Id("tom")},
+    "accounts:trait": {"trait-{stage}": "Kick-off"},
+    "accounts:traits": {"trait-{stage}": "Kick-off", "trait-{guide}": Id("priya")},
+    "accounts:write_note": {"body": "They moved"},
+    "users:trait": {"trait-{mood}": "good"},
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
     "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
     "dashboard:new-view": {"name": "Kept", "shared": "on"},
+    "nps:survey": {
+        "is_on": "on",
+        "question": "Would you?",
+        "follow_up": "Why?",
+        "thanks": "Thanks",
+        "accent": "#aa0011",
+        "position": "left",
+        "appearance": "dark",
+        "origins": "https://app.example.com",
+        "min_user_age_days": "1",
+        "months_between": "2",
+        "max_showings": "3",
+    },
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:put_away": {"stop": "on"},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
+    "sources:list": {"name": "Another website"},
 }
 
 Story = dict[str, Any]
@@ -105,10 +191,30 @@ def tell(home: Workspace, *, mark: str) -> Story:
     for member in home.people.values():
         Membership.objects.filter(pk=member.pk).update(name=f"{member.name} {mark}")
     traits = {"stage": trait("stage", label=f"Stage {mark}"), "guide": trait("guide", "person", label=f"Guide {mark}")}
+    traits["mood"] = trait("mood", scope="user", label=f"Mood {mark}")
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
-    return objects | _playbooks(home, at, mark) | _work(home, at, person, mark)
+    objects |= {"source": _source(home, mark)}
+    return (
+        objects
+        | _playbooks(home, at, mark)
+        | _work(home, at, person, mark)
+        | _jobs(home, mark)
+        | _answers(at, person, mark)
+        | _sayings(home, at, mark)
+    )
+
+
+def _source(home: Workspace, mark: str) -> DataSource:
+    """With calls that were set aside, and problems of its own and of exports."""
+    source, _ = DataSource.open(name=f"Website {mark}", by=home.olga, now=MONDAY)
+    kept = {"calls": 1, "body": b"", "failed_at": MONDAY, "error": f"ValueError: {mark}"}
+    ReceivedBatch.objects.create(source=source, received_at=MONDAY, **kept)
+    wrong = {"scope": "account", "key": "seats", "outcome": "refused", "reason": "not a number", "sample": mark}
+    for name in (source.actor, "import"):
+        TraitProblem.objects.create(source=name, count=1, first_at=MONDAY, last_at=MONDAY, **wrong)
+    return source
 
 
 def _account(name: str, home: Workspace) -> Account:
@@ -143,6 +249,19 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
         "dead_run": runs["dead"],
         "evaluation": _held_evaluation(playbook),
     }
+
+
+def _jobs(home: Workspace, mark: str) -> Story:
+    verb = {"verb": "assign", "config": {"role": "csm", "member": home.tom.pk}, "selection": {"ids": []}}
+    common = {"kind": "bulk_edit", "params": verb, "actor": home.priya.actor, "member": home.priya}
+    common |= {"created_at": MONDAY, "started_at": MONDAY}
+    done = {"state": "done", "finished_at": database_now()}  # lately enough to be undone, and fetched
+    job = Job.objects.create(title=f"Make Tom the CSM {mark}", failed=1, **common, **done)
+    JobError.objects.create(job=job, position=1, subject=f"Seven {mark}", message=f"Not {mark}")
+    export = Job.objects.create(title=f"Export {mark}", **common | {"kind": "export_accounts"}, **done)
+    JobFile.objects.create(job=export, position=0, content=f"Name\r\n{mark}\r\n".encode())
+    running = Job.objects.create(title=f"Make Tom the AE {mark}", **common)
+    return {"job": job, "export_job": export, "running_job": running}
 
 
 def _kill(run: ActionRun) -> None:
@@ -182,4 +301,27 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
         "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
+    }
+
+
+def _answers(at: Account, person: EndUser, mark: str) -> Story:
+    said = {"score": 9, "comment": f"Splendid {mark}", "answered_at": MONDAY, "source": "survey"}
+    return {"nps_response": NpsResponse.objects.create(account=at, end_user=person, **said)}
+
+
+def _sayings(home: Workspace, at: Account, mark: str) -> Story:
+    """What people wrote down, and whom the account belongs to."""
+    archived = Note.write(at, body=f"Wrong {mark}", by=home.olga, now=MONDAY)
+    archived.archive(now=MONDAY)
+    indicator = Indicator.objects.filter(account=at).latest("pk")
+    holding, sponsor = account(f"Holding {mark}"), define_role(f"Sponsor {mark}")
+    set_parent(at, parent=account(f"Group {mark}"), by=home.olga, now=MONDAY)
+    set_key_role(at, sponsor, member=home.priya, by=home.olga, now=MONDAY)
+    set_known_cause(at, cause=f"Moving {mark}", until=MONDAY.date(), by=home.olga, now=MONDAY)
+    return {
+        "note": Note.write(at, body=f"They moved {mark}", by=home.olga, now=MONDAY),
+        "archived_note": archived,
+        "comment": write_comment(subject=indicator.subject, body=f"I call {mark}", by=home.olga, now=MONDAY),
+        "holding": holding,
+        "sponsor": sponsor,
     }

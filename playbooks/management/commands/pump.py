@@ -1,4 +1,4 @@
-"""Do what is due, without Celery: take calls in, evaluate, apply, deliver. Loops until stopped, or works once."""
+"""Do what is due, without Celery: take calls in, evaluate, apply, deliver, jobs. Loops until stopped, or once."""
 
 import time
 from argparse import ArgumentParser
@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand
 
 from accounts.ingest.draining import drain
 from accounts.retention import forget_old
+from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Heartbeat, WorkDue
@@ -34,6 +35,7 @@ class Command(BaseCommand):
                 forgot_at = time.monotonic()
             for queue in QUEUES:
                 pump(queue)
+            run_jobs()
             Heartbeat.beat(part="worker", now=database_now())
             if once:
                 return

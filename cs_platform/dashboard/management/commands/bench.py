@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from cs_platform.bench.apply import apply
+from cs_platform.bench.cockpit import cockpit
 from cs_platform.bench.evaluate import evaluate
 from cs_platform.bench.measure import circumstances
 from cs_platform.bench.profiles import PROFILES
@@ -26,6 +27,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "evaluate": _evaluate,
     "apply": lambda options: apply(options["runs"]),
     "stop": lambda options: stop(options["enrollments"]),
+    "cockpit": lambda options: cockpit(options["ctas"]),
     "table": lambda options: table(options["accounts"] or PROFILES[options["profile"]].accounts),
 }
 
@@ -41,6 +43,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
+        parser.add_argument("--ctas", type=int, default=1_000_000, help="cockpit: of four tasks each")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,63 @@
+"""Which accounts a bulk edit is about: those ticked, or all that a list holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from accounts.models import Account
+from accounts.rules.sql import Sql, compose
+from accounts.table.asked import asked_table
+from cs_platform.common.statements import fetch
+from cs_platform.tenancy.models import Membership, Tenant
+
+MOST_IDS = 1_000
+NAMES_SHOWN = 5
+_FROM = "FROM accounts_account a WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{where}"
+_COUNT = f"SELECT count(*) {_FROM}"
+_NEXT = f"SELECT a.id {_FROM} AND a.id > {{after}} ORDER BY a.id LIMIT {{limit}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Kept in the job as `{"ids": […]}` or `{"query": "status=any&q=har"}`."""
+
+    ids: tuple[int, ...] = ()
+    query: str | None = None
+
+    @classmethod
+    def of(cls, params: Mapping[str, Any]) -> "Selection":
+        return cls(tuple(params.get("ids", ())), params.get("query"))
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return {"ids": list(self.ids)} if self.query is None else {"query": self.query}
+
+    def among(self, *, tenant: Tenant, member: Membership | None, now: datetime) -> "Chosen":
+        """Raises CannotAsk. `now` is the moment of choosing, so that “today” stays the same through a long job."""
+        if self.query is None:
+            return Chosen(tenant.pk, (compose("a.id = ANY({ids})", ids=Sql("%s", (list(self.ids),))),))
+        _catalogue, state = asked_table(self.query, tenant=tenant, member=member, now=now)
+        return Chosen(tenant.pk, tuple(state.conditions))
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    tenant_id: int
+    conditions: Sequence[Sql]
+
+    def count(self) -> int:
+        return int(self._select(_COUNT)[0][0])
+
+    def next_ids(self, *, after: int, limit: int) -> list[int]:
+        rows = self._select(_NEXT, after=Sql.value(after), limit=Sql.value(limit))
+        return [id for (id,) in rows]
+
+    def names(self) -> list[str]:
+        ids = self.next_ids(after=0, limit=NAMES_SHOWN)
+        return list(Account.objects.filter(pk__in=ids).order_by("pk").values_list("name", flat=True))
+
+    def _select(self, template: str, **parts: Sql) -> list[tuple[Any, ...]]:
+        where = Sql.join("", [compose(" AND {one}", one=one) for one in self.conditions])
+        sql = compose(template, tenant=Sql.value(self.tenant_id), where=where, **parts)
+        return fetch(sql.text, sql.params)

@@ -1,0 +1,29 @@
+"""Why do I have this? The drawer of a CTA names the playbook that opened it, and leads to its history and its stop."""
+
+from ctas.models import Cta
+from ctas.opening import open_cta
+from tests.visitor import Visitor, text
+from tests.world import MONDAY, Workspace, account, apply_now, live, playbook_json
+
+OPEN_CTA = {
+    "key": "cta",
+    "day": 1,
+    "action": "create_cta",
+    "config": {"name": "Call them", "type": "risk", "owner": "csm", "tasks": [{"title": "Dial"}]},
+}
+
+
+def test_a_cta_of_a_playbook_says_which_and_leads_to_its_history(inside: Workspace) -> None:
+    at = account("Harbourline", csm=inside.priya)
+    enrollment = apply_now(live(playbook_json("rescue", steps=[OPEN_CTA])), at, now=MONDAY)
+    shown = text(Visitor(inside.priya).fragment(f"ctas/{Cta.objects.get().pk}/", "drawer"))
+
+    assert "Rescue</b>" in shown
+    assert "day 1 opened this" in shown
+    assert f"history={enrollment.pk}" in shown
+
+
+def test_one_opened_by_hand_names_no_playbook(inside: Workspace) -> None:
+    cta = open_cta(account=account(), name="Call", type="risk", by=inside.priya, now=MONDAY)
+
+    assert 'aria-label="Playbook"' not in text(Visitor(inside.priya).fragment(f"ctas/{cta.pk}/", "drawer"))
