@@ -8,14 +8,11 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-<<<<<<< HEAD
-from accounts.facts import set_key_role, set_known_cause, set_parent
-from accounts.key_roles import define_role
-=======
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.csv_import.files import keep_upload
->>>>>>> 52b0ff9 (Import accounts and users from a CSV file: mapped with guesses, tried without a trace, run as a job, and undone)
+from accounts.facts import set_key_role, set_known_cause, set_parent
+from accounts.key_roles import define_role
 from accounts.models import (
     Account,
     AccountUser,

@@ -31,12 +31,9 @@ RAW_SQL = {
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
-<<<<<<< HEAD
     "accounts/changes.py",
     "accounts/facts.py",
-=======
     "accounts/csv_import/undoing.py",
->>>>>>> 52b0ff9 (Import accounts and users from a CSV file: mapped with guesses, tried without a trace, run as a job, and undone)
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
     "accounts/ingest/history.py",
