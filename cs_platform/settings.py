@@ -310,7 +310,12 @@ CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
-JOB_KINDS = ["accounts.bulk.kind.BulkEdit", "accounts.exports.ExportAccounts"]
+JOB_KINDS = [
+    "accounts.bulk.kind.BulkEdit",
+    "accounts.exports.ExportAccounts",
+    "accounts.csv_import.running.CheckImport",
+    "accounts.csv_import.running.RunImport",
+]
 # What can be done to many accounts at once (accounts/bulk/verbs.py).
 BULK_VERBS = ["accounts.bulk.assign.Assign", "accounts.bulk.set_trait.SetTrait"]
 # `?history=31` opens this drawer beside any page that has one.

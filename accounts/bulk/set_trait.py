@@ -6,6 +6,7 @@ The job is the value's writer, so only what is still its own goes back.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.traits import (
     IMPORT,
+    TABLES,
     Change,
     TraitValueError,
     change_in_words,
@@ -137,7 +139,7 @@ class SetTrait(BulkVerb):
             return Done(refused=dict.fromkeys(account_ids, "The trait does not exist any more. Create it again."))
         present = lock_present(account_ids)
         value = task.config["value"]
-        before = _write(task, definition, {id: Held(value, task.actor, value) for id in present})
+        before = write_values(definition, {id: Held(value, task.actor, value) for id in present}, now=task.now)
         _tell(task, definition, {id: (held.value, value) for id, held in before.items()})
         items = [Item(subject_of(id), held.kept, {"value": value}) for id, held in before.items()]
         return Done(items, refuse_absent(account_ids, before))
@@ -149,7 +151,7 @@ class SetTrait(BulkVerb):
         wanted = {account_id_of(item): item for item in items}
         current = _current(definition.key, lock_present(list(wanted)))
         ours = {id: Held.before(wanted[id]) for id, held in current.items() if held.writer == undone}
-        was = _write(task, definition, ours)
+        was = write_values(definition, ours, now=task.now)
         _tell(task, definition, {id: (held.value, ours[id].value) for id, held in was.items()})
         return {
             item.subject: CHANGED_SINCE if id in current else GONE
@@ -202,8 +204,8 @@ def _current(key: str, account_ids: Sequence[int]) -> dict[int, Held]:
     return {id: Held.read(*found) for id, *found in rows}
 
 
-def _write(task: Task, definition: TraitDefinition, values: Mapping[int, Held]) -> dict[int, Held]:
-    """Value, writer and mirror of each account in one UPDATE; returns what was there."""
+def write_values(definition: TraitDefinition, values: Mapping[int, Held], *, now: datetime) -> dict[int, Held]:
+    """Value, writer and mirror of each account or user in one UPDATE; returns what was there."""
     if not values:
         return {}
     assignments = write_assignments(
@@ -212,7 +214,7 @@ def _write(task: Task, definition: TraitDefinition, values: Mapping[int, Held]) 
     mirror = f"to_jsonb(old.{definition.column})" if definition.column else "old.traits -> %(key)s::text"
     rows = fetch(
         f"""
-        UPDATE accounts_account t SET {assignments}, updated_at = CASE
+        UPDATE {TABLES[TraitDefinition.Scope(definition.scope)]} t SET {assignments}, updated_at = CASE
             WHEN t.traits -> %(key)s::text IS DISTINCT FROM n.value THEN %(now)s ELSE t.updated_at END
         FROM unnest(%(ids)s::bigint[], %(values)s::jsonb[], %(writers)s::text[], %(mirrors)s::jsonb[])
             AS n(id, value, writer, mirror)
@@ -221,7 +223,7 @@ def _write(task: Task, definition: TraitDefinition, values: Mapping[int, Held]) 
         """,
         {
             "tenant": current_tenant_id(),
-            "now": task.now,
+            "now": now,
             "key": definition.key,
             "ids": list(values),
             "values": _jsonb(held.value for held in values.values()),

@@ -37,6 +37,14 @@ SECTIONS: tuple[Section, ...] = (
                 "Who sends data, with which key, and what was wrong with it.",
                 Ability.MANAGE_DATA,
             ),
+            SettingsPage(
+                "imports:list",
+                "inbox",
+                "Import",
+                "Accounts and users from a CSV file, with a dry run and an undo.",
+                Ability.MANAGE_DATA,
+            ),
+            SettingsPage("jobs:list", "list-checks", "Jobs", "Bulk edits, exports and imports, and what came of them."),
         ),
     ),
     Section(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
+from django.core.files.base import File
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.urls.resolvers import RegexPattern
 
@@ -75,7 +76,7 @@ class Route:
         for words in product(*choices.values()):
             yield reverse(self.name, kwargs=fixed | dict(zip(choices, words, strict=True)))
 
-    def body(self, story: Story, **instead: Any) -> dict[str, str]:
+    def body(self, story: Story, **instead: Any) -> dict[str, Any]:
         """What a POST sends; `instead` puts another object in a field's place."""
         plain = {name.format_map(_Ids(story)): value for name, value in BODIES.get(self.name, {}).items()}
         return {name: _value(instead.get(name, value), story) for name, value in plain.items()}
@@ -89,7 +90,9 @@ class _Ids(dict[str, str]):
         super().__init__({name: id_of(found) for name, found in story.items()})
 
 
-def _value(value: Any, story: Story) -> str:
+def _value(value: Any, story: Story) -> Any:
+    if isinstance(value, File):
+        return value
     return id_of(story[value]) if isinstance(value, Id) else id_of(value)
 
 

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from accounts.csv_import.files import keep_upload
 from accounts.facts import set_key_role, set_known_cause, set_parent
 from accounts.key_roles import define_role
 from accounts.models import (
@@ -66,6 +69,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
+    "imports:detail": {"pk": "csv_import"},
     "jobs:cancel": {"pk": "running_job"},
     "jobs:detail": {"pk": "job"},
     "jobs:file": {"pk": "export_job"},
@@ -121,12 +125,22 @@ DRAWN: Final[dict[str, str]] = {
 }
 
 
+class Upload(SimpleUploadedFile):
+    """Sent again and again, always from its beginning."""
+
+    def read(self, *args: Any) -> bytes:
+        self.seek(0)
+        return super().read(*args)
+
+
 class Id(str):
     """In a body: the id of the object of this name. As a field's name: "trait-" and so on before the id."""
 
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
 BODIES: Final[dict[str, dict[str, Any]]] = {
+    "imports:detail": {"to-0": "external_id", "to-1": "fact:name", "step": "check"},
+    "imports:list": {"scope": "account", "file": Upload("a.csv", b"id,name\n1,A\n")},
     "accounts:export": {"query": "status=any", "bom": "on"},
     "accounts:bulk": {
         "ids": Id("account"),
@@ -260,8 +274,11 @@ def _jobs(home: Workspace, mark: str) -> Story:
     JobError.objects.create(job=job, position=1, subject=f"Seven {mark}", message=f"Not {mark}")
     export = Job.objects.create(title=f"Export {mark}", **common | {"kind": "export_accounts"}, **done)
     JobFile.objects.create(job=export, position=0, content=f"Name\r\n{mark}\r\n".encode())
+    upload = keep_upload(
+        [f"id,name\n1,{mark}\n".encode()], scope="account", file_name=f"{mark}.csv", by=home.maya, now=MONDAY
+    )
     running = Job.objects.create(title=f"Make Tom the AE {mark}", **common)
-    return {"job": job, "export_job": export, "running_job": running}
+    return {"job": job, "export_job": export, "running_job": running, "csv_import": upload}
 
 
 def _kill(run: ActionRun) -> None:

@@ -33,6 +33,7 @@ RAW_SQL = {
     "accounts/bulk/writing.py",
     "accounts/changes.py",
     "accounts/facts.py",
+    "accounts/csv_import/undoing.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
     "accounts/ingest/history.py",
