@@ -33,7 +33,7 @@ def report(request: WorkspaceRequest, slug: str) -> HttpResponse:
     context = {
         "wanted": wanted,
         "page": Page.of(wanted, after=Place.read(request.GET.get("older", ""))),
-        "query": _query(request),
+        "query": _query(wanted),
         "most_in_file": MOST_IN_FILE,
     }
     if target_id(request) == "older":
@@ -75,9 +75,11 @@ def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 18 else 0
 
 
-def _query(request: WorkspaceRequest) -> QueryDict:
-    query = request.GET.copy()
-    query.pop("older", None)
+def _query(wanted: Wanted) -> QueryDict:
+    """The address of the same answers."""
+    named = {"group": wanted.group, "segment": wanted.segment, "account": wanted.account, "q": wanted.search}
+    query = QueryDict(mutable=True)
+    query.update({name: str(getattr(value, "pk", value)) for name, value in named.items() if value})
     return query
 
 

@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from math import floor
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,9 +24,11 @@ from accounts.models import (
     HealthReading,
     HealthScore,
     Indicator,
+    NpsResponse,
     Segment,
     SegmentMembership,
 )
+from accounts.nps.fields import NpsFields
 from accounts.rules.fields import FieldSet, FieldSource
 from accounts.rules.health import HealthFields
 from accounts.rules.segments import SegmentFields
@@ -161,6 +165,7 @@ class Builder:
                 IndicatorFields(tuple(TITLES)),
                 SegmentFields([(one.pk, one.name, one.scope, False) for one in self._segments(tenant)]),
                 HealthFields([(self._score(tenant).pk, "Usage", False)]),
+                NpsFields(),
             ]
             made = Workspace(tenant.pk, FieldSet.of(definitions(), sources))
             self._fill(made, members, types, accounts, users)
@@ -210,6 +215,7 @@ class Builder:
         for account in account_ids:
             for title in pick.sample(TITLES, pick.choice([0, 0, 1, 2])):
                 self._indicator(made, account, title)
+        self._answers(made, account_ids, list(user_facts))
         assert EventCount.objects.filter(tenant_id=tenant).exists()
 
     def _account(self, made: Workspace, members: list[Membership], at: int) -> int:
@@ -317,3 +323,33 @@ class Builder:
         if state == "active":
             facts = made.accounts[account]
             made.accounts[account] = Facts(facts.values, facts.events, facts.indicators | {title})
+
+    def _answers(self, made: Workspace, accounts: list[int], users: list[int]) -> None:
+        """Some of the same moment: then the one that came in later counts."""
+        pick, moments = self.random.choice, MOMENTS[1:]
+        rows = [
+            (pick(users), pick([None, *accounts[::2]]), pick(range(11)), pick(moments)) for _ in range(3 * len(users))
+        ]
+        for user, account, score, moment in rows:
+            NpsResponse.objects.create(
+                tenant_id=made.tenant_id, end_user_id=user, account_id=account, score=score, answered_at=moment,
+                source="survey",
+            )  # fmt: skip
+        rows.sort(key=lambda row: row[3])
+        for (_, user), facts in made.ties.items():
+            mine = [row for row in rows if row[0] == user]
+            score, at = (mine[-1][2], mine[-1][3]) if mine else (None, None)
+            facts.values.update({"nps_score": score, "nps_answered_at": at})  # type: ignore[attr-defined]
+        for account, facts in made.accounts.items():
+            here = [row for row in rows if row[1] == account]
+            last = {user: score for user, _, score, _ in here}
+            at = here[-1][3] if here else None
+            facts.values.update({"nps": _net(list(last.values())), "nps_answered_at": at})  # type: ignore[attr-defined]
+
+
+def _net(scores: list[int]) -> float | None:
+    """Promoters less detractors in per cent, halves away from zero."""
+    if not scores:
+        return None
+    net = Fraction(100 * (sum(score > 8 for score in scores) - sum(score < 7 for score in scores)), len(scores))
+    return float(floor(abs(net) + Fraction(1, 2)) * (1 if net > 0 else -1))
