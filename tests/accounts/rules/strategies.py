@@ -69,7 +69,7 @@ def _typed(field: Field, form: Form) -> st.SearchStrategy[Any]:
 
 
 def conditions(fields: FieldSet, subject: Subject) -> st.SearchStrategy[Json]:
-    """A flat choice over all (field, operator) pairs: one draw, then its values. By place, as pairs are long to print."""
+    """A flat choice over all (field, operator) pairs: one draw, then its values. By place: pairs are long to print."""
     pairs = [(field, operator) for field in fields.all(subject) for operator in operators_for(field.type).values()]
     return st.integers(0, len(pairs) - 1).flatmap(lambda at: _condition(*pairs[at]))
 
