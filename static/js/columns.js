@@ -58,8 +58,9 @@ function addressWith(head, width) {
   return address.pathname + address.search;
 }
 
+// The source names the place in the request, by which the server knows that it is asked for the fragment alone.
 function load(address) {
-  htmx.ajax("GET", address, { target: "#results" });
+  htmx.ajax("GET", address, { source: "#results", target: "#results" });
   history.replaceState(history.state, "", address);
 }
 

@@ -69,13 +69,14 @@ def test_columns_are_chosen_moved_resized_and_kept_as_a_view(desk: Page) -> None
     desk.locator("th[data-column=plan] .th-btn").press("Shift+ArrowLeft")
     desk.wait_for_url(re.compile(f"width=plan%3A{dragged - 10}$"))
 
+    desk.wait_for_load_state("networkidle")
     desk.get_by_role("link", name="Save view").click()
     desk.get_by_label("Name").fill("Plans first")
     desk.locator("#dialog").get_by_role("button", name="Save view").click()
-    expect(desk.get_by_role("link", name="Plans first")).to_have_attribute("aria-current", "page")
+    expect(desk.get_by_role("link", name="Plans first", exact=True)).to_have_attribute("aria-current", "page")
 
     desk.goto("/w/orbiton/accounts/")
-    desk.get_by_role("link", name="Plans first").click()
+    desk.get_by_role("link", name="Plans first", exact=True).click()
     desk.wait_for_url(re.compile("view="))
     assert width_of(desk) == dragged - 10
     assert [head.get_attribute("data-column") for head in desk.locator("th[data-column]").all()] == order
