@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from cs_platform.bench import cockpit, measure, table
+from cs_platform.bench import cockpit, ingest, measure, table
 from cs_platform.bench.evaluator import compiled
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
 from cs_platform.bench.profiles import PROFILES, Profile
@@ -22,6 +22,7 @@ KEYS = {
     " speedup_vs_per_playbook enroll_ratio enroll_ratio_0 enroll_ratio_1 enroll_ratio_2"
     " accounts_per_cpu_s rls_ratio equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
+    "ingest": "calls calls_per_s peak_mb equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
     "cockpit": "ctas tasks p95_ms_mine p95_ms_team p95_ms_tasks p95_ms_snoozed p95_ms_closed p95_ms_grouped"
     " p95_ms_filtered equal",
@@ -74,6 +75,13 @@ def test_the_cockpit_shows_what_a_plain_query_finds(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cockpit, "REQUESTS", 1)
     figures = bench("cockpit", "--ctas", "400")
     assert (figures["ctas"], figures["tasks"], figures["equal"]) == (400, 1600, True)
+
+
+def test_calls_sent_over_http_are_all_there_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "KILLS", 1)
+    figures = bench("ingest", "--calls", "400", "--megabytes", "1")
+    assert (figures["calls"], figures["equal"]) == (400, True)
+    assert 0 < figures["peak_mb"] < 400
 
 
 def test_a_database_in_use_is_left_alone() -> None:

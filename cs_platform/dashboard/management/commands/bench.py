@@ -10,6 +10,7 @@ from django.core.management import BaseCommand, CommandError
 from cs_platform.bench.apply import apply
 from cs_platform.bench.cockpit import cockpit
 from cs_platform.bench.evaluate import evaluate
+from cs_platform.bench.ingest import ingest
 from cs_platform.bench.measure import circumstances
 from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
@@ -28,6 +29,7 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "apply": lambda options: apply(options["runs"]),
     "stop": lambda options: stop(options["enrollments"]),
     "cockpit": lambda options: cockpit(options["ctas"]),
+    "ingest": lambda options: ingest(options["calls"], options["megabytes"]),
     "table": lambda options: table(options["accounts"] or PROFILES[options["profile"]].accounts),
 }
 
@@ -44,6 +46,8 @@ class Command(BaseCommand):
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
         parser.add_argument("--ctas", type=int, default=1_000_000, help="cockpit: of four tasks each")
+        parser.add_argument("--calls", type=int, default=50_000, help="ingest: sent over HTTP, in batches of 100")
+        parser.add_argument("--megabytes", type=int, default=1_000, help="ingest: of the export that is loaded")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
