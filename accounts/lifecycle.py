@@ -102,7 +102,9 @@ def shares(rules: Rules, *, tenant: Tenant, now: datetime) -> list[Share]:
     wanted = (
         _wanted(rules, tenant_id=tenant.pk, clock=_clock(tenant, now))
         if rules
-        else Sql("SELECT a.id, a.lifecycle FROM accounts_account a WHERE a.archived_at IS NULL")
+        else Sql(
+            f"SELECT a.id, a.lifecycle FROM accounts_account a WHERE a.tenant_id = {int(tenant.pk)} AND a.archived_at IS NULL"
+        )
     )
     statement = compose(_SHARES, wanted=wanted, tenant=Sql.value(tenant.pk))
     with connection.cursor() as cursor:

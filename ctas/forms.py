@@ -42,7 +42,7 @@ class AccountField(forms.CharField):
 
 class OwnerField(forms.ModelChoiceField):
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(queryset=Membership.objects.none(), empty_label="Nobody", required=False, **kwargs)
+        super().__init__(queryset=None, empty_label="Nobody", required=False, **kwargs)
 
 
 def active_members(tenant_id: int) -> Any:

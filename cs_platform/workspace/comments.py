@@ -12,16 +12,16 @@ MAX_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class Discussion:
     """The newest comments, oldest first."""
 
     comments: Sequence[Comment]
     more: bool  # there are older ones
 
 
-def load_thread(subject: str) -> Thread:
+def load_thread(subject: str) -> Discussion:
     newest = list(Comment.objects.filter(subject=subject, archived_at=None).order_by("-written_at", "-id")[: SHOWN + 1])
-    return Thread(newest[:SHOWN][::-1], len(newest) > SHOWN)
+    return Discussion(newest[:SHOWN][::-1], len(newest) > SHOWN)
 
 
 def write_comment(*, subject: str, body: str, by: Doer, now: datetime) -> Comment:

@@ -27,13 +27,18 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 
 # Modules that speak SQL by themselves. In each, every statement on a workspace's table names tenant_id.
 RAW_SQL = {
+    "accounts/api/filters.py",
     "accounts/bulk/assign.py",
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
     "accounts/changes.py",
-    "accounts/facts.py",
     "accounts/csv_import/undoing.py",
+    "accounts/facts.py",
+    "accounts/fast_traits.py",
+    "accounts/governed.py",
+    "accounts/health/defining.py",
+    "accounts/health/grading.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
     "accounts/ingest/history.py",
@@ -42,8 +47,13 @@ RAW_SQL = {
     "accounts/ingest/subjects.py",
     "accounts/ingest/ties.py",
     "accounts/ingest/upsert.py",
+    "accounts/lifecycle.py",
+    "accounts/matching.py",
     "accounts/models/account.py",
     "accounts/retention.py",
+    "accounts/segments/defining.py",
+    "accounts/segments/moves.py",
+    "accounts/segments/settling.py",
     "accounts/table/page.py",
     "accounts/traits.py",
     "actions/people.py",
@@ -53,8 +63,8 @@ RAW_SQL = {
     "actions/types/update_trait.py",
     "actions/variables.py",
     "cs_platform/common/statements.py",
-    "cs_platform/jobs/leases.py",
     "cs_platform/dev.py",
+    "cs_platform/jobs/leases.py",
     "cs_platform/rest/idempotency.py",
     "cs_platform/tenancy/checks.py",
     "cs_platform/tenancy/clock.py",
@@ -72,12 +82,18 @@ RAW_SQL = {
     "playbooks/retiming.py",
     "playbooks/settlement.py",
     "playbooks/undo.py",
+    "playbooks/versions.py",
 }
 # Puts statements together from parts; what comes out is looked at below.
 COMPILER = "accounts/rules/compile.py"
 # Functions whose statements get the tenant from a part that is put in, or from a table that holds one workspace's rows.
 COMPOSED = {
     ("accounts/models/account.py", "where"): "the rule inside names it, and so does the manager around it",
+    ("accounts/rules/near.py", "alone_accounts"): "account_predicate, the gates inside, names it",
+    ("accounts/rules/near.py", "near_accounts"): "account_predicate, the gates inside, names it",
+    ("accounts/rules/near.py", "near_users"): "user_predicate, the gates inside, names it",
+    ("accounts/rules/segments.py", "current"): "_members, which is put in, names it",
+    ("ctas/columns.py", ""): "_OPEN, which is put in, names it",
     ("playbooks/enrollment.py", "_anchor_dates"): "enroll_subject was filled from one workspace",
 }
 # What a process remembers between requests and tasks: nothing that a workspace may have said, unless it is the key.
@@ -97,7 +113,9 @@ REDIS = {
 }
 LOCKS = {
     "accounts/facts.py": "(its purpose, tenant)",
+    "accounts/health/defining.py": "(its purpose, tenant)",
     "accounts/ingest/run.py": "(its purpose, tenant)",
+    "accounts/segments/defining.py": "(its purpose, tenant)",
     "playbooks/evaluation.py": "(its purpose, tenant)",
     "cs_platform/tenancy/management/commands/prepare_database.py": "one deploy at a time, before anybody works",
 }
