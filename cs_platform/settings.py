@@ -317,7 +317,14 @@ JOB_KINDS = [
     "accounts.csv_import.running.RunImport",
 ]
 # What can be done to many accounts at once (accounts/bulk/verbs.py).
-BULK_VERBS = ["accounts.bulk.assign.Assign", "accounts.bulk.set_trait.SetTrait"]
+BULK_VERBS = [
+    "accounts.bulk.assign.Assign",
+    "accounts.bulk.set_trait.SetTrait",
+    "accounts.bulk.segments.AddToSegment",
+    "accounts.bulk.segments.RemoveFromSegment",
+    "playbooks.bulk.ApplyPlaybook",
+    "playbooks.bulk.StopPlaybook",
+]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {
     "history": "playbooks.views.history.drawer",

@@ -28,6 +28,11 @@ class Task:
     person: str  # "person:3": who asked for it
     now: datetime
 
+    @property
+    def member(self) -> None:
+        """A job is no team member."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
