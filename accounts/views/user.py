@@ -10,6 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts import cards, contacts
 from accounts.models import AccountUser, EndUser
+from accounts.nps_panel import last_answers
 from accounts.places import Place
 from accounts.timeline import GROUPS, Search, doers, load_timeline
 from accounts.views.loading import told, user_or_404
@@ -45,6 +46,7 @@ def _page(request: WorkspaceRequest, user: EndUser) -> dict[str, Any]:
         "habits": contacts.habits_of(user, today=timezone.localdate(request.now)),
         "suppression": contacts.suppression_of(user),
         "conversations": contacts.conversations_with(user),
+        "nps_answers": last_answers(user),
         "traits": cards.shown_traits(user),
         **_timeline(request, user),
     }

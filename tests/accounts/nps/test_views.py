@@ -145,10 +145,13 @@ def test_the_account_page_tells_what_its_users_said(scene: Scene, maya: Visitor)
     assert "Quick" in page
 
 
-def test_a_users_last_answer_stands_first(scene: Scene) -> None:
-    said(scene.ines, 2, ago=100)
-    last = said(scene.ines, 9)
+def test_the_user_page_tells_what_they_said_the_last_first(scene: Scene, maya: Visitor) -> None:
+    said(scene.ines, 2, "Slow", ago=100)
+    last = said(scene.ines, 9, XSS)
     assert last_answers(scene.ines)[0] == last
+    page = maya.page(f"users/{scene.ines.pk}/").content.decode()
+    assert page.index("<b>9</b> promoter") < page.index("<b>2</b> detractor")
+    assert "<script>alert" not in page
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
