@@ -102,9 +102,7 @@ def shares(rules: Rules, *, tenant: Tenant, now: datetime) -> list[Share]:
     wanted = (
         _wanted(rules, tenant_id=tenant.pk, clock=_clock(tenant, now))
         if rules
-        else Sql(
-            f"SELECT a.id, a.lifecycle FROM accounts_account a WHERE a.tenant_id = {int(tenant.pk)} AND a.archived_at IS NULL"
-        )
+        else Sql(f"{_AS_THEY_ARE} AND a.tenant_id = {int(tenant.pk)}")
     )
     statement = compose(_SHARES, wanted=wanted, tenant=Sql.value(tenant.pk))
     with connection.cursor() as cursor:
@@ -147,6 +145,7 @@ WITH wanted AS ({{wanted}}), changed AS (
 SELECT count(*) FROM changed
 """
 
+_AS_THEY_ARE = "SELECT a.id, a.lifecycle FROM accounts_account a WHERE a.archived_at IS NULL"
 _SHARES = """
 WITH wanted AS ({wanted})
 SELECT l, count(*) FILTER (WHERE a.lifecycle = l), count(*) FILTER (WHERE w.lifecycle = l)

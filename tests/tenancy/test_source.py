@@ -89,6 +89,7 @@ COMPILER = "accounts/rules/compile.py"
 # Functions whose statements get the tenant from a part that is put in, or from a table that holds one workspace's rows.
 COMPOSED = {
     ("accounts/models/account.py", "where"): "the rule inside names it, and so does the manager around it",
+    ("accounts/lifecycle.py", ""): "_AS_THEY_ARE gets it where it is used",
     ("accounts/rules/near.py", "alone_accounts"): "account_predicate, the gates inside, names it",
     ("accounts/rules/near.py", "near_accounts"): "account_predicate, the gates inside, names it",
     ("accounts/rules/near.py", "near_users"): "user_predicate, the gates inside, names it",
