@@ -82,7 +82,7 @@ class Asking:
 
     def found(self) -> Found:
         """Count, examples and near misses. Three statements of bounded length and the names, whatever the rule."""
-        count, examples, near = (_or_none(ask) for ask in (self.count, self.examples, self.near))
+        count, examples, near = _or_none(self.count), _or_none(self.examples), _or_none(self.near)
         return Found(self.sentence, count, examples or [], near or [], examples is not None and near is not None)
 
     @property

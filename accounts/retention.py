@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db import connection
@@ -44,7 +44,7 @@ def _limits(tenant: Tenant, now: datetime) -> dict[str, object]:
     }
 
 
-def _forget(tenant: Tenant, table: str, oldest: object, is_over: Callable[[], bool]) -> int:
+def _forget(tenant: Tenant, table: str, oldest: datetime | date, is_over: Callable[[], bool]) -> int:
     total = 0
     try:
         while not is_over():
@@ -58,7 +58,7 @@ def _forget(tenant: Tenant, table: str, oldest: object, is_over: Callable[[], bo
     return total
 
 
-def _bite(tenant_id: int, table: str, oldest: object) -> int:
+def _bite(tenant_id: int, table: str, oldest: datetime | date) -> int:
     """Rows somebody is just writing are left for the next time."""
     with connection.cursor() as cursor:
         cursor.execute(

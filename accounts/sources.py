@@ -123,7 +123,8 @@ def clear_problems(source: str) -> int:
 
 
 def load_set_aside(source: DataSource) -> Sequence[ReceivedBatch]:
-    return ReceivedBatch.objects.set_aside().filter(source=source).defer("body").order_by("pk")[:SHOWN_BATCHES]
+    waiting = ReceivedBatch.objects.set_aside().filter(source=source)
+    return list(waiting.defer("body").order_by("pk")[:SHOWN_BATCHES])
 
 
 _SENDER = "Correct it where it is sent."

@@ -62,7 +62,7 @@ class DataSource(TenantModel):
 
     def _hold(self, key: str) -> None:
         self.token_hash, self.last_four = hash_token(key), key[-4:]
-        Credential.objects.create(token_hash=self.token_hash, kind=Credential.Kind.WRITE_KEY, tenant_id=self.tenant_id)
+        Credential.objects.create(token_hash=self.token_hash, kind=Credential.Kind.WRITE_KEY, tenant=self.tenant)
 
     def remember_receipt(self, *, now: datetime) -> None:
         """At most once a minute, so that a busy source is not a row everybody waits for."""

@@ -71,8 +71,8 @@ def _asked(template: Template, context: Context, account: Account, column: Colum
 
 
 def _template(column: Column) -> Template:
-    found: Template = get_template(column.template).template
-    return found
+    found: Any = get_template(column.template)
+    return found.template  # type: ignore[no-any-return]
 
 
 def _opening(column: Column, width: int | None) -> SafeString:

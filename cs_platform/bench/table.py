@@ -159,7 +159,8 @@ def _deep(playbook: str, traits: dict[str, str], tenant: Tenant, accounts: int) 
                     f" OFFSET (SELECT floor({share} * count({value})) FROM {tables} WHERE a.tenant_id = %s) LIMIT 1",
                     [tenant.pk, tenant.pk],
                 )
-                place = Cursor(*cursor.fetchone(), position=int(share * accounts))
+                reached, id = cursor.fetchone()
+                place = Cursor(reached, id, position=int(share * accounts))
                 yield from (f"sort={key}&{step}={place}" for step in ("after", "before"))
 
 
