@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -17,7 +18,7 @@ from accounts.models import Account, DataSource, EndUser, EventCount, IngestedMe
 from cs_platform.bench.calls import accounts_in, batches, call, lines
 from cs_platform.bench.data import settle_tables
 from cs_platform.bench.door import Delivery, Door, open_door
-from cs_platform.bench.measure import Cost
+from cs_platform.bench.measure import Cost, server_parent, spent_by_family
 from cs_platform.bench.profiles import NOW
 from cs_platform.bench.report import Line, Report, rounded
 from cs_platform.embedded.processes import end_group, spawn
@@ -34,29 +35,42 @@ WRITTEN += ["accounts_ingestedmessage", "accounts_receivedbatch"]
 
 def ingest(calls: int, megabytes: int) -> Report:
     """Measured once over: then the same stream again, then anew while web processes are killed, then a file."""
-    with open_door(os.environ) as door, _worker():
-        _timed("warm-up", door, calls // 10)
-        home, first = _timed("calls", door, calls)
+    with open_door(os.environ) as door, _worker() as worker:
+        stage = Stage(door, worker, server_parent())
+        stage.send("warm-up", calls // 10)
+        home, first = stage.send("calls", calls)
         sums = _sums(home)
-        _home, again = _timed("calls", door, calls)
+        _home, again = stage.send("calls", calls)
         equal = _is_all_there(home, calls) and _sums(home) == sums
-        survivor, killed = _timed("killed", door, calls, kills=KILLS)
+        survivor, killed = stage.send("killed", calls, kills=KILLS)
         equal = equal and _is_all_there(survivor, calls)
-    peak_mb, imported, seconds = _import("export", megabytes)
-    report = {"calls": calls, "calls_per_s": rounded(calls / first), "peak_mb": rounded(peak_mb), "equal": equal}
+    peak_mb, imported, cost = _import("export", megabytes)
+    figures = {"calls": calls, "calls_per_s": rounded(calls / first.wall * 1000), "peak_mb": rounded(peak_mb)}
     rows = {"over HTTP": (calls, first), "the same again": (calls, again), "web processes killed": (calls, killed)}
-    rows["from a file"] = (imported, seconds)
-    return Report(report, [Line(name, n, Cost(0, 0, 1000 * wall)) for name, (n, wall) in rows.items()])
+    rows["from a file"] = (imported, cost)
+    return Report(figures | {"equal": equal}, [Line(name, n, cost) for name, (n, cost) in rows.items()])
 
 
-def _timed(slug: str, door: Door, calls: int, *, kills: int = 0) -> tuple[Tenant, float]:
-    """From the first request to the last row."""
-    tenant, key = _source(slug)
-    bodies = list(batches(calls))
-    began = time.perf_counter()
-    Delivery(door, bodies, key, kills).send()
-    _await_drained(tenant)
-    return tenant, time.perf_counter() - began
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Who works between the sender and the tables: web processes, the worker, the database's server."""
+
+    door: Door
+    worker: int
+    server: int
+
+    def send(self, slug: str, calls: int, *, kills: int = 0) -> tuple[Tenant, Cost]:
+        """From the first request to the last row."""
+        tenant, key = _source(slug)
+        delivery = Delivery(self.door, list(batches(calls)), key, kills)
+        server, client, wall = self._spent(), time.process_time(), time.perf_counter()
+        delivery.send()
+        _await_drained(tenant)
+        wall, client = time.perf_counter() - wall, time.process_time() - client
+        return tenant, Cost((self._spent() - server) * 1000, client * 1000, wall * 1000)
+
+    def _spent(self) -> float:
+        return sum(spent_by_family(pid) for pid in (self.door.parent, self.worker, self.server) if pid)
 
 
 def _source(slug: str) -> tuple[Tenant, str]:
@@ -72,12 +86,12 @@ class _Nobody:
 
 
 @contextmanager
-def _worker() -> Iterator[None]:
+def _worker() -> Iterator[int]:
     """What takes in, as an installation without Celery runs it."""
     environment = {**os.environ, "PUMP_SECONDS": "0.1"}
     process = spawn([sys.executable, ROOT / "manage.py", "pump"], env=environment)
     try:
-        yield
+        yield process.pid
     finally:
         end_group(process)
 
@@ -135,8 +149,8 @@ def _sums(tenant: Tenant) -> list[Any]:
 # --- a large file -----------------------------------------------------------------------------------------------------
 
 
-def _import(slug: str, megabytes: int) -> tuple[float, int, float]:
-    """The most memory it ever held, in MB; calls; seconds."""
+def _import(slug: str, megabytes: int) -> tuple[float, int, Cost]:
+    """The most memory it ever held, in MB; calls; what they cost, the server's share left out."""
     tenant, _ = _source(slug)
     connections.close_all()  # it would idle for minutes
     with NamedTemporaryFile(suffix=".ndjson", dir=_scratch()) as export:
@@ -145,14 +159,15 @@ def _import(slug: str, megabytes: int) -> tuple[float, int, float]:
             export.write(line)
             calls += 1
         export.flush()
-        began = time.perf_counter()
+        wall = time.perf_counter()
         command = [sys.executable, str(ROOT / "manage.py"), "import_segment", export.name, f"--workspace={tenant.slug}"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-    if status:
+        process.returncode = os.waitstatus_to_exitcode(status)  # nobody else can ask for it any more
+        wall = time.perf_counter() - wall
+    if process.returncode:
         raise RuntimeError("import_segment ended with an error")
-    return usage.ru_maxrss / 1024, calls, seconds
+    return usage.ru_maxrss / 1024, calls, Cost(0, 1000 * (usage.ru_utime + usage.ru_stime), 1000 * wall)
 
 
 def _scratch() -> str:

@@ -13,6 +13,8 @@ from typing import Any
 
 from django.db import connections
 
+from cs_platform.chaos.stack import children_of
+
 ROUNDS = 5
 
 
@@ -67,6 +69,29 @@ class _Backend:
     def spent(self) -> float:
         """In seconds."""
         return int(self.path.read_text().split()[0]) / 1e9 if self.is_near else time.perf_counter()
+
+
+def spent_by_family(parent: int) -> float:
+    """Processor seconds of a process, its children, and those of them that have ended."""
+    return _ticks(parent, slice(11, 15)) + sum(_ticks(child, slice(11, 13)) for child in children_of(parent))
+
+
+def _ticks(pid: int, fields: slice) -> float:
+    """By the kernel's own count: 11 to 14 after the name are its time and that of children it has waited for."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    return sum(map(int, stat.rpartition(")")[2].split()[fields])) / os.sysconf("SC_CLK_TCK")
+
+
+def server_parent() -> int:
+    """The postmaster, whose children serve the connections; 0 where the server is elsewhere."""
+    connections["default"].ensure_connection()
+    backend = connections["default"].connection.info.backend_pid
+    if not _command_of(backend).startswith("postgres"):
+        return 0
+    return int(Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _command_of(pid: int) -> str:
