@@ -1,6 +1,7 @@
 from django.urls import re_path
 
 from accounts.api import nps, rules, sources, views
+from accounts.api.imports import ImportViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
 
@@ -14,6 +15,7 @@ router.register("indicators", views.IndicatorViewSet, "api-indicator")
 router.register("rules", rules.RuleViewSet, "api-rule")
 router.register("data-sources", sources.DataSourceViewSet, "api-data-source")
 router.register(sources.SOURCE_PROBLEMS, sources.SourceProblemViewSet, "api-source-problem")
+router.register("imports", ImportViewSet, "api-import")
 router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-problem")
 router.register("nps/responses", nps.NpsResponseViewSet, "api-nps-response")
 router.register("nps/tokens", nps.NpsTokenViewSet, "api-nps-token")

@@ -6,7 +6,17 @@ from uuid import uuid4
 
 import pytest
 
-from accounts.models import Conversation, DataSource, EventType, Indicator, NpsResponse, TimelineEntry, TraitProblem
+from accounts.csv_import.files import keep_upload
+from accounts.models import (
+    Conversation,
+    CsvImport,
+    DataSource,
+    EventType,
+    Indicator,
+    NpsResponse,
+    TimelineEntry,
+    TraitProblem,
+)
 from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
@@ -61,6 +71,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-enrollment": enrollment.pk,
         "api-run": enrollment.runs.get().pk,
         "api-evaluation": Evaluation.objects.get(run=run).pk,
+        "api-import": _upload(home).pk,
         "api-job": Job.objects.create(kind="counting", title="Foreign", actor=home.olga.actor, created_at=MONDAY).pk,
         "api-member": home.priya.pk,
         "api-data-source": DataSource.open(name="Foreign", by=home.olga, now=MONDAY)[0].pk,
@@ -68,6 +79,10 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "external_id": at.external_id,
         "evaluation run": run.pk,
     }
+
+
+def _upload(home: Workspace) -> CsvImport:
+    return keep_upload([b"id,name\n1,Foreign\n"], scope="account", file_name="a.csv", by=home.maya, now=MONDAY)
 
 
 def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:

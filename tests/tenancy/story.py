@@ -104,6 +104,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
+    "api-import": "csv_import",
     "api-indicator": "indicator",
     "api-job": "job",
     "api-member": "priya",
