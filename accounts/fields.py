@@ -7,12 +7,12 @@ from django.conf import settings
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from accounts.models import EventType, HealthScore, Indicator, Segment, TraitDefinition
+from accounts.models import EventType, HealthScore, Indicator, KeyRole, Segment, TraitDefinition
 from accounts.nps.fields import NpsFields
 from accounts.rules.fields import FieldSet, FieldSource
 from accounts.rules.health import HealthFields
 from accounts.rules.segments import SegmentFields
-from accounts.rules.sources import EventFields, IndicatorFields
+from accounts.rules.sources import EventFields, FamilyFields, IndicatorFields, KeyRoleFields
 
 MAX_LISTED = 1_000  # what a picker can show; keys beyond it are still known to rules
 
@@ -26,6 +26,9 @@ def _sources() -> Iterator[FieldSource]:
     yield EventFields(tuple(EventType.objects.order_by("name").values_list("id", "name")))
     titles = Indicator.objects.order_by("title").values_list("title", flat=True).distinct()
     yield IndicatorFields(titles[:MAX_LISTED])  # asked when a picker lists them, and not by every rule that is parsed
+    roles = KeyRole.objects.order_by("position", "id").values_list("id", "key", "name", "archived_at")
+    yield KeyRoleFields(tuple((id, key, name, at is not None) for id, key, name, at in roles))
+    yield FamilyFields()
     yield NpsFields()
     yield SegmentFields(_listed(Segment.objects.order_by("name", "id"), "scope"))
     yield HealthFields(_listed(HealthScore.objects.order_by("position", "id")))

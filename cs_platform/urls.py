@@ -8,6 +8,7 @@ urlpatterns = [
     path("w/<slug:slug>/ctas/", include("ctas.urls")),
     path("w/<slug:slug>/nps/", include("accounts.nps_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
+    path("w/<slug:slug>/settings/", include("accounts.settings_urls")),
     path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
     path("w/<slug:slug>/imports/", include("accounts.import_urls")),

@@ -33,8 +33,16 @@ class TraitsField(serializers.DictField):
     """Typed one by one, against the workspace's definitions, by whoever writes them."""
 
 
+class HeldRolesField(serializers.DictField):
+    child = serializers.IntegerField()
+
+    def to_representation(self, value: Any) -> dict[str, int]:
+        return {held.role.key: held.member_id for held in value.all() if held.role.archived_at is None}
+
+
 class AccountSerializer(serializers.ModelSerializer[Account]):
     traits = TraitsField(read_only=True)
+    roles = HeldRolesField(source="key_roles", read_only=True, help_text="Members' ids by the key of their role.")
 
     class Meta:
         model = Account
@@ -50,6 +58,10 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "timezone",
             "csm",
             "ae",
+            "roles",
+            "parent",
+            "known_cause",
+            "known_cause_until",
             "health",
             "last_seen_at",
             "user_count",
@@ -97,7 +109,19 @@ class TraitSerializer(serializers.ModelSerializer[TraitDefinition]):
 
     class Meta:
         model = TraitDefinition
-        fields = ("id", "scope", "key", "label", "type", "source", "column", "choices", "sortable")
+        fields = (
+            "id",
+            "scope",
+            "key",
+            "label",
+            "type",
+            "source",
+            "column",
+            "choices",
+            "sortable",
+            "description",
+            "archived_at",
+        )
         read_only_fields = fields
 
     def get_sortable(self, definition: TraitDefinition) -> bool:
@@ -113,6 +137,35 @@ class NewTraitSerializer(StrictSerializer):
     label = serializers.CharField(max_length=100)  # type: ignore[assignment]  # Field has an attribute of that name
     type = serializers.ChoiceField(TraitType.choices)
     choices = serializers.ListField(child=serializers.CharField(max_length=200), max_length=200, default=list)
+
+
+class TraitDescriptionSerializer(StrictSerializer):
+    """What is left out stays."""
+
+    label = serializers.CharField(max_length=100, required=False)  # type: ignore[assignment]
+    description = serializers.CharField(max_length=1_000, required=False, allow_blank=True)
+    choices = serializers.ListField(child=serializers.CharField(max_length=200), max_length=200, required=False)
+
+
+class TraitTypeSerializer(StrictSerializer):
+    type = serializers.ChoiceField(TraitType.choices)
+    preview = serializers.BooleanField(default=False, help_text="Only say what it would come to.")
+
+
+class RefusedValueSerializer(serializers.Serializer[Any]):
+    value = serializers.CharField()
+    count = serializers.IntegerField()
+    message = serializers.CharField()
+
+    def to_representation(self, instance: tuple[str, int, str]) -> dict[str, Any]:
+        return dict(zip(("value", "count", "message"), instance, strict=True))
+
+
+class RetypingSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    kept = serializers.IntegerField(help_text="Values that fit the new type.")
+    lost = serializers.IntegerField(help_text="Values that do not, and are cleared.")
+    refused = RefusedValueSerializer(many=True, help_text="The most frequent of these.")
 
 
 class EventTypeSerializer(serializers.ModelSerializer[EventType]):
@@ -238,6 +291,11 @@ class NewUserSerializer(UserFactsSerializer):
 
 class TraitEditsSerializer(StrictSerializer):
     traits = TraitsField(help_text="Custom traits only; null clears one.")
+
+
+class KeyContactSerializer(StrictSerializer):
+    account = serializers.IntegerField(help_text="One the user belongs to.")
+    is_key_contact = serializers.BooleanField(default=True)
 
 
 class BulkSerializer(StrictSerializer):

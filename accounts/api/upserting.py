@@ -23,6 +23,10 @@ class UpsertViewSet(ApiViewSet):
     kind: ClassVar[upserts.Kind]
     scope: ClassVar[TraitDefinition.Scope]
     facts_serializer: ClassVar[Any]
+    edits_serializer: ClassVar[Any] = serializers.TraitEditsSerializer
+
+    def edit_facts(self, subject: Any, checked: dict[str, Any]) -> None:
+        """What a PATCH may change beside traits."""
 
     def create(self, request: Request) -> Response:
         checked = self.valid(self.kind.item)
@@ -33,7 +37,9 @@ class UpsertViewSet(ApiViewSet):
 
     def partial_update(self, request: Request, pk: str) -> Response:
         subject = self.get_object()
-        self._edit(subject, self.valid(serializers.TraitEditsSerializer)["traits"])
+        checked = self.valid(self.edits_serializer)
+        self.edit_facts(subject, checked)
+        self._edit(subject, checked.get("traits", {}))
         return self.answer(self.get_queryset().get(pk=subject.pk))
 
     @action(detail=False, url_path=BY_EXTERNAL_ID)

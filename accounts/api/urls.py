@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from accounts.api import nps, rules, sources, views
+from accounts.api import discussion, history, key_roles, notes, nps, rules, sources, views
 from accounts.api.imports import ImportViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
@@ -8,6 +8,12 @@ from cs_platform.rest.viewsets import IDS
 router = ApiRouter()
 router.register("accounts", views.AccountViewSet, "api-account")
 router.register(f"accounts/(?P<account_id>{IDS})/timeline", views.TimelineViewSet, "api-timeline")
+router.register(f"accounts/(?P<account_id>{IDS})/changes", history.AccountChangesViewSet, "api-account-change")
+router.register(f"users/(?P<user_id>{IDS})/changes", history.UserChangesViewSet, "api-user-change")
+router.register("notes", notes.NoteViewSet, "api-note")
+router.register("key-roles", key_roles.KeyRoleViewSet, "api-key-role")
+COMMENTS = f"indicators/(?P<indicator_id>{IDS})/comments"
+router.register(COMMENTS, discussion.IndicatorCommentViewSet, "api-indicator-comment")
 router.register("users", views.UserViewSet, "api-user")
 router.register("traits", views.TraitViewSet, "api-trait")
 router.register("events", views.EventViewSet, "api-event")

@@ -1,7 +1,9 @@
 """Accounts, users and what is known about them."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -10,9 +12,11 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.api import filters, serializers, upserts
+from accounts import trait_settings
+from accounts.api import facts, filters, serializers, upserts
 from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
 from accounts.api.upserting import BULK_COST, UpsertViewSet
+from accounts.contacts import set_key_contact
 from accounts.definitions import CannotDefine, define_trait
 from accounts.models import (
     Account,
@@ -24,6 +28,8 @@ from accounts.models import (
     TraitDefinition,
     TraitProblem,
 )
+from accounts.trait_settings import CannotChange
+from accounts.traits import choice_values
 from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
@@ -41,8 +47,8 @@ from cs_platform.tenancy.roles import Ability
         status=201,
     ),
     partial_update=documented(
-        "Edit custom traits of an account",
-        request=serializers.TraitEditsSerializer,
+        "Edit an account as a person does",
+        request=facts.AccountEditsSerializer,
         answers=serializers.AccountSerializer,
     ),
     by_external_id=documented("Read an account by its external id", answers=serializers.AccountSerializer),
@@ -73,6 +79,14 @@ class AccountViewSet(Listed, Retrieved, UpsertViewSet):
         "created_at": "created_at",
     }
     default_ordering = "name"
+
+    edits_serializer = facts.AccountEditsSerializer
+
+    def rows(self) -> QuerySet[Account]:
+        return Account.objects.prefetch_related("key_roles__role")
+
+    def edit_facts(self, subject: Account, checked: dict[str, Any]) -> None:
+        facts.edit_facts(subject, checked, by=self.caller, now=self.now)
 
     @documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
     @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
@@ -140,6 +154,18 @@ class UserViewSet(Listed, Retrieved, UpsertViewSet):
     def put_by_external_id(self, request: Request, external_id: str) -> Response:
         return super().put_by_external_id(request, external_id)
 
+    @documented(
+        "Say who is a key contact", request=serializers.KeyContactSerializer, answers=serializers.UserSerializer
+    )
+    @action(detail=True, methods=["post"], url_path="key-contact")
+    def key_contact(self, request: Request, pk: str) -> Response:
+        user, checked = self.get_object(), self.valid(serializers.KeyContactSerializer)
+        tie = user.account_users.filter(account_id=checked["account"]).select_related("end_user").first()
+        if tie is None:
+            raise Invalid(faults=[Fault("/account", "The user does not belong to an account with this id.")])
+        set_key_contact(tie, is_key=checked["is_key_contact"], by=self.caller, now=self.now)
+        return self.fresh(user)
+
 
 @extend_schema_view(
     list=documented("List traits", answers=serializers.TraitSerializer, many=True),
@@ -167,6 +193,56 @@ class TraitViewSet(Listed, Retrieved, ApiViewSet):
         except CannotDefine as refusal:
             raise Invalid(faults=[Fault(f"/{refusal.field}", str(refusal))]) from None
         return self.answer(definition, status=HTTPStatus.CREATED)
+
+    @documented(
+        "Rename or describe a trait, or change its choices",
+        request=serializers.TraitDescriptionSerializer,
+        answers=serializers.TraitSerializer,
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        definition, checked = self.get_object(), self.valid(serializers.TraitDescriptionSerializer)
+        present = {"label": definition.label, "description": definition.description}
+        choices = checked.get("choices", choice_values(definition))
+        with _refusals("choices"):
+            trait_settings.describe_trait(definition, **(present | checked | {"choices": choices}))
+        return self.fresh(definition)
+
+    @documented("Archive a trait", answers=serializers.TraitSerializer)
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        definition = self.get_object()
+        trait_settings.archive_trait(definition, now=self.now)
+        return self.fresh(definition)
+
+    @documented("Bring an archived trait back", answers=serializers.TraitSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        definition = self.get_object()
+        trait_settings.restore_trait(definition)
+        return self.fresh(definition)
+
+    @documented(
+        "Change the type of a trait, or see what that would clear",
+        request=serializers.TraitTypeSerializer,
+        answers=serializers.RetypingSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="type")
+    def change_type(self, request: Request, pk: str) -> Response:
+        definition, checked = self.get_object(), self.valid(serializers.TraitTypeSerializer)
+        with _refusals("type"):
+            if checked["preview"]:
+                retyping = trait_settings.preview_type(definition, checked["type"])
+            else:
+                retyping = trait_settings.change_type(definition, checked["type"], by=self.caller, now=self.now)
+        return Response(serializers.RetypingSerializer(retyping).data)
+
+
+@contextmanager
+def _refusals(name: str) -> Iterator[None]:
+    try:
+        yield
+    except CannotChange as refusal:
+        raise Invalid(faults=[Fault(f"/{name}", str(refusal))]) from None
 
 
 @extend_schema_view(list=documented("List events", answers=serializers.EventTypeSerializer, many=True))

@@ -115,6 +115,7 @@ BUILT_IN: tuple[Field, ...] = (
     _built_in(Subject.ACCOUNT, "health", "Health", FieldType.NUMBER, "a.health"),
     _built_in(Subject.ACCOUNT, "last_seen_at", "Last seen", FieldType.MOMENT, "a.last_seen_at"),
     _built_in(Subject.ACCOUNT, "user_count", "Number of users", FieldType.NUMBER, "a.user_count"),
+    _built_in(Subject.ACCOUNT, "known_cause_until", "Known cause until", FieldType.DATE, "a.known_cause_until"),
     _built_in(Subject.USER, "name", "Name", FieldType.TEXT, "u.name"),
     _built_in(Subject.USER, "email", "Email", FieldType.TEXT, "u.email"),
     _built_in(Subject.USER, "role", "Role", FieldType.TEXT, "au.role"),

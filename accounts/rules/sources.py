@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from accounts.rules.aggregates import Aggregate
 from accounts.rules.fields import Field, FieldType, Subject
 from accounts.rules.grammar import Leaf
 from accounts.rules.operators import Form, arguments, condition
@@ -111,3 +112,70 @@ class IndicatorFields:
             IndicatorRelation(title),
             group="Indicators",
         )
+
+
+_HELD = """
+    SELECT k.account_id, k.member_id FROM accounts_accountrole k WHERE k.tenant_id = {tenant} AND k.role_id = {role}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRoleFields:
+    """`role:<key>` on accounts, for the roles of the workspace's own. An archived one is known and not offered."""
+
+    roles: tuple[tuple[int, str, str, bool], ...]  # id, key, name, whether it is archived
+
+    def fields(self, subject: Subject) -> Iterable[Field]:
+        offered = (one for one in self.roles if subject is Subject.ACCOUNT and not one[-1])
+        return (self._field(id, key, name) for id, key, name, _ in offered)
+
+    def find(self, subject: Subject, key: str) -> Field | None:
+        prefix, _, wanted = key.partition(":")
+        if prefix != "role" or subject is not Subject.ACCOUNT:
+            return None
+        return next((self._field(id, known, name) for id, known, name, _ in self.roles if known == wanted), None)
+
+    def _field(self, id: int, key: str, name: str) -> Field:
+        held = Aggregate(_HELD, Subject.ACCOUNT, (("role", id),))
+        return Field(f"role:{key}", name, FieldType.PERSON, Subject.ACCOUNT, held, group="Key roles")
+
+
+_PARENT = """
+    SELECT c.id, p.name FROM accounts_account c
+    JOIN accounts_account p ON p.tenant_id = c.tenant_id AND p.id = c.parent_id
+    WHERE c.tenant_id = {tenant} AND p.archived_at IS NULL
+"""
+_CHILDREN = """
+    SELECT c.parent_id, count(*) FROM accounts_account c
+    WHERE c.tenant_id = {tenant} AND c.parent_id IS NOT NULL AND c.archived_at IS NULL GROUP BY 1
+"""
+
+
+class FamilyFields:
+    """`parent`, the name of the account above, and `children`, the number of those below."""
+
+    def fields(self, subject: Subject) -> Iterable[Field]:
+        return (field for field in _FAMILY if field.subject is subject)
+
+    def find(self, subject: Subject, key: str) -> Field | None:
+        return next((field for field in self.fields(subject) if field.key == key), None)
+
+
+_FAMILY = (
+    Field(
+        "parent",
+        "Parent account",
+        FieldType.TEXT,
+        Subject.ACCOUNT,
+        Aggregate(_PARENT, Subject.ACCOUNT),
+        group="Company",
+    ),
+    Field(
+        "children",
+        "Number of child accounts",
+        FieldType.NUMBER,
+        Subject.ACCOUNT,
+        Aggregate(_CHILDREN, Subject.ACCOUNT, missing=0),
+        group="Company",
+    ),
+)

@@ -22,7 +22,7 @@ NOT_YOURS = "Only its author can do that to a note"
 def write_note(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     account, form = account_or_404(pk), NoteForm(request.POST)
     if not form.is_valid():
-        context = {"account": account, "form": form, "notes": load_notes(account)}
+        context = {"account": account, "note_form": form, "notes": load_notes(account)}
         fragments = {"notes": "accounts/_notes.html"}
         return render_page(request, "accounts/notes.html", context, fragments=fragments, status=422)
     Note.write(account, body=form.cleaned_data["body"], by=request.membership, now=request.now)

@@ -31,6 +31,20 @@ SECTIONS: tuple[Section, ...] = (
         "Data",
         (
             SettingsPage(
+                "traits:list",
+                "tag",
+                "Traits",
+                "What is known about accounts and users: types, choices, and what your team edits.",
+                Ability.MANAGE_DATA,
+            ),
+            SettingsPage(
+                "traits:roles",
+                "users",
+                "Key roles",
+                "Who looks after an account, beside CSM and AE.",
+                Ability.MANAGE_DATA,
+            ),
+            SettingsPage(
                 "sources:list",
                 "plug-zap",
                 "Data sources",

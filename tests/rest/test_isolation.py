@@ -7,12 +7,14 @@ from uuid import uuid4
 import pytest
 
 from accounts.csv_import.files import keep_upload
+from accounts.key_roles import define_role
 from accounts.models import (
     Conversation,
     CsvImport,
     DataSource,
     EventType,
     Indicator,
+    Note,
     NpsResponse,
     TimelineEntry,
     TraitProblem,
@@ -73,6 +75,8 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-evaluation": Evaluation.objects.get(run=run).pk,
         "api-import": _upload(home).pk,
         "api-job": Job.objects.create(kind="counting", title="Foreign", actor=home.olga.actor, created_at=MONDAY).pk,
+        "api-key-role": define_role("Foreign").pk,
+        "api-note": Note.write(at, body="Foreign", by=home.olga, now=MONDAY).pk,
         "api-member": home.priya.pk,
         "api-data-source": DataSource.open(name="Foreign", by=home.olga, now=MONDAY)[0].pk,
         "api-view": save_view(name="Foreign", **view).pk,
@@ -89,6 +93,8 @@ def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
     return {
         "pk": foreign.get(route.basename),
         "account_id": foreign["api-account"],
+        "user_id": foreign["api-user"],
+        "indicator_id": foreign["api-indicator"],
         "job_id": foreign["api-job"],
         "source_id": foreign["api-data-source"],
         "playbook_id": foreign["api-playbook"],
@@ -103,7 +109,11 @@ def ask(api: Api, route: Route, address: str) -> Answer:
 def test_nothing_is_answered_without_a_key(db: None) -> None:
     answers = {
         str(route): ask(
-            Api(), route, route.address(pk=1, account_id=1, job_id=1, source_id=1, playbook_id=1, external_id="x")
+            Api(),
+            route,
+            route.address(
+                pk=1, account_id=1, user_id=1, indicator_id=1, job_id=1, source_id=1, playbook_id=1, external_id="x"
+            ),
         )
         for route in ROUTES
     }

@@ -229,6 +229,7 @@ class Builder:
             "lifecycle": pick(["subscribed", "subscribed", "trialing", "churned", "ignored"]),
             "renewal_on": pick(DATES),
             "trial_end_on": pick(DATES),
+            "known_cause_until": pick(DATES),
             "created_at": pick(MOMENTS[1:]),
             "health": pick([None, 0.0, 49.5, 100.0]),
             "last_seen_at": pick(MOMENTS),

@@ -1,0 +1,85 @@
+"""Settings of traits: a new type is shown before it happens, values follow, and a built-in field gets its feeder."""
+
+import pytest
+
+from accounts.changes import load_history
+from accounts.models import Account
+from accounts.trait_settings import (
+    CannotChange,
+    change_type,
+    describe_trait,
+    feed_column,
+    preview_type,
+    stop_feeding,
+    usage_of,
+)
+from tests.visitor import Visitor, text
+from tests.world import MONDAY, Workspace, account, trait
+
+
+def test_another_type_is_previewed_then_kept_values_move_and_others_are_cleared(inside: Workspace) -> None:
+    seats = trait("seats")
+    for name, value in (("A", "12"), ("B", "12"), ("C", "many")):
+        account(name, traits={"seats": value}, t01=value)
+    preview = preview_type(seats, "number")
+    assert (preview.kept, preview.lost, [one[0] for one in preview.refused]) == (2, 1, ["many"])
+
+    change_type(seats, "number", by=inside.olga, now=MONDAY)
+    first, last = Account.objects.get(name="A"), Account.objects.get(name="C")
+    assert (first.traits, first.n01, first.t01) == ({"seats": 12}, 12.0, None)
+    assert (last.traits, last.n01, last.t01) == ({}, None, None)
+    assert (seats.type, seats.slot) == ("number", "n01")
+    [cleared] = load_history(last).changes
+    assert cleared.after is None
+
+
+def test_what_feeds_a_field_or_is_fast_keeps_its_type(inside: Workspace) -> None:
+    for definition in (trait("tier", column="plan"), trait("size", is_fast=True), trait("guide", "person")):
+        with pytest.raises(CannotChange):
+            preview_type(definition, "number")
+
+
+def test_a_trait_can_feed_a_built_in_field_and_stop(inside: Workspace) -> None:
+    tier = trait("tier")
+    account("A", traits={"tier": "Gold"}, t01="Gold", plan="Old")
+    feed_column(tier, "plan")
+    assert (Account.objects.get().plan, tier.column, tier.slot) == ("Gold", "plan", None)
+
+    stop_feeding(tier)
+    assert (Account.objects.get().plan, Account.objects.get().t01, tier.column) == ("Gold", "Gold", "")
+    with pytest.raises(CannotChange, match="type"):
+        feed_column(tier, "mrr_cents")
+
+
+def test_names_and_choices_are_checked(inside: Workspace) -> None:
+    stage = trait("stage", "choice")
+    describe_trait(stage, label=" Phase ", description="How far", choices=["A", "B", "A"])
+    assert (stage.label, stage.choices) == ("Phase", ["A", "B"])
+    with pytest.raises(CannotChange):
+        describe_trait(stage, label=" ", description="", choices=[])
+
+
+def test_values_are_counted(inside: Workspace) -> None:
+    stage, other = trait("stage"), trait("other")
+    account("A", traits={"stage": "x"})
+
+    assert usage_of([stage, other]) == {stage.pk: 1, other.pk: 0}
+
+
+def test_an_archived_trait_leaves_the_account_page(inside: Workspace) -> None:
+    stage, at = trait("stage", label="Renewal stage"), account("A")
+    maya = Visitor(inside.maya)
+    assert "Renewal stage" in text(maya.page(f"accounts/{at.pk}/"))
+    maya.submit(f"settings/traits/{stage.pk}/archive/")
+
+    assert "Renewal stage" in text(maya.page("settings/traits/"))
+    assert "Renewal stage" not in text(maya.page(f"accounts/{at.pk}/"))
+
+
+def test_the_page_shows_what_a_type_would_clear(inside: Workspace) -> None:
+    seats = trait("seats")
+    account("A", traits={"seats": "many"}, t01="many")
+    shown = text(Visitor(inside.maya).page(f"settings/traits/{seats.pk}/?type=number"))
+
+    assert "1 would be cleared" in shown
+    assert "“many” is not a number." in shown
