@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from accounts.models import DataSource, EndUser, Segment
+from cs_platform.tenancy.audit import COMMAND_LINE
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Membership
 
@@ -73,4 +74,5 @@ _SYSTEM_ACTORS = {
     "import": Actor("an import", "download"),
     "lifecycle-rules": Actor("the lifecycle rules", "refresh-cw"),
     "engine": Actor("the engine", "workflow"),
+    COMMAND_LINE: Actor("the command line", "settings"),
 }

@@ -1,11 +1,14 @@
 """Defining a custom trait: its key is free, and it gets the next slot of its family while there is one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from accounts.ingest.definitions import TRAITS_LIMIT
 from accounts.models import TraitDefinition
 from accounts.models.slots import slot_names
 from accounts.models.traits import SLOT_FAMILY, TraitType
+from cs_platform.tenancy.audit import record
+from cs_platform.tenancy.models import Doer
 
 
 class CannotDefine(Exception):
@@ -16,7 +19,9 @@ class CannotDefine(Exception):
         self.field = field
 
 
-def define_trait(*, scope: str, key: str, label: str, type: str, choices: Sequence[str] = ()) -> TraitDefinition:
+def define_trait(
+    *, scope: str, key: str, label: str, type: str, choices: Sequence[str] = (), by: Doer, now: datetime
+) -> TraitDefinition:
     """Two at the same moment cannot take one slot: a unique constraint refuses the later."""
     known = TraitDefinition.objects.filter(scope=scope)
     if known.filter(key=key).exists():
@@ -27,6 +32,10 @@ def define_trait(*, scope: str, key: str, label: str, type: str, choices: Sequen
         raise CannotDefine("choices", "Only a single choice has choices.")
     taken = set(known.values_list("slot", flat=True))
     slot = next((name for name in slot_names(SLOT_FAMILY[type]) if name not in taken), None)
-    return TraitDefinition.objects.create(
+    definition = TraitDefinition.objects.create(
         scope=scope, key=key, label=label, type=type, slot=slot, choices=list(dict.fromkeys(choices))
     )
+    said = {"scope": scope, "key": key, "type": type, "choices": definition.choices}
+    about = {"subject_type": "trait", "subject_id": definition.pk, "name": label}
+    record(verb="trait.defined", **about, after=said, by=by, now=now)
+    return definition

@@ -1,11 +1,13 @@
 """The form of the survey's settings."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
 
 from accounts.models import NpsSurvey
 from accounts.nps import survey as settings
+from cs_platform.tenancy.models import Doer
 
 WORDS_LIMIT = 200
 
@@ -68,10 +70,10 @@ class NpsSurveyForm(forms.Form):
             self.add_error("origins", str(refusal))
         return self.cleaned_data
 
-    def save(self) -> NpsSurvey:
+    def save(self, *, by: Doer, now: datetime) -> NpsSurvey:
         changes = dict(self.cleaned_data)
         theme = {name: changes.pop(name) for name in settings.THEME}
-        return settings.change_survey(**changes, theme=theme)
+        return settings.change_survey(**changes, theme=theme, by=by, now=now)
 
 
 def initial_of(survey: NpsSurvey) -> dict[str, Any]:

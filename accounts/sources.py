@@ -8,7 +8,8 @@ from typing import Any
 from django.db.models import Count, Q, Sum
 
 from accounts.models import DataSource, ReceivedBatch, TraitProblem
-from cs_platform.tenancy.models import AuditEntry, Doer
+from cs_platform.tenancy.audit import record
+from cs_platform.tenancy.models import Doer
 
 LIMIT = 100
 SHOWN_PROBLEMS = 200
@@ -26,32 +27,35 @@ def open_source(*, name: str, by: Doer, now: datetime) -> tuple[DataSource, str]
     if DataSource.objects.filter(revoked_at__isnull=True).count() >= LIMIT:
         raise TooManySources(f"A workspace has at most {LIMIT} data sources. Close one that is not used any more.")
     source, key = DataSource.open(name=name, by=by, now=now)
-    _write_down("opened", source, by=by, now=now)
+    _write_down("opened", source, after={"last_four": source.last_four}, by=by, now=now)
     return source, key
 
 
 def rotate_key(source: DataSource, *, by: Doer, now: datetime) -> str:
+    before = {"last_four": source.last_four}
     key = source.rotate()
-    _write_down("key_rotated", source, by=by, now=now)
+    _write_down("key_rotated", source, before=before, after={"last_four": source.last_four}, by=by, now=now)
     return key
+
+
+def rename_source(source: DataSource, *, name: str, by: Doer, now: datetime) -> None:
+    before = {"name": source.name}
+    source.name = name
+    source.save(update_fields=["name"])
+    if before != {"name": name}:
+        _write_down("renamed", source, before=before, after={"name": name}, by=by, now=now)
 
 
 def close_source(source: DataSource, *, by: Doer, now: datetime) -> bool:
     closed = source.revoke(now=now)
     if closed:
-        _write_down("closed", source, by=by, now=now)
+        _write_down("closed", source, before={"last_four": source.last_four}, by=by, now=now)
     return closed
 
 
-def _write_down(verb: str, source: DataSource, *, by: Doer, now: datetime) -> None:
-    AuditEntry.objects.create(
-        at=now,
-        actor=by.actor,
-        verb=f"data_source.{verb}",
-        subject_type="data_source",
-        subject_id=str(source.pk),
-        detail={"name": source.name, "last_four": source.last_four},
-    )
+def _write_down(verb: str, source: DataSource, *, by: Doer, now: datetime, **change: Any) -> None:
+    about = {"subject_type": "data_source", "subject_id": source.pk, "name": source.name}
+    record(verb=f"data_source.{verb}", **about, **change, by=by, now=now)
 
 
 # --- what to show -----------------------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ from accounts.rules.compile import Audience, chunked, one_pass_accounts, one_pas
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from accounts.rules.sql import Clock, Sql
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Membership, Tenant, WorkDue
+from cs_platform.tenancy.models import Doer, Membership, Tenant, WorkDue
 from playbooks import undo
 from playbooks.definition import audience_of
 from playbooks.enrollment import Application, anchor_columns, enroll_selected
@@ -94,18 +95,19 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
         return run
 
 
-def evaluate_now(tenant: Tenant, *, by: Membership | None, now: datetime) -> EvaluationRun:
+def evaluate_now(tenant: Tenant, *, by: Doer | None, now: datetime) -> EvaluationRun:
     """The same look, whenever a person (or an integration) asks. Raises UnderWay."""
     with tenant_context(tenant.pk):
         _wait_for_others(tenant)
         local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
-        run = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by)
+        run = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by.member if by else None)
         assert run is not None
+        record(verb="evaluation.asked", subject_type="evaluation_run", subject_id=run.pk, by=by, now=now)
         _evaluate(tenant, run, now=now)
         return run
 
 
-def release(evaluation: Evaluation, *, by: str, now: datetime) -> Evaluation | None:
+def release(evaluation: Evaluation, *, by: Doer, now: datetime) -> Evaluation | None:
     """Let a held evaluation through: the playbook is looked at again, now, without the brake. None: already settled.
 
     Raises UnderWay.
@@ -121,14 +123,20 @@ def release(evaluation: Evaluation, *, by: str, now: datetime) -> Evaluation | N
         return run.evaluations.first()
 
 
-def drop(evaluation: Evaluation, *, by: str, now: datetime) -> bool:
+def drop(evaluation: Evaluation, *, by: Doer, now: datetime) -> bool:
     """Let a held evaluation go without effect. The next one may be held again."""
-    return _settle(evaluation, Evaluation.State.DROPPED, by=by, now=now)
+    with transaction.atomic():
+        return _settle(evaluation, Evaluation.State.DROPPED, by=by, now=now)
 
 
-def _settle(evaluation: Evaluation, state: str, *, by: str, now: datetime) -> bool:
+def _settle(evaluation: Evaluation, state: str, *, by: Doer, now: datetime) -> bool:
     held = Evaluation.objects.filter(pk=evaluation.pk, state=Evaluation.State.HELD)
-    return held.update(state=state, settled_at=now, settled_by=by) == 1
+    if not held.update(state=state, settled_at=now, settled_by=by.actor):
+        return False
+    about = {"subject_type": "evaluation", "subject_id": evaluation.pk, "name": evaluation.playbook.name}
+    found = {"would_enroll": evaluation.would_enroll, "limit": evaluation.limit}
+    record(verb=f"evaluation.{state}", **about, before=found, by=by, now=now)
+    return True
 
 
 def _open_run(trigger: str, local_date: Any, *, now: datetime, by: Membership | None = None) -> EvaluationRun | None:

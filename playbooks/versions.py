@@ -6,8 +6,9 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.fields import workspace_fields
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Doer, Membership, WorkDue
+from cs_platform.tenancy.models import Doer, WorkDue
 from playbooks.definition import Definition, StepSpec, parse, step_json
 from playbooks.leases import next_due
 from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
@@ -22,7 +23,7 @@ class NotPossible(Exception):
     """The playbook is not in a state that allows this; the text says what to do."""
 
 
-def import_playbook(data: Any, *, by: Membership | None, now: datetime) -> Playbook:
+def import_playbook(data: Any, *, by: Doer | None, now: datetime) -> Playbook:
     """Create or revise the playbook of this key, as its draft. Raises DefinitionErrors."""
     definition = parse(data, fields=workspace_fields())
     with transaction.atomic():
@@ -30,11 +31,12 @@ def import_playbook(data: Any, *, by: Membership | None, now: datetime) -> Playb
         if _says_the_same(playbook, definition):
             return playbook
         playbook.versions.filter(published_at__isnull=True).delete()
-        _write_version(playbook, definition, now=now)
+        version = _write_version(playbook, definition, now=now)
+        _write_down("imported", playbook, after={"draft": version.number}, by=by, now=now)
     return playbook
 
 
-def publish(playbook: Playbook, *, by: Membership | None, now: datetime) -> PlaybookVersion:
+def publish(playbook: Playbook, *, by: Doer | None, now: datetime) -> PlaybookVersion:
     """Make the draft what future enrollments follow; running ones stay on their version. Without a draft, no change."""
     with transaction.atomic():
         playbook = Playbook.objects.select_for_update().get(pk=playbook.pk)
@@ -44,18 +46,26 @@ def publish(playbook: Playbook, *, by: Membership | None, now: datetime) -> Play
                 raise NotPossible("There is nothing to publish yet. Import or draft the playbook first.")
             return playbook.version
         parse(exported(playbook, draft), fields=workspace_fields())  # fields may have gone since it was drafted
-        PlaybookVersion.objects.filter(pk=draft.pk).update(published_at=now, published_by=by)
+        PlaybookVersion.objects.filter(pk=draft.pk).update(published_at=now, published_by=by.member if by else None)
         Playbook.objects.filter(pk=playbook.pk).update(version=draft)
+        before = {"version": playbook.version.number if playbook.version else None}
+        _write_down("published", playbook, before=before, after={"version": draft.number}, by=by, now=now)
         draft.refresh_from_db()
         return draft
 
 
-def set_live(playbook: Playbook, *, by: Membership | None, now: datetime, expected_count: int | None = None) -> None:
+def set_live(playbook: Playbook, *, by: Doer | None, now: datetime, expected_count: int | None = None) -> None:
     """Publish what is drafted and let evaluations enroll. `expected_count` is what the person was shown."""
     publish(playbook, by=by, now=now)
-    Playbook.objects.filter(pk=playbook.pk).exclude(status=Playbook.Status.LIVE).update(
-        status=Playbook.Status.LIVE, live_at=now, expected_count=expected_count, first_evaluated_at=None
+    was = Playbook.objects.values_list("status", flat=True).get(pk=playbook.pk)
+    went_live = (
+        Playbook.objects.filter(pk=playbook.pk)
+        .exclude(status=Playbook.Status.LIVE)
+        .update(status=Playbook.Status.LIVE, live_at=now, expected_count=expected_count, first_evaluated_at=None)
     )
+    if went_live:
+        after = {"status": Playbook.Status.LIVE, "expected_count": expected_count}
+        _write_down("set_live", playbook, before={"status": was}, after=after, by=by, now=now)
     _resume_waiting(playbook, by=by.actor if by else "engine", now=now)
     tenant = playbook.tenant
     tonight = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
@@ -65,14 +75,14 @@ def set_live(playbook: Playbook, *, by: Membership | None, now: datetime, expect
 def pause(playbook: Playbook, *, by: Doer, now: datetime) -> int:
     """No new enrollments, and the running ones wait. Returns how many wait."""
     with transaction.atomic():
-        Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.LIVE).update(status=Playbook.Status.PAUSED)
+        _switch("paused", playbook, Playbook.Status.LIVE, Playbook.Status.PAUSED, by=by, now=now)
         return len(_move_enrollments(playbook, State.ACTIVE, State.PAUSED, by=by.actor, now=now))
 
 
 def resume(playbook: Playbook, *, by: Doer, now: datetime) -> int:
     """The inverse of pause: what fell due meanwhile runs next, in its order. Returns how many go on."""
     with transaction.atomic():
-        Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.PAUSED).update(status=Playbook.Status.LIVE)
+        _switch("resumed", playbook, Playbook.Status.PAUSED, Playbook.Status.LIVE, by=by, now=now)
         return _resume_waiting(playbook, by=by.actor, now=now)
 
 
@@ -88,16 +98,29 @@ def archive(playbook: Playbook, *, by: Doer, now: datetime, stop: bool = False) 
         if ids and not stop:
             where = f"{len(ids):,} place{'' if len(ids) == 1 else 's'}"
             raise NotPossible(f"It is still under way in {where}. Wait until it finishes there, or stop it there, too.")
-        Playbook.objects.filter(pk=playbook.pk).update(status=Playbook.Status.ARCHIVED)
+        _switch("archived", playbook, playbook.status, Playbook.Status.ARCHIVED, by=by, now=now, stopped=len(ids))
         note = f"{playbook.name} was archived."
         return request_stops(ids, tenant_id=current_tenant_id(), by=by.actor, note=note, now=now) if ids else 0
 
 
-def unarchive(playbook: Playbook) -> bool:
+def unarchive(playbook: Playbook, *, by: Doer, now: datetime) -> bool:
     """Back among the others, as a draft or paused: setting it live is another decision. False: it was not archived."""
-    put_away = Playbook.objects.filter(pk=playbook.pk, status=Playbook.Status.ARCHIVED)
     status = Playbook.Status.PAUSED if playbook.version_id else Playbook.Status.DRAFT
-    return put_away.update(status=status) == 1
+    with transaction.atomic():
+        return _switch("unarchived", playbook, Playbook.Status.ARCHIVED, status, by=by, now=now)
+
+
+def _switch(verb: str, playbook: Playbook, old: str, new: str, *, by: Doer, now: datetime, **more: Any) -> bool:
+    """False, and nothing written down, where it is not in the old state, or in the new one already."""
+    if old == new or not Playbook.objects.filter(pk=playbook.pk, status=old).update(status=new):
+        return False
+    _write_down(verb, playbook, before={"status": old}, after={"status": new, **more}, by=by, now=now)
+    return True
+
+
+def _write_down(verb: str, playbook: Playbook, *, by: Doer | None, now: datetime, **change: Any) -> None:
+    about = {"subject_type": "playbook", "subject_id": playbook.pk, "name": playbook.name}
+    record(verb=f"playbook.{verb}", **about, **change, by=by, now=now)
 
 
 def _resume_waiting(playbook: Playbook, *, by: str, now: datetime) -> int:
@@ -168,7 +191,7 @@ def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
     return identity | version.definition | {"steps": [step_json(step) for step in version.steps.order_by("position")]}
 
 
-def _upsert(definition: Definition, *, by: Membership | None, now: datetime) -> Playbook:
+def _upsert(definition: Definition, *, by: Doer | None, now: datetime) -> Playbook:
     playbook, made = Playbook.objects.get_or_create(
         key=definition.key,
         defaults={
@@ -176,7 +199,7 @@ def _upsert(definition: Definition, *, by: Membership | None, now: datetime) -> 
             "category": definition.category,
             "audience": definition.audience,
             "created_at": now,
-            "created_by": by,
+            "created_by": by.member if by else None,
         },
     )
     if not made:

@@ -174,7 +174,7 @@ class NpsSurveyViewSet(ApiViewSet):
             )
         except CannotUse as refusal:
             raise Invalid(faults=[Fault("/origins", str(refusal))]) from None
-        return self.answer(_whole(change_survey(**changes)))
+        return self.answer(_whole(change_survey(**changes, by=self.caller, now=self.now)))
 
 
 def _whole(survey: NpsSurvey) -> NpsSurvey:

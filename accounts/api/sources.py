@@ -15,7 +15,15 @@ from accounts.api.filters import TraitProblemFilters
 from accounts.api.serializers import TraitProblemSerializer
 from accounts.ingest.draining import retry
 from accounts.models import DataSource, TraitProblem
-from accounts.sources import TooManySources, clear_problems, close_source, open_source, rotate_key, standing_of
+from accounts.sources import (
+    TooManySources,
+    clear_problems,
+    close_source,
+    open_source,
+    rename_source,
+    rotate_key,
+    standing_of,
+)
 from cs_platform.rest.fields import StrictSerializer
 from cs_platform.rest.problems import Conflict
 from cs_platform.rest.schema import documented
@@ -82,8 +90,7 @@ class DataSourceViewSet(Listed, Retrieved, ApiViewSet):
     @documented("Rename a data source", request=NewDataSourceSerializer, answers=DataSourceSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         source = self.get_object()
-        source.name = self.valid(NewDataSourceSerializer)["name"]
-        source.save(update_fields=["name"])
+        rename_source(source, name=self.valid(NewDataSourceSerializer)["name"], by=self.caller, now=self.now)
         return self.fresh(source)
 
     @documented("Give a data source a new write key", answers=WriteKeySerializer)

@@ -189,7 +189,7 @@ class TraitViewSet(Listed, Retrieved, ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         try:
-            definition = define_trait(**self.valid(serializers.NewTraitSerializer))
+            definition = define_trait(**self.valid(serializers.NewTraitSerializer), by=self.caller, now=self.now)
         except CannotDefine as refusal:
             raise Invalid(faults=[Fault(f"/{refusal.field}", str(refusal))]) from None
         return self.answer(definition, status=HTTPStatus.CREATED)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from accounts.ingest.reading import EMPTY, Refused, Terms, clean, read
 from accounts.ingest.upsert import Item, Tie
 from accounts.models import CsvImport, TraitDefinition
 from accounts.models.traits import TraitType
-from cs_platform.tenancy.models import Membership, Tenant
+from cs_platform.tenancy.models import Doer, Membership, Tenant
 
 QUOTE_TAKEN = "a quote in front of a formula taken away"
 UNREADABLE = "characters that are not of the file's encoding: choose another one"
@@ -141,7 +142,7 @@ def _feeding(scope: str, column: str, definitions: Definitions) -> TraitDefiniti
     return known or TraitDefinition(scope=scope, key=feeder_of(scope, column), type=type_of_fact(column), column=column)
 
 
-def define_new(made: CsvImport) -> None:
+def define_new(made: CsvImport, *, by: Doer, now: datetime) -> None:
     """The traits a mapping asks for, once. Raises CannotDefine."""
     for to in made.mapping["columns"].values():
         if not to.startswith(NEW):
@@ -149,7 +150,7 @@ def define_new(made: CsvImport) -> None:
         _new, type, label = to.split(":", 2)
         key = key_of(label)
         if not TraitDefinition.objects.filter(scope=made.scope, key=key).exists():
-            define_trait(scope=made.scope, key=key, label=label, type=type)
+            define_trait(scope=made.scope, key=key, label=label, type=type, by=by, now=now)
 
 
 def merged(items: Sequence[tuple[Row, Item]]) -> Mapping[str, tuple[Row, Item]]:

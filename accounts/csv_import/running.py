@@ -205,7 +205,7 @@ def _read(made: CsvImport, start: Place) -> list[Row]:
 def _take_in(made: CsvImport, rows: list[Row], now: datetime, *, remember: bool = False) -> "_Slice":
     try:
         checked(made, made.mapping["columns"])
-        define_new(made)
+        define_new(made, by=ByImport(made), now=now)
     except (MappingFaults, CannotDefine) as refusal:
         raise JobRefused(str(refusal)) from None
     reader = RowReader.of(made, tenant=made.tenant)

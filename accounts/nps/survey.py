@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from accounts.models import NpsSurvey
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer
 
 QUESTION = "How likely are you to recommend us to a friend or colleague?"
 FOLLOW_UP = "What is the main reason for your score?"
@@ -34,12 +37,17 @@ def the_survey() -> NpsSurvey:
     )
 
 
-def change_survey(**changes: Any) -> NpsSurvey:
+def change_survey(*, by: Doer, now: datetime, **changes: Any) -> NpsSurvey:
     """Sets what is named; the rest stays."""
     started = {"question": QUESTION, "follow_up": FOLLOW_UP, "thanks": THANKS, "theme": dict(THEME)}
+    held = the_survey()
+    before = {name: getattr(held, name) for name in changes}
     survey, _made = NpsSurvey.objects.update_or_create(
         tenant_id=current_tenant_id(), defaults=changes, create_defaults=started | changes
     )
+    if before != changes:
+        about = {"subject_type": "nps_survey", "subject_id": survey.pk, "name": "NPS survey"}
+        record(verb="nps_survey.changed", **about, before=before, after=changes, by=by, now=now)
     return survey
 
 

@@ -94,7 +94,7 @@ def _chart(months: list[Month]) -> Line:
 def survey(request: WorkspaceRequest, slug: str) -> HttpResponse:
     form = NpsSurveyForm(request.POST if request.method == "POST" else None, initial=initial_of(the_survey()))
     if form.is_bound and form.is_valid():
-        saved = form.save()
+        saved = form.save(by=request.membership, now=request.now)
         messages.success(request, "Survey saved. It is shown." if saved.is_on else "Survey saved. It is off.")
         return HttpResponseRedirect(reverse("nps:survey", args=[slug]))
     return render_page(request, "accounts/nps/survey.html", _survey_page(form), status=422 if form.is_bound else 200)

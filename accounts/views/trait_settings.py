@@ -41,7 +41,7 @@ def define(request: WorkspaceRequest, slug: str) -> HttpResponse:
     form = NewTraitForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
-            definition = define_trait(**form.cleaned_data)
+            definition = define_trait(**form.cleaned_data, by=request.membership, now=request.now)
         except CannotDefine as refusal:
             form.add_error(refusal.field, str(refusal))
         else:

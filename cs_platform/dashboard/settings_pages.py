@@ -69,6 +69,18 @@ SECTIONS: tuple[Section, ...] = (
         "Customers",
         (SettingsPage("nps:survey", "gauge", "NPS survey", "What users are asked on your pages, who, and how often."),),
     ),
+    Section(
+        "Security",
+        (
+            SettingsPage(
+                "dashboard:audit",
+                "shield-check",
+                "Audit log",
+                "Who changed the set-up, when, from where, and what it said before.",
+                Ability.READ_AUDIT,
+            ),
+        ),
+    ),
 )
 
 

@@ -70,6 +70,8 @@ def ask_users(tenant: Tenant, *, ours_since: datetime, now: datetime) -> int:
             is_on=True,
             question="How likely are you to recommend Halyard to a friend or colleague?",
             origins=["https://app.halyard.example"],
+            by=_admin(tenant),
+            now=now,
         )
         answers = sorted(_answers(now), key=lambda answer: (answer.at, answer.user_id))
         _bring_in(tenant, [answer for answer in answers if answer.at < ours_since])
@@ -80,9 +82,13 @@ def ask_users(tenant: Tenant, *, ours_since: datetime, now: datetime) -> int:
 
 
 def _bring_in(tenant: Tenant, answers: Sequence[Answer]) -> None:
-    admin = Membership.objects.in_tenant(tenant.pk).get(role="admin")
+    admin = _admin(tenant)
     for begin in range(0, len(answers), BATCH):
         bring_in([answer.brought for answer in answers[begin : begin + BATCH]], by=admin)
+
+
+def _admin(tenant: Tenant) -> Membership:
+    return Membership.objects.in_tenant(tenant.pk).get(role="admin")
 
 
 def _give(answer: Answer, tenant: Tenant) -> None:

@@ -8,7 +8,8 @@ from django.db import IntegrityError, transaction
 
 from cs_platform.jobs.kinds import UNDO, JobRefused, job_kinds, kind_of
 from cs_platform.jobs.models import Job
-from cs_platform.tenancy.models import AuditEntry, Doer, WorkDue
+from cs_platform.tenancy.audit import record
+from cs_platform.tenancy.models import Doer, WorkDue
 
 UNDO_DAYS = 30
 KEEP_FILES = timedelta(days=7)
@@ -64,11 +65,4 @@ def _started(job: Job, *, by: Doer, now: datetime) -> Job:
 
 
 def _audit(job: Job, verb: str, by: Doer, now: datetime) -> None:
-    AuditEntry.objects.create(
-        at=now,
-        actor=by.actor,
-        verb=verb,
-        subject_type="job",
-        subject_id=str(job.pk),
-        detail={"kind": job.kind, "title": job.title},
-    )
+    record(verb=verb, subject_type="job", subject_id=job.pk, name=job.title, after={"kind": job.kind}, by=by, now=now)

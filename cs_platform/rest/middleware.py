@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from cs_platform.rest.authentication import Call, remember_use, tenant_of, usable_key, use_is_due
 from cs_platform.rest.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, plain_problem
+from cs_platform.tenancy.audit import calling_from, client_address
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 
@@ -53,7 +54,7 @@ class ApiMiddleware:
         if found is None:
             return self.get_response(request)
         tenant, token_hash = found
-        with tenant_context(tenant.pk):
+        with calling_from(client_address(request)), tenant_context(tenant.pk):
             call.tenant, call.now = tenant, database_now()
             call.key = usable_key(token_hash, now=call.now)
             response = self.get_response(request)

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 
+from .audit import calling_from, client_address
 from .clock import database_now
 from .context import tenant_context
 from .models import Membership
@@ -34,7 +35,7 @@ class WorkspaceMiddleware:
             return redirect_to_login(request.get_full_path())
         request.membership = _membership_or_404(request, match["slug"])  # type: ignore[attr-defined]
         request.tenant = request.membership.tenant  # type: ignore[attr-defined]
-        with tenant_context(request.tenant.pk):  # type: ignore[attr-defined]
+        with calling_from(client_address(request)), tenant_context(request.tenant.pk):  # type: ignore[attr-defined]
             request.now = database_now()  # type: ignore[attr-defined]
             return self._respond(request)
 

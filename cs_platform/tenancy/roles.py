@@ -27,6 +27,7 @@ class Ability(StrEnum):
     RELEASE_EVALUATIONS = "release_evaluations"  # and stops of more than 25 enrollments
     MANAGE_DATA = "manage_data"  # trait definitions, imports, exports
     MANAGE_MEMBERS = "manage_members"
+    READ_AUDIT = "read_audit"  # who changed the set-up, and from where
     MANAGE_CONNECTIONS = "manage_connections"  # API keys, connectors, webhooks
     DELETE_WORKSPACE = "delete_workspace"
 
@@ -47,6 +48,7 @@ MATRIX: dict[Ability, frozenset[Role]] = {
     Ability.RELEASE_EVALUATIONS: _ADMINS,
     Ability.MANAGE_DATA: _LEADS,
     Ability.MANAGE_MEMBERS: _ADMINS,
+    Ability.READ_AUDIT: _ADMINS,
     Ability.MANAGE_CONNECTIONS: _ADMINS,
     Ability.DELETE_WORKSPACE: frozenset({Role.OWNER}),
 }
@@ -60,6 +62,7 @@ SCOPES: dict[str, frozenset[Ability]] = {
     "playbooks:publish": frozenset({Ability.READ, Ability.DRAFT_PLAYBOOKS, Ability.PUBLISH_PLAYBOOKS}),
     "evaluations:release": frozenset({Ability.READ, Ability.RELEASE_EVALUATIONS}),
     "data": frozenset({Ability.READ, Ability.MANAGE_DATA}),
+    "audit": frozenset({Ability.READ, Ability.READ_AUDIT}),
 }
 
 

@@ -58,7 +58,7 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=False, methods=["post"], url_path="import", ability_of_action=Ability.DRAFT_PLAYBOOKS)
     def import_definition(self, request: Request) -> Response:
         try:
-            playbook = versions.import_playbook(request.data, by=self.caller.member, now=self.now)
+            playbook = versions.import_playbook(request.data, by=self.caller, now=self.now)
         except DefinitionErrors as errors:
             raise _wrong_definition(errors) from None
         except versions.NotPossible as refusal:
@@ -69,7 +69,7 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
         playbook = self.get_object()
-        return self._published(playbook, lambda: versions.publish(playbook, by=self.caller.member, now=self.now))
+        return self._published(playbook, lambda: versions.publish(playbook, by=self.caller, now=self.now))
 
     @documented(
         "Publish the draft and let evaluations enroll",
@@ -81,7 +81,7 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
         playbook, expected = self.get_object(), self.valid(serializers.LiveSerializer)["expected_count"]
         return self._published(
             playbook,
-            lambda: versions.set_live(playbook, by=self.caller.member, now=self.now, expected_count=expected),
+            lambda: versions.set_live(playbook, by=self.caller, now=self.now, expected_count=expected),
         )
 
     def _published(self, playbook: Playbook, publish: Any) -> Response:
@@ -119,7 +119,7 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def unarchive(self, request: Request, pk: str) -> Response:
         playbook = self.get_object()
-        versions.unarchive(playbook)
+        versions.unarchive(playbook, by=self.caller, now=self.now)
         return self.fresh(playbook)
 
 
@@ -299,7 +299,7 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
     @documented("Evaluate all live playbooks now", answers=serializers.EvaluationRunSerializer, status=201)
     def create(self, request: Request) -> Response:
         try:
-            run = evaluation.evaluate_now(self.tenant, by=self.caller.member, now=self.now)
+            run = evaluation.evaluate_now(self.tenant, by=self.caller, now=self.now)
         except evaluation.UnderWay as refusal:
             raise Conflict(str(refusal), code="evaluation_under_way") from None
         return Response(serializers.EvaluationRunSerializer(run).data, status=HTTPStatus.CREATED)
@@ -309,7 +309,7 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
     def release(self, request: Request, pk: str) -> Response:
         held = self.get_object()
         try:
-            acted = evaluation.release(held, by=self.caller.actor, now=self.now) is not None
+            acted = evaluation.release(held, by=self.caller, now=self.now) is not None
         except evaluation.UnderWay as refusal:
             raise Conflict(str(refusal), code="evaluation_under_way") from None
         return self.outcome(held, acted=acted, state=Evaluation.State.RELEASED)
@@ -318,7 +318,7 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def drop(self, request: Request, pk: str) -> Response:
         held = self.get_object()
-        acted = evaluation.drop(held, by=self.caller.actor, now=self.now)
+        acted = evaluation.drop(held, by=self.caller, now=self.now)
         return self.outcome(held, acted=acted, state=Evaluation.State.DROPPED)
 
 

@@ -67,7 +67,7 @@ def put_away(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpRe
     playbook = playbook_or_404(pk)
     address = reverse("playbooks:detail", args=[slug, pk])
     if verb == "unarchive":
-        versions.unarchive(playbook)
+        versions.unarchive(playbook, by=request.membership, now=request.now)
         return playbook_changed(request, f"{playbook.name} is back", address=address)
     try:
         stopped = versions.archive(playbook, by=request.membership, now=request.now, stop="stop" in request.POST)

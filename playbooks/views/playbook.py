@@ -87,7 +87,7 @@ def settle_check(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> Ht
 
 
 def _settle(held: Evaluation, verb: str, request: WorkspaceRequest) -> str:
-    by, now = request.membership.actor, request.now
+    by, now = request.membership, request.now
     if verb == "drop":
         dropped = evaluation.drop(held, by=by, now=now)
         return "Dropped: nothing was applied" if dropped else "Somebody settled it before you"

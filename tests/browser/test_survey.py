@@ -82,7 +82,7 @@ def customer(live_server: LiveServer) -> Iterator[Customer]:
         buckets.clear()
     with tenant_context(orbiton.tenant.pk):
         tokens |= _tokens(now=datetime.now(UTC))
-        change_survey(is_on=True, origins=[f"http://localhost:{port}"])
+        change_survey(is_on=True, origins=[f"http://localhost:{port}"], by=orbiton.jonah, now=datetime.now(UTC))
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield Customer(orbiton, live_server.url, port, tokens)

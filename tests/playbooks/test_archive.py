@@ -82,8 +82,8 @@ def test_out_of_the_archive_it_is_paused_or_a_draft(inside: Workspace, rescue: P
     draft = import_playbook(playbook_json("draft"), by=None, now=MONDAY)
     for playbook, status in ((rescue, "paused"), (draft, "draft")):
         assert archive(playbook, by=inside.jonah, now=LATER) == 0
-        assert unarchive(playbook)
-        assert not unarchive(playbook)
+        assert unarchive(playbook, by=inside.jonah, now=LATER)
+        assert not unarchive(playbook, by=inside.jonah, now=LATER)
         playbook.refresh_from_db()
         assert playbook.status == status
 

@@ -194,8 +194,8 @@ def test_a_held_evaluation_can_be_let_through_once(inside: Workspace, crowd: lis
     playbook = braked()
     held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
 
-    assert release(held, by=inside.jonah.actor, now=MONDAY) is not None
-    assert release(held, by=inside.jonah.actor, now=MONDAY) is None
+    assert release(held, by=inside.jonah, now=MONDAY) is not None
+    assert release(held, by=inside.jonah, now=MONDAY) is None
     assert playbook.enrollments.count() == 30
 
 
@@ -203,8 +203,8 @@ def test_a_held_evaluation_can_be_dropped(inside: Workspace, crowd: list[Account
     playbook = braked()
     held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
 
-    assert drop(held, by=inside.jonah.actor, now=MONDAY)
-    assert not drop(held, by=inside.jonah.actor, now=MONDAY)
+    assert drop(held, by=inside.jonah, now=MONDAY)
+    assert not drop(held, by=inside.jonah, now=MONDAY)
     assert playbook.enrollments.count() == 0
 
 

@@ -60,7 +60,7 @@ def test_a_held_one_waits_for_the_look_under_way(inside: Workspace) -> None:
     held = Evaluation.objects.create(run=run, playbook=playbook, version=playbook.version, state=Evaluation.State.HELD)
 
     with pytest.raises(UnderWay):
-        release(held, by="person:1", now=MONDAY)
+        release(held, by=inside.jonah, now=MONDAY)
 
     held.refresh_from_db()
     assert held.state == Evaluation.State.HELD

@@ -237,7 +237,7 @@ def test_one_module_alone_sets_the_workspace() -> None:
     setting = {name for name, tree in modules().items() if any("set_config('app.tenant_id'" in t for t in texts(tree))}
     assert setting == {"cs_platform/tenancy/context.py"}
     contextvars = where(lambda node: isinstance(node, ast.Name) and node.id == "ContextVar")
-    assert contextvars == {"cs_platform/tenancy/context.py"}
+    assert contextvars == {"cs_platform/tenancy/audit.py", "cs_platform/tenancy/context.py"}  # audit: the address
 
 
 def test_temporary_tables_die_with_their_transaction() -> None:

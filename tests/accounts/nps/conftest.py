@@ -21,14 +21,14 @@ class Scene:
     survey: NpsSurvey
 
     def changed(self, **settings: object) -> None:
-        self.survey = change_survey(**settings)
+        self.survey = change_survey(by=self.home.jonah, now=MONDAY, **settings)
 
 
 @pytest.fixture
 def scene(inside: Workspace) -> Scene:
     at = account("Harbourline Logistics", created_at=MONDAY - days(365))
     ines = user("Ines Falk", at, now=MONDAY - days(365))
-    return Scene(inside, at, ines, change_survey(is_on=True, origins=[ORIGIN]))
+    return Scene(inside, at, ines, change_survey(is_on=True, origins=[ORIGIN], by=inside.jonah, now=MONDAY))
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from accounts.nps.survey import (
     complete_theme,
     the_survey,
 )
-from tests.world import Workspace
+from tests.world import MONDAY, Workspace
 
 
 def test_a_workspace_begins_with_a_survey_that_is_off(inside: Workspace) -> None:
@@ -21,8 +21,8 @@ def test_a_workspace_begins_with_a_survey_that_is_off(inside: Workspace) -> None
 
 
 def test_what_is_not_named_stays(inside: Workspace) -> None:
-    change_survey(question="Would you?")
-    change_survey(is_on=True, origins=["https://a.example"])
+    change_survey(question="Would you?", by=inside.jonah, now=MONDAY)
+    change_survey(is_on=True, origins=["https://a.example"], by=inside.jonah, now=MONDAY)
     survey = the_survey()
     assert (survey.question, survey.is_on, survey.follow_up) == (
         "Would you?",

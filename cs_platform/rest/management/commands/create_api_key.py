@@ -7,7 +7,8 @@ from django.core.management import BaseCommand, CommandError, CommandParser
 
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import ApiKey, Tenant
+from cs_platform.tenancy.keys import issue_key
+from cs_platform.tenancy.models import Tenant
 from cs_platform.tenancy.roles import SCOPES
 
 
@@ -26,9 +27,7 @@ class Command(BaseCommand):
         with tenant_context(tenant.pk):
             now = database_now()
             expires_at = now + timedelta(days=options["days"]) if options["days"] else None
-            _key, token = ApiKey.issue(
-                name=options["name"], scopes=scopes, created_by=None, now=now, expires_at=expires_at
-            )
+            _key, token = issue_key(name=options["name"], scopes=scopes, by=None, now=now, expires_at=expires_at)
         self.stdout.write(token)
 
 

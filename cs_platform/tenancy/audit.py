@@ -1,0 +1,100 @@
+"""The audit log: who changed how the workspace is set up, when, from where, and what it said before and after.
+
+The verbs of the domain write here, in the transaction of the change itself: neither is there without the other.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime
+from ipaddress import ip_address
+from typing import Any, Final
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from .models import AuditEntry, Doer
+
+# Every verb there is, and how people read it.
+VERBS: Final[Mapping[str, str]] = {
+    "api_key.issued": "API key issued",
+    "api_key.revoked": "API key revoked",
+    "data_source.opened": "Data source opened",
+    "data_source.renamed": "Data source renamed",
+    "data_source.key_rotated": "Write key replaced",
+    "data_source.closed": "Data source closed",
+    "evaluation.asked": "Rules checked by hand",
+    "evaluation.released": "Held playbook let through",
+    "evaluation.dropped": "Held playbook dropped",
+    "job.started": "Job started",
+    "job.cancelled": "Job cancelled",
+    "nps_survey.changed": "NPS survey changed",
+    "playbook.imported": "Playbook drafted",
+    "playbook.published": "Playbook published",
+    "playbook.set_live": "Playbook set live",
+    "playbook.paused": "Playbook paused",
+    "playbook.resumed": "Playbook resumed",
+    "playbook.archived": "Playbook archived",
+    "playbook.unarchived": "Playbook taken out of the archive",
+    "trait.defined": "Trait defined",
+}
+COMMAND_LINE: Final = "command-line"  # whoever may run commands on the server needs no key and has no name here
+
+_caller_address: ContextVar[str | None] = ContextVar("caller_address", default=None)
+
+
+def record(
+    *,
+    verb: str,
+    subject_type: str,
+    subject_id: object,
+    name: str = "",
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    by: Doer | None,
+    now: datetime,
+    ip: str | None = None,
+) -> AuditEntry:
+    """Keeps what differs between before and after, as JSON; never give it a secret. Without a doer: a command."""
+    assert verb in VERBS, f"{verb} is missing in VERBS."
+    return AuditEntry.objects.create(
+        at=now,
+        actor=by.actor if by else COMMAND_LINE,
+        verb=verb,
+        subject_type=subject_type,
+        subject_id=str(subject_id),
+        detail={"name": name, **_difference(before or {}, after or {})},
+        ip_address=ip or _caller_address.get(),
+    )
+
+
+def _difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    same = {key for key, value in before.items() if key in after and after[key] == value}
+    return {
+        "before": {key: value for key, value in before.items() if key not in same},
+        "after": {key: value for key, value in after.items() if key not in same},
+    }
+
+
+# --- from where -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def calling_from(address: str | None) -> Iterator[None]:
+    """What is recorded inside came from there; a worker, which nobody calls, records no address."""
+    token = _caller_address.set(address)
+    try:
+        yield
+    finally:
+        _caller_address.reset(token)
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """The last address our own proxies vouch for: what a caller writes into the header stands before it."""
+    ours = settings.ALLAUTH_TRUSTED_PROXY_COUNT
+    told = [part for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    text = told[-ours] if 0 < ours <= len(told) else request.META.get("REMOTE_ADDR", "")
+    try:
+        return str(ip_address(text.strip().partition("%")[0]))
+    except ValueError:
+        return None
