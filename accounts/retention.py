@@ -34,7 +34,7 @@ def forget_old(*, now: datetime, seconds: float = SECONDS) -> dict[str, int]:
     return forgotten
 
 
-def _limits(tenant: Tenant, now: datetime) -> dict[str, object]:
+def _limits(tenant: Tenant, now: datetime) -> dict[str, date]:
     """A message is remembered as long as an event it counted: brought again later, it could only count what goes."""
     first_day = now.astimezone(ZoneInfo(tenant.timezone)).date() - timedelta(days=tenant.event_days)
     return {

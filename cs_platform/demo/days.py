@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from accounts.ingest import by_day, ingest_calls, read_calls, shift_to_today
+from accounts.sources import EXPORTS
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
 from cs_platform.demo.nps import ask_users
@@ -55,9 +56,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
             before += calls
             continue
         if team is None:
-            ingest_calls(
-                before, tenant=tenant, source="segment", now=instant(day, time(0), tenant.timezone), shift=shift
-            )
+            ingest_calls(before, tenant=tenant, source=EXPORTS, now=instant(day, time(0), tenant.timezone), shift=shift)
             go_live(tenant, now=instant(day, time(5), tenant.timezone))
             team = Team.of(tenant)
             yield "playbooks are live"
@@ -78,7 +77,7 @@ def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift
         with tenant_context(tenant.pk):
             team.work(now=hours[15])
         _work(hours[16])
-    ingest_calls(calls, tenant=tenant, source="segment", now=hours[23], shift=shift)
+    ingest_calls(calls, tenant=tenant, source=EXPORTS, now=hours[23], shift=shift)
 
 
 def _work(moment: datetime) -> None:

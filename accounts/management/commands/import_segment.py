@@ -9,10 +9,9 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 
 from accounts.ingest import IngestReport, ingest_calls, read_calls, shift_to_today
+from accounts.sources import EXPORTS
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Tenant
-
-SOURCE = "import"  # as what nobody signs for is called everywhere
 
 
 class Command(BaseCommand):
@@ -34,7 +33,7 @@ class Command(BaseCommand):
         started = time.monotonic()
         try:
             shift = self._shift(options, now)
-            report = ingest_calls(read_calls(options["file"]), tenant=tenant, source=SOURCE, now=now, shift=shift)
+            report = ingest_calls(read_calls(options["file"]), tenant=tenant, source=EXPORTS, now=now, shift=shift)
         except (OSError, EOFError, zlib.error) as error:
             known = "What was taken in before stays; a repeat is harmless."
             raise CommandError(f"{options['file']}: {error}. {known}") from error
