@@ -20,6 +20,7 @@ from accounts.trait_values import TraitValue
 from cs_platform.jobs.kinds import JobKind, JobRefused, Slice
 from cs_platform.jobs.models import Job
 from cs_platform.jobs.starting import start_job
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Tenant
 from cs_platform.tenancy.roles import Ability
 
@@ -53,12 +54,12 @@ class ExportAccounts(JobKind):
     file_type = "text/csv; charset=utf-8"
 
     def count(self, job: Job, *, now: datetime) -> int:
-        return load_totals(_table(job)[1], tenant_id=job.tenant_id, exact=True).count
+        return load_totals(_table(job)[1], tenant_id=current_tenant_id(), exact=True).count
 
     def step(self, job: Job, *, now: datetime) -> Slice:
         catalogue, state = _table(job)
         after = Cursor.read(job.cursor.get("after", ""), state.sort)
-        found = rows_after(state, after, limit=AT_ONCE, tenant_id=job.tenant_id)
+        found = rows_after(state, after, limit=AT_ONCE, tenant_id=current_tenant_id())
         columns = [ID_COLUMN, *state.columns]
         lines = [] if after else [[column.label for column in columns]]
         lines += _lines(catalogue, columns, accounts_of(found, columns), now=job.created_at)

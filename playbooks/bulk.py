@@ -21,7 +21,7 @@ UNDER_WAY = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED)
 
 class PlaybookForm(VerbForm):
     playbook = forms.ChoiceField(label="Playbook", error_messages={"invalid_choice": "Choose one of the playbooks."})
-    statuses = (Playbook.Status.LIVE,)
+    statuses: tuple[str, ...] = (Playbook.Status.LIVE,)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -62,7 +62,9 @@ def started_bulk_edit(checked: dict[str, Any], *, tenant: Tenant, by: ApiKey, no
     verb = _verb(checked["verb"], by)
     form = verb.form(checked["config"])
     if not form.is_valid():
-        raise Invalid(faults=[Fault(f"/config/{name}", " ".join(errors)) for name, errors in form.errors.items()])
+        raise Invalid(
+            faults=[Fault(f"/config/{name}", " ".join(map(str, errors))) for name, errors in form.errors.items()]
+        )
     selection = Selection(tuple(dict.fromkeys(checked.get("ids", ()))), checked.get("query"))
     try:
         count = selection.among(tenant=tenant, member=None, now=now).count()

@@ -19,6 +19,7 @@ from accounts.models import CsvImport, CsvPart
 from cs_platform.jobs.kinds import Failure, JobKind, JobRefused, Slice
 from cs_platform.jobs.models import Job, JobItem
 from cs_platform.jobs.starting import start_job
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership
 from cs_platform.tenancy.roles import Ability
 
@@ -162,7 +163,7 @@ class RunImport(_OnFile):
     def _work(self, job: Job, made: CsvImport, rows: list[Row], cursor: dict[str, int], now: datetime) -> Slice:
         actor = ByImport(made).actor
         done = _take_in(made, rows, now, remember=True)
-        problems.save(done.reader.problems, tenant_id=job.tenant_id, source=actor, now=now)
+        problems.save(done.reader.problems, tenant_id=current_tenant_id(), source=actor, now=now)
         items = done.snapshot.items(job) if done.snapshot else []
         return Slice(
             cursor, done=len(rows) - len(done.refused), failures=done.failures, counts=done.counts, items=items

@@ -26,7 +26,10 @@ from cs_platform.tenancy.models import Tenant
 ACCOUNT = CsvImport.Scope.ACCOUNT
 # Built-in columns that traits feed, by scope; `role` stands on the tie.
 _ACCOUNT_COLUMNS = "name plan timezone lifecycle mrr_cents health renewal_on trial_end_on created_at csm_id ae_id"
-_FED = {ACCOUNT: _ACCOUNT_COLUMNS.split(), CsvImport.Scope.USER: ["name", "email", "created_at"]}
+_FED: Mapping[str, list[str]] = {
+    ACCOUNT: _ACCOUNT_COLUMNS.split(),
+    CsvImport.Scope.USER: ["name", "email", "created_at"],
+}
 _NEVER_EMPTY = ("name", "created_at", "lifecycle")
 USED = "Something has happened here since it was made: it stays."
 GONE = "It is archived."
@@ -125,10 +128,12 @@ def _states(scope: str, *, external_ids: Sequence[str] = (), ids: Sequence[int] 
         [current_tenant_id(), list(external_ids), list(ids)],
     )
     homes = _homes([row[1] for row in rows]) if scope != ACCOUNT else {}
-    return {
-        external_id: State(id, *map(json.loads, texts), frozenset(homes.get(id, ())))
-        for external_id, id, *texts in rows
-    }
+    return {row[0]: _state(row, homes) for row in rows}
+
+
+def _state(row: Sequence[Any], homes: Mapping[int, Sequence[int]]) -> State:
+    traits, writers, moments, columns = map(json.loads, row[2:])
+    return State(row[1], traits, writers, moments, columns, frozenset(homes.get(row[1], ())))
 
 
 def _homes(user_ids: Sequence[int]) -> dict[int, list[int]]:

@@ -47,7 +47,7 @@ def bulk_edit(request: WorkspaceRequest, slug: str) -> HttpResponse:
 def selection_of(request: WorkspaceRequest) -> Selection:
     given = _given(request)
     if given.get("all"):
-        return Selection(query=given["query"] if "query" in given else list_query(request))
+        return Selection(query=given.get("query") if "query" in given else list_query(request))
     ids = [part for text in given.getlist("ids") for part in text.split(",") if part.strip()]
     if not ids:
         raise CannotAsk("Choose at least one account.")

@@ -10,6 +10,8 @@ from cs_platform.jobs.kinds import UNDO, JobRefused, job_kinds, kind_of
 from cs_platform.jobs.models import Job
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.models import Doer, WorkDue
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import AuditEntry, Doer, WorkDue
 
 UNDO_DAYS = 30
 KEEP_FILES = timedelta(days=7)
@@ -27,7 +29,7 @@ def cancel(job: Job, *, by: Doer, now: datetime) -> bool:
     if not asked.update(cancel_requested_at=now):
         return False
     _audit(job, "job.cancelled", by, now)
-    WorkDue.announce(tenant_id=job.tenant_id, queue=WorkDue.Queue.JOBS, due_at=now)
+    WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.JOBS, due_at=now)
     return True
 
 
@@ -60,7 +62,7 @@ def _started(job: Job, *, by: Doer, now: datetime) -> Job:
     job.actor, job.member, job.created_at = by.actor, by.member, now
     job.save(force_insert=True)
     _audit(job, "job.started", by, now)
-    WorkDue.announce(tenant_id=job.tenant_id, queue=WorkDue.Queue.JOBS, due_at=now)
+    WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.JOBS, due_at=now)
     return job
 
 

@@ -1,13 +1,12 @@
 """Long jobs on pages: the list, one job with its progress, the strip beside the page it was started from, its file."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import Http404, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -82,11 +81,11 @@ def undo_job(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_safe
 @requires(Ability.MANAGE_DATA)
-def job_file(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponseBase:
+def job_file(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     job = _changeable_or_denied(request, pk)
     if not files.has_file(job, now=request.now):
         raise Http404("There is no such file, or it is kept no longer.")
-    return files.download(job)
+    return cast(HttpResponse, files.download(job))  # a stream, which the decorators let through as it is
 
 
 def started(request: WorkspaceRequest, job: Job) -> HttpResponse:
