@@ -17,6 +17,7 @@ VERBS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READING = ("GET", "HEAD")
 WORKSPACE = "w/<slug:slug>/"
 API = "api/v1/"
+TRACKING = "v1/"  # calls with a write key, without cookies: tests/accounts/ingest/
 SURVEY = "nps/v1/"  # asked from other origins, without cookies: tests/accounts/nps/test_endpoints.py
 THIRD_PARTY = "account/"  # allauth's own pages: they know logins, no workspace
 # Pages outside workspaces, and why anybody or any login may open them.

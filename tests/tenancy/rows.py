@@ -54,8 +54,9 @@ def required_values(model: type[models.Model], made: Rows) -> dict[str, Any]:
 def is_required(field: Any) -> bool:
     if field.name == EITHER_OR.get(field.model._meta.db_table, ("",))[0]:
         return True
-    is_given = field.null or field.has_default() or field.has_db_default() or isinstance(field, models.AutoField)
-    return not is_given and field.name != "tenant"
+    is_made = field.generated or isinstance(field, models.AutoField)
+    may_be_left_out = field.null or field.has_default() or field.has_db_default()
+    return not is_made and not may_be_left_out and field.name != "tenant"
 
 
 def example(field: Any, made: Rows) -> Any:

@@ -20,7 +20,7 @@ from playbooks.models import Enrollment, LedgerEntry
 from tests.world import MONDAY, account, live, playbook_json, workspace
 
 TASKS = 1_000
-PATIENCE = 60.0
+PATIENCE = 100.0
 EXPECTED_ERRORS = (ZeroDivisionError, DatabaseError, NoTenant)
 
 left_behind: list[Any] = []  # what was in force after each task
