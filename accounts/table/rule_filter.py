@@ -36,10 +36,12 @@ class RuleFilter:
     problems: Sequence[str] = ()
 
     @classmethod
-    def read(cls, params: Mapping[str, Any], *, fields: FieldSet, people: People) -> "RuleFilter":
+    def read(
+        cls, params: Mapping[str, Any], *, fields: FieldSet, people: People, subject: Subject = Subject.ACCOUNT
+    ) -> "RuleFilter":
         text = params.get(PARAMETER, "")
         try:
-            rule = parse(_json(text), fields=fields, subject=Subject.ACCOUNT, path=PARAMETER)
+            rule = parse(_json(text), fields=fields, subject=subject, path=PARAMETER)
         except RuleErrors as wrong:
             said = [error.message for error in wrong.errors[:SHOWN_PROBLEMS]]
             return cls(text, problems=list(dict.fromkeys(said)))
