@@ -54,7 +54,7 @@ def close_source(source: DataSource, *, by: Doer, now: datetime) -> bool:
 
 
 def _write_down(verb: str, source: DataSource, *, by: Doer, now: datetime, **change: Any) -> None:
-    about = {"subject_type": "data_source", "subject_id": source.pk, "name": source.name}
+    about: dict[str, Any] = {"subject_type": "data_source", "subject_id": source.pk, "name": source.name}
     record(verb=f"data_source.{verb}", **about, **change, by=by, now=now)
 
 
