@@ -9,9 +9,8 @@ from django.db import IntegrityError, transaction
 from cs_platform.jobs.kinds import UNDO, JobRefused, job_kinds, kind_of
 from cs_platform.jobs.models import Job
 from cs_platform.tenancy.audit import record
-from cs_platform.tenancy.models import Doer, WorkDue
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import AuditEntry, Doer, WorkDue
+from cs_platform.tenancy.models import Doer, WorkDue
 
 UNDO_DAYS = 30
 KEEP_FILES = timedelta(days=7)
