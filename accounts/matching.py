@@ -91,28 +91,28 @@ class Asking:
 
     def count(self) -> int:
         """Raises TooLong."""
-        [[count]] = _bounded(compose("SELECT count(*) FROM ({found}) f", found=self._matching()))
+        [[count]] = bounded(compose("SELECT count(*) FROM ({found}) f", found=self._matching()))
         return int(count)
 
     def alone(self) -> list[int] | None:
         """How many accounts meet each condition alone; None where that takes too long, or users are asked about."""
         if self.about_users:
             return None
-        rows = _or_none(lambda: _bounded(alone_accounts(self.audience, **self.where)))
+        rows = _or_none(lambda: bounded(alone_accounts(self.audience, **self.where)))
         return list(rows[0]) if rows else None
 
     def examples(self) -> list[One]:
         """The first few by id, which costs no sorting. Raises TooLong."""
         order = "1, 2" if self.about_users else "1"
         found = compose(f"{{found}} ORDER BY {order} LIMIT {EXAMPLES}", found=self._matching())
-        return list(self._explained(_bounded(found)).values())
+        return list(self._explained(bounded(found)).values())
 
     def near(self) -> list[Near]:
         """Raises TooLong."""
         if not 1 < len(parts_of(self.audience, about_users=self.about_users)) <= MAX_BITS:
             return []
         statement = near_users if self.about_users else near_accounts
-        bits = {row[:-1]: row[-1] for row in _bounded(statement(self.audience, limit=EXAMPLES, **self.where))}
+        bits = {row[:-1]: row[-1] for row in bounded(statement(self.audience, limit=EXAMPLES, **self.where))}
         return [Near(one, self._missing(one.why, bits[key])) for key, one in self._explained(list(bits)).items()]
 
     def why(self, account: Account, user: EndUser | None = None) -> Explained | None:
@@ -184,7 +184,7 @@ def _rows(sql: Sql) -> list[Row]:
         return list(cursor.fetchall())
 
 
-def _bounded(sql: Sql) -> list[Row]:
+def bounded(sql: Sql) -> list[Row]:
     with _at_most(LIMIT_MS):
         return _rows(sql)
 

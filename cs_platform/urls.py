@@ -7,6 +7,8 @@ urlpatterns = [
     path("w/<slug:slug>/users/", include("accounts.user_urls")),
     path("w/<slug:slug>/ctas/", include("ctas.urls")),
     path("w/<slug:slug>/nps/", include("accounts.nps_urls")),
+    path("w/<slug:slug>/health/", include("accounts.health_urls")),
+    path("w/<slug:slug>/segments/", include("accounts.segment_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
     path("w/<slug:slug>/settings/", include("accounts.settings_urls")),
     path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),

@@ -60,7 +60,13 @@ LINK = re.compile(r'\b(?:href|hx-get)="([^"#]+)')
 OWN_AFFAIRS = {"dashboard:preferences"} | {
     f"dashboard:{verb}-view" for verb in ("new", "edit", "keep", "delete", "restore")
 }
-ASKING = {"accounts:edit_rule", "accounts:explain_rule", "accounts:filter", "accounts:preview_rule"}  # rules are long
+ASKING = {  # rules are long
+    "accounts:edit_rule",
+    "accounts:explain_rule",
+    "accounts:filter",
+    "accounts:preview_rule",
+    "health:preview_measure",
+}
 KEY = {"Idempotency_Key": "k"}
 SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}
 TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")  # against forgery, masked anew each time
@@ -507,6 +513,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
     return {
         "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
+        "segment_id": id_of(story["segment"]),
         "job_id": id_of(story["job"]),
         "source_id": id_of(story["source"]),
         "playbook_id": id_of(story["playbook"]),

@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from accounts.api import discussion, history, key_roles, notes, nps, rules, sources, views
+from accounts.api import discussion, health, history, key_roles, notes, nps, rules, segments, sources, views
 from accounts.api.imports import ImportViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
@@ -26,5 +26,18 @@ router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-probl
 router.register("nps/responses", nps.NpsResponseViewSet, "api-nps-response")
 router.register("nps/tokens", nps.NpsTokenViewSet, "api-nps-token")
 nps_survey = nps.NpsSurveyViewSet.as_view({"get": "read", "patch": "edit"}, basename="api-nps-survey")
+router.register("segments", segments.SegmentViewSet, "api-segment")
+router.register(f"segments/(?P<segment_id>{IDS})/members", segments.SegmentMemberViewSet, "api-segment-member")
+router.register("health-scores", health.HealthScoreViewSet, "api-health-score")
+router.register(f"accounts/(?P<account_id>{IDS})/health-readings", health.HealthReadingViewSet, "api-health-reading")
+account_health = health.AccountHealthViewSet.as_view({"get": "read"}, basename="api-account-health")
+lifecycle_rules = health.LifecycleRulesViewSet.as_view(
+    {"get": "read", "put": "replace"}, basename="api-lifecycle-rules"
+)
 
-urlpatterns = [*router.urls, re_path("^nps/survey/?$", nps_survey, name="api-nps-survey")]
+urlpatterns = [
+    *router.urls,
+    re_path("^nps/survey/?$", nps_survey, name="api-nps-survey"),
+    re_path(f"^accounts/(?P<account_id>{IDS})/health/?$", account_health, name="api-account-health"),
+    re_path("^lifecycle-rules/?$", lifecycle_rules, name="api-lifecycle-rules"),
+]

@@ -19,11 +19,13 @@ from cs_platform.tenancy.models import Tenant
 
 
 def grade_accounts(*, tenant: Tenant, fields: FieldSet, now: datetime) -> None:
-    """Without scores of its own the workspace's health comes from wherever it came from: nothing is done."""
+    """Without scores of its own the workspace's health comes from elsewhere; then only its history is kept."""
     scores = active_terms(fields).scores
-    if not scores:
-        return
     clock = Clock.at(now, ZoneInfo(tenant.timezone))
+    if not scores:
+        _stage_as_given(tenant.pk)
+        _keep_changes((), tenant_id=tenant.pk, on=clock.today)
+        return
     _stage(scores, tenant=tenant, clock=clock)
     _keep_changes(scores, tenant_id=tenant.pk, on=clock.today)
     _write_health(tenant.pk, now)
@@ -163,6 +165,17 @@ def _stage(scores: Sequence[ScoreTerms], *, tenant: Tenant, clock: Clock) -> Non
             " (WHERE value IS NOT NULL), 0))::numeric, 2)::float8, '{}'::jsonb FROM of_scores GROUP BY account_id;"
             " ANALYZE health_graded",
             found.params,
+        )
+
+
+def _stage_as_given(tenant_id: int) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS health_graded")
+        cursor.execute(
+            "CREATE TEMP TABLE health_graded ON COMMIT DROP AS SELECT a.id AS account_id, NULL::bigint AS score_id,"
+            " a.health AS value, '{}'::jsonb AS grades FROM accounts_account a"
+            " WHERE a.tenant_id = %s AND a.archived_at IS NULL AND a.health IS NOT NULL; ANALYZE health_graded",
+            [tenant_id],
         )
 
 

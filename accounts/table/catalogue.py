@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from accounts.models import Account
 from accounts.table.built_in import BuiltIn, Details
 from accounts.table.columns import Cells, Column, ColumnSource, Facet
+from accounts.table.segments import SegmentColumns
 from accounts.table.traits import TraitColumns
 from cs_platform.tenancy.models import Membership
 
@@ -30,6 +31,7 @@ class Catalogue:
         sources: list[ColumnSource] = [
             BuiltIn(member, today),
             *(import_string(path)() for path in settings.TABLE_COLUMN_SOURCES),
+            SegmentColumns(),
             Details(),
             TraitColumns(member.tenant_id),
         ]

@@ -9,12 +9,16 @@ from django.views.decorators.http import require_safe
 
 from accounts import cards
 from accounts.facts import family_of
+from accounts.fields import workspace_fields
 from accounts.forms import NoteForm
+from accounts.health.reading import Breakdown, breakdown_of
 from accounts.indicators import active_indicators, past_indicators
 from accounts.models import Account
 from accounts.notes import load_notes
 from accounts.panels import panels
 from accounts.places import Place
+from accounts.rule_field import people_of
+from accounts.segments.listing import offered_to, segments_of
 from accounts.table.built_in import MONTHS
 from accounts.timeline import GROUPS, Search, doers, load_timeline
 from accounts.views.loading import account_or_404
@@ -23,6 +27,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import render_beside
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
 
+OFFERED_SEGMENTS = 50
 FRAGMENTS = {
     "account-body": "accounts/_body.html",
     "traits": "accounts/_traits.html",
@@ -58,6 +63,9 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
         "panels": [(panel, panel.fragment(request, account)) for panel in panels()],
         "users": cards.first_users(account),
         "conversations": cards.conversations(account),
+        "health": _health(request, account),
+        "segments": segments_of(account),
+        "offered": offered_to(account)[:OFFERED_SEGMENTS],
         **_traits(request, account),
         **_timeline(request, account),
         **_notes(request, account),
@@ -68,6 +76,11 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
 def _about(account: Account) -> dict[str, Any]:
     """`subject` and the two names are what parts shared with the user page go by."""
     return {"account": account, "subject": account, "drawer": "changes", "trait_page": "accounts:trait"}
+
+
+def _health(request: WorkspaceRequest, account: Account) -> Breakdown:
+    people, today = people_of(request.tenant.pk), timezone.localdate(request.now)
+    return breakdown_of(account, fields=workspace_fields(), people=people, today=today)
 
 
 def _traits(request: WorkspaceRequest, account: Account) -> dict[str, Any]:

@@ -67,7 +67,22 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         "Customers",
-        (SettingsPage("nps:survey", "gauge", "NPS survey", "What users are asked on your pages, who, and how often."),),
+        (
+            SettingsPage(
+                "segments:list", "shapes", "Segments", "Named sets of accounts or of users, by rule or by hand."
+            ),
+            SettingsPage("health:page", "heart-pulse", "Health", "Scores made of measures, and what they say now."),
+            SettingsPage(
+                "health:lifecycles",
+                "refresh-cw",
+                "Lifecycles",
+                "Rules that say which accounts are trialing, churned or ignored.",
+                Ability.MANAGE_DATA,
+            ),
+            SettingsPage(
+                "nps:survey", "gauge", "NPS survey", "What users are asked on your pages, who, and how often."
+            ),
+        ),
     ),
     Section(
         "Security",

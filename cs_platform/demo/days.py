@@ -17,6 +17,7 @@ from accounts.sources import EXPORTS
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
 from cs_platform.demo.nps import ask_users
+from cs_platform.demo.standing import take_stock
 from cs_platform.demo.team import Team
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
@@ -57,6 +58,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
             continue
         if team is None:
             ingest_calls(before, tenant=tenant, source=EXPORTS, now=instant(day, time(0), tenant.timezone), shift=shift)
+            take_stock(tenant, now=instant(day, time(4), tenant.timezone))
             go_live(tenant, now=instant(day, time(5), tenant.timezone))
             team = Team.of(tenant)
             yield "playbooks are live"

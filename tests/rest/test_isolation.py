@@ -13,9 +13,11 @@ from accounts.models import (
     CsvImport,
     DataSource,
     EventType,
+    HealthScore,
     Indicator,
     Note,
     NpsResponse,
+    Segment,
     TimelineEntry,
     TraitProblem,
 )
@@ -68,6 +70,8 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-nps-response": NpsResponse.objects.create(
             end_user=person, account=at, score=9, answered_at=MONDAY, source="survey"
         ).pk,
+        "api-segment": Segment.objects.create(scope="account", name="Foreign", created_at=MONDAY).pk,
+        "api-health-score": HealthScore.objects.create(name="Foreign", created_at=MONDAY).pk,
         "api-task": task.pk,
         "api-playbook": playbook.pk,
         "api-enrollment": enrollment.pk,
@@ -95,6 +99,7 @@ def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
         "account_id": foreign["api-account"],
         "user_id": foreign["api-user"],
         "indicator_id": foreign["api-indicator"],
+        "segment_id": foreign["api-segment"],
         "job_id": foreign["api-job"],
         "source_id": foreign["api-data-source"],
         "playbook_id": foreign["api-playbook"],
@@ -112,7 +117,15 @@ def test_nothing_is_answered_without_a_key(db: None) -> None:
             Api(),
             route,
             route.address(
-                pk=1, account_id=1, user_id=1, indicator_id=1, job_id=1, source_id=1, playbook_id=1, external_id="x"
+                pk=1,
+                account_id=1,
+                user_id=1,
+                indicator_id=1,
+                job_id=1,
+                source_id=1,
+                playbook_id=1,
+                segment_id=1,
+                external_id="x",
             ),
         )
         for route in ROUTES

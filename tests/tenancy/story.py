@@ -19,12 +19,16 @@ from accounts.models import (
     Conversation,
     DataSource,
     EndUser,
+    HealthMeasure,
+    HealthScore,
     Indicator,
     Note,
     NpsResponse,
     ReceivedBatch,
+    Segment,
     TraitProblem,
 )
+from accounts.segments.members import add_by_hand
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
@@ -75,6 +79,20 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "jobs:file": {"pk": "export_job"},
     "jobs:strip": {"pk": "job"},
     "jobs:undo": {"pk": "job"},
+    "segments:add": {"pk": "empty_segment"},
+    "segments:archive": {"pk": "segment"},
+    "segments:detail": {"pk": "segment"},
+    "segments:edit": {"pk": "segment"},
+    "segments:remove": {"pk": "segment"},
+    "segments:restore": {"pk": "archived_segment"},
+    "segments:suggest": {"pk": "segment"},
+    "health:archive_score": {"pk": "score"},
+    "health:edit_measure": {"pk": "measure"},
+    "health:edit_score": {"pk": "score"},
+    "health:new_measure": {"pk": "score"},
+    "health:preview_measure": {"pk": "score"},
+    "health:remove_measure": {"pk": "measure"},
+    "health:restore_score": {"pk": "archived_score"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
@@ -118,7 +136,9 @@ API_IDS: Final[dict[str, str]] = {
     "api-note": "note",
     "api-nps-response": "nps_response",
     "api-playbook": "playbook",
+    "api-health-score": "score",
     "api-run": "dead_run",
+    "api-segment": "segment",
     "api-task": "task",
     "api-trait": "stage",
     "api-user": "end_user",
@@ -144,6 +164,11 @@ class Upload(SimpleUploadedFile):
 
 class Id(str):
     """In a body: the id of the object of this name. As a field's name: "trait-" and so on before the id."""
+
+
+def _typed_rule(name: str) -> dict[str, str]:
+    """What the rule editor of that name sends for “Plan is Gone”."""
+    return {f"{name}:mode": "all", f"{name}:0:field": "plan", f"{name}:0:op": "is", f"{name}:0:value": "Gone"}
 
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
@@ -205,6 +230,15 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "months_between": "2",
         "max_showings": "3",
     },
+    "segments:add": {"subject": Id("account")},
+    "segments:edit": {"name": "Renamed", "description": ""},
+    "segments:new": {"name": "Made", "description": ""},
+    "segments:remove": {"subject": Id("account")},
+    "health:edit_measure": {"name": "Renamed", "weight": "2", "when_unknown": "poor", **_typed_rule("healthy")},
+    "health:edit_score": {"name": "Renamed", "weight": "2"},
+    "health:lifecycles": _typed_rule("churned"),
+    "health:new_measure": {"name": "Made", "weight": "1", "when_unknown": "leave_out", **_typed_rule("healthy")},
+    "health:new_score": {"name": "Made", "weight": "1"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:put_away": {"stop": "on"},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
@@ -213,6 +247,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
 }
 
 Story = dict[str, Any]
+_MANY_USERS = {"field": "user_count", "op": "at_least", "value": 10}
 
 
 def tell(home: Workspace, *, mark: str) -> Story:
@@ -232,6 +267,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
         | _jobs(home, mark)
         | _answers(at, person, mark)
         | _sayings(home, at, mark)
+        | _segments(home, at, mark)
     )
 
 
@@ -256,6 +292,21 @@ def _account(name: str, home: Workspace) -> Account:
         "mrr_cents": 100_000,
     }
     return account(name, traits={"stage": name, "guide": home.priya.pk}, t01=name, m01=home.priya.pk, **facts)
+
+
+def _segments(home: Workspace, at: Account, mark: str) -> Story:
+    more = {"scope": "account", "created_at": MONDAY}
+    segment = Segment.objects.create(name=f"Strategic {mark}", description=f"Ours {mark}", **more)
+    add_by_hand(segment=segment, subjects=[at.pk], by=home.priya, now=MONDAY)
+    score = HealthScore.objects.create(name=f"Usage {mark}", created_at=MONDAY)
+    return {
+        "score": score,
+        "measure": HealthMeasure.objects.create(score=score, name=f"Users {mark}", healthy=_MANY_USERS),
+        "archived_score": HealthScore.objects.create(name=f"Past {mark}", created_at=MONDAY, archived_at=MONDAY),
+        "segment": segment,
+        "empty_segment": Segment.objects.create(name=f"Beta {mark}", **more),
+        "archived_segment": Segment.objects.create(name=f"Past {mark}", archived_at=MONDAY, **more),
+    }
 
 
 def _playbooks(home: Workspace, at: Account, mark: str) -> Story:

@@ -1,7 +1,7 @@
 """How values look on a page: icons, money, days, moments, people. Loaded into every template (settings.TEMPLATES)."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -195,3 +195,29 @@ def _described_by(field: BoundField) -> str:
 @register.filter
 def is_checkbox(field: BoundField) -> bool:
     return isinstance(field.field.widget, CheckboxInput)
+
+
+SPARK_WIDTH, SPARK_HEIGHT, SPARK_MARGIN = 286, 48, 3
+
+
+@register.simple_tag
+def sparkline(days: Sequence[tuple[date, float | None]], top: float) -> SafeString:
+    """Values of consecutive days as one line from 0 to `top`, its end marked. A table beside it says them in words."""
+    step = (SPARK_WIDTH - 2 * SPARK_MARGIN) / max(1, len(days) - 1)
+    tall = SPARK_HEIGHT - 2 * SPARK_MARGIN
+    points = [
+        (f"{SPARK_MARGIN + at * step:.1f}", f"{SPARK_HEIGHT - SPARK_MARGIN - tall * value / top:.1f}")
+        for at, (_day, value) in enumerate(days)
+        if value is not None
+    ]
+    if not points:
+        return SafeString("")
+    return format_html(
+        '<svg class="spark {}" viewBox="0 0 {} {}" aria-hidden="true"><polyline points="{}"/>'
+        '<circle cx="{}" cy="{}" r="2.6"/></svg>',
+        band(next(value for _day, value in reversed(days) if value is not None) * 100 / top),
+        SPARK_WIDTH,
+        SPARK_HEIGHT,
+        " ".join(f"{x},{y}" for x, y in points),
+        *points[-1],
+    )
