@@ -1,7 +1,11 @@
 """Defining a custom trait: its key is free, and it gets the next slot of its family while there is one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
+
+from django.db import transaction
 
 from accounts.ingest.definitions import TRAITS_LIMIT
 from accounts.models import TraitDefinition
@@ -9,6 +13,9 @@ from accounts.models.slots import slot_names
 from accounts.models.traits import SLOT_FAMILY, TraitType
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.models import Doer
+
+# What a person can change about a trait, as the audit log has it.
+SAID = ("label", "description", "choices", "type", "column", "is_fast")
 
 
 class CannotDefine(Exception):
@@ -39,3 +46,19 @@ def define_trait(
     about = {"subject_type": "trait", "subject_id": definition.pk, "name": label}
     record(verb="trait.defined", **about, after=said, by=by, now=now)
     return definition
+
+
+@contextmanager
+def change_written_down(definition: TraitDefinition, *, by: Doer, now: datetime) -> Iterator[None]:
+    """What changes inside goes into the audit log with it; the definition comes out as it is stored."""
+    before = _said(definition)
+    with transaction.atomic():
+        yield
+        definition.refresh_from_db()
+        if (after := _said(definition)) != before:
+            about = {"subject_type": "trait", "subject_id": definition.pk, "name": definition.label}
+            record(verb="trait.changed", **about, before=before, after=after, by=by, now=now)
+
+
+def _said(definition: TraitDefinition) -> dict[str, Any]:
+    return {name: getattr(definition, name) for name in SAID} | {"archived": definition.archived_at is not None}

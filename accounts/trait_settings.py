@@ -11,12 +11,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
 from accounts.changes import TRAIT
-from accounts.fast_traits import REWRITE_MINUTES
+from accounts.definitions import change_written_down
+from accounts.fast_traits import REWRITE_MINUTES, make_fast, make_slow, mend
 from accounts.ingest.definitions import ACCOUNT, COLUMN_TYPES, DEFAULT_COLUMNS
 from accounts.models import TraitDefinition
 from accounts.models.slots import slot_names
@@ -40,7 +41,9 @@ class CannotChange(ValueError):
 # --- names and choices ------------------------------------------------------------------------------------------------
 
 
-def describe_trait(definition: TraitDefinition, *, label: str, description: str, choices: Sequence[str]) -> None:
+def describe_trait(
+    definition: TraitDefinition, *, label: str, description: str, choices: Sequence[str], by: Doer, now: datetime
+) -> None:
     label = " ".join(label.split())
     if not label or len(label) > LABEL_LIMIT:
         raise CannotChange(f"Give it a name of 1 to {LABEL_LIMIT} characters.")
@@ -48,18 +51,31 @@ def describe_trait(definition: TraitDefinition, *, label: str, description: str,
         raise CannotChange("Only a single choice has choices.")
     if len(choices) > CHOICES_LIMIT:
         raise CannotChange(f"A trait can have {CHOICES_LIMIT} choices.")
-    definition.label, definition.description = label, description
-    definition.choices = list(dict.fromkeys(choices))
-    definition.save(update_fields=["label", "description", "choices"])
+    with change_written_down(definition, by=by, now=now):
+        definition.label, definition.description = label, description
+        definition.choices = list(dict.fromkeys(choices))
+        definition.save(update_fields=["label", "description", "choices"])
 
 
-def archive_trait(definition: TraitDefinition, *, now: datetime) -> bool:
+def archive_trait(definition: TraitDefinition, *, by: Doer, now: datetime) -> bool:
     """It leaves pages and pickers. Values are kept, and integrations go on filling it."""
-    return bool(TraitDefinition.objects.filter(pk=definition.pk, archived_at=None).update(archived_at=now))
+    with change_written_down(definition, by=by, now=now):
+        return bool(TraitDefinition.objects.filter(pk=definition.pk, archived_at=None).update(archived_at=now))
 
 
-def restore_trait(definition: TraitDefinition) -> bool:
-    return bool(TraitDefinition.objects.filter(pk=definition.pk).exclude(archived_at=None).update(archived_at=None))
+def restore_trait(definition: TraitDefinition, *, by: Doer, now: datetime) -> bool:
+    with change_written_down(definition, by=by, now=now):
+        return bool(TraitDefinition.objects.filter(pk=definition.pk).exclude(archived_at=None).update(archived_at=None))
+
+
+def set_fast(definition: TraitDefinition, *, fast: bool, by: Doer, now: datetime) -> None:
+    """Raises CannotBeFast."""
+    with change_written_down(definition, by=by, now=now):
+        if fast:
+            make_fast(definition)
+            mend(definition)
+        else:
+            make_slow(definition)
 
 
 # --- where it is used -------------------------------------------------------------------------------------------------
@@ -126,14 +142,13 @@ def preview_type(definition: TraitDefinition, type: str) -> Retyping:
 
 def change_type(definition: TraitDefinition, type: str, *, by: Doer, now: datetime) -> Retyping:
     """Values, slot and definition together; what is cleared is in the history of each account or user."""
-    with transaction.atomic():
+    with change_written_down(definition, by=by, now=now):
         locked = TraitDefinition.objects.select_for_update().get(pk=definition.pk)
         retyping = preview_type(locked, type)
         slot = _free_slot(locked.scope, type, but=locked)
         _rewrite(locked, type, slot, retyping.values, by=by, now=now)
         choices = locked.choices if type == TraitType.CHOICE else []
         TraitDefinition.objects.filter(pk=locked.pk).update(type=type, slot=slot, choices=choices)
-    definition.refresh_from_db()
     return retyping
 
 
@@ -213,15 +228,16 @@ def _rewrite(
 # --- the built-in field it feeds --------------------------------------------------------------------------------------
 
 
-def feed_column(definition: TraitDefinition, column: str) -> None:
+def feed_column(definition: TraitDefinition, column: str, *, by: Doer, now: datetime) -> None:
     """The trait fills a built-in field of accounts from now on, at once; whoever fed it becomes an ordinary trait."""
-    with transaction.atomic():
+    with change_written_down(definition, by=by, now=now):
         fellows = list(TraitDefinition.objects.filter(scope=ACCOUNT).order_by("pk").select_for_update())
         definition.refresh_from_db()
         _refuse_column(definition, column)
         for fed in fellows:
             if fed.column == column and fed.pk != definition.pk:
-                _stop_feeding(fed)
+                with change_written_down(fed, by=by, now=now):
+                    _stop_feeding(fed)
         TraitDefinition.objects.filter(pk=definition.pk).update(column=column, slot=None, is_fast=False)
         definition.refresh_from_db()
         _name_feeder("column_traits || jsonb_build_object(%s::text, %s::text)", column, definition.key)
@@ -233,9 +249,9 @@ def feed_column(definition: TraitDefinition, column: str) -> None:
         )
 
 
-def stop_feeding(definition: TraitDefinition) -> None:
+def stop_feeding(definition: TraitDefinition, *, by: Doer, now: datetime) -> None:
     """The field keeps what it holds; the trait is an ordinary one again."""
-    with transaction.atomic():
+    with change_written_down(definition, by=by, now=now):
         definition.refresh_from_db()
         if definition.column:
             _name_feeder("column_traits - %s::text", definition.column)

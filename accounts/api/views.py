@@ -204,21 +204,22 @@ class TraitViewSet(Listed, Retrieved, ApiViewSet):
         present = {"label": definition.label, "description": definition.description}
         choices = checked.get("choices", choice_values(definition))
         with _refusals("choices"):
-            trait_settings.describe_trait(definition, **(present | checked | {"choices": choices}))
+            said = present | checked | {"choices": choices}
+            trait_settings.describe_trait(definition, **said, by=self.caller, now=self.now)
         return self.fresh(definition)
 
     @documented("Archive a trait", answers=serializers.TraitSerializer)
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, pk: str) -> Response:
         definition = self.get_object()
-        trait_settings.archive_trait(definition, now=self.now)
+        trait_settings.archive_trait(definition, by=self.caller, now=self.now)
         return self.fresh(definition)
 
     @documented("Bring an archived trait back", answers=serializers.TraitSerializer)
     @action(detail=True, methods=["post"])
     def restore(self, request: Request, pk: str) -> Response:
         definition = self.get_object()
-        trait_settings.restore_trait(definition)
+        trait_settings.restore_trait(definition, by=self.caller, now=self.now)
         return self.fresh(definition)
 
     @documented(

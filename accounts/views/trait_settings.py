@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -11,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import trait_settings
 from accounts.definitions import CannotDefine, define_trait
-from accounts.fast_traits import CannotBeFast, make_fast, make_slow, mend
+from accounts.fast_traits import CannotBeFast
 from accounts.models import TraitDefinition
 from accounts.trait_forms import NewTraitForm, TraitForm
 from accounts.trait_settings import CannotChange, Retyping
@@ -58,7 +57,7 @@ def trait_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     form = TraitForm(request.POST if request.method == "POST" else None, definition=definition)
     if request.method == "POST" and form.is_valid():
         try:
-            trait_settings.describe_trait(definition, **form.cleaned_data)
+            trait_settings.describe_trait(definition, **form.cleaned_data, by=request.membership, now=request.now)
         except CannotChange as refusal:
             form.add_error(None, str(refusal))
         else:
@@ -87,9 +86,9 @@ def feed_column(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     definition, column = _definition(pk), request.POST.get("column", "")
     try:
         if column:
-            trait_settings.feed_column(definition, column)
+            trait_settings.feed_column(definition, column, by=request.membership, now=request.now)
         else:
-            trait_settings.stop_feeding(definition)
+            trait_settings.stop_feeding(definition, by=request.membership, now=request.now)
     except CannotChange as refusal:
         return _page(request, definition, error=str(refusal), status=422)
     return _done(request, definition, f"{definition.label} saved")
@@ -107,19 +106,15 @@ def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResp
 
 
 def _switched(request: WorkspaceRequest, definition: TraitDefinition, verb: str) -> str:
+    by, now = request.membership, request.now
     if verb == "archive":
-        trait_settings.archive_trait(definition, now=request.now)
+        trait_settings.archive_trait(definition, by=by, now=now)
         return "archived"
     if verb == "restore":
-        trait_settings.restore_trait(definition)
+        trait_settings.restore_trait(definition, by=by, now=now)
         return "is back"
-    if verb == "slow":
-        make_slow(definition)
-        return "is not fast any more"
-    with transaction.atomic():
-        make_fast(definition)
-        mend(definition)
-    return "is fast now"
+    trait_settings.set_fast(definition, fast=verb == "fast", by=by, now=now)
+    return "is fast now" if verb == "fast" else "is not fast any more"
 
 
 def _page(

@@ -36,6 +36,7 @@ VERBS: Final[Mapping[str, str]] = {
     "playbook.resumed": "Playbook resumed",
     "playbook.archived": "Playbook archived",
     "playbook.unarchived": "Playbook taken out of the archive",
+    "trait.changed": "Trait changed",
     "trait.defined": "Trait defined",
 }
 COMMAND_LINE: Final = "command-line"  # whoever may run commands on the server needs no key and has no name here

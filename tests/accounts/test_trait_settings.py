@@ -42,21 +42,21 @@ def test_what_feeds_a_field_or_is_fast_keeps_its_type(inside: Workspace) -> None
 def test_a_trait_can_feed_a_built_in_field_and_stop(inside: Workspace) -> None:
     tier = trait("tier")
     account("A", traits={"tier": "Gold"}, t01="Gold", plan="Old")
-    feed_column(tier, "plan")
+    feed_column(tier, "plan", by=inside.jonah, now=MONDAY)
     assert (Account.objects.get().plan, tier.column, tier.slot) == ("Gold", "plan", None)
 
-    stop_feeding(tier)
+    stop_feeding(tier, by=inside.jonah, now=MONDAY)
     assert (Account.objects.get().plan, Account.objects.get().t01, tier.column) == ("Gold", "Gold", "")
     with pytest.raises(CannotChange, match="type"):
-        feed_column(tier, "mrr_cents")
+        feed_column(tier, "mrr_cents", by=inside.jonah, now=MONDAY)
 
 
 def test_names_and_choices_are_checked(inside: Workspace) -> None:
     stage = trait("stage", "choice")
-    describe_trait(stage, label=" Phase ", description="How far", choices=["A", "B", "A"])
+    describe_trait(stage, label=" Phase ", description="How far", choices=["A", "B", "A"], by=inside.jonah, now=MONDAY)
     assert (stage.label, stage.choices) == ("Phase", ["A", "B"])
     with pytest.raises(CannotChange):
-        describe_trait(stage, label=" ", description="", choices=[])
+        describe_trait(stage, label=" ", description="", choices=[], by=inside.jonah, now=MONDAY)
 
 
 def test_values_are_counted(inside: Workspace) -> None:
