@@ -229,6 +229,9 @@ CONTENT_SECURITY_POLICY = {
         "base-uri": [NONE],
         "frame-ancestors": [NONE],
         "form-action": [SELF],
+        # The older name is what Firefox knows; report-to names the endpoint of the header that web/middleware.py sends.
+        "report-uri": "/csp-report/",
+        "report-to": "csp",
     }
 }
 

@@ -9,10 +9,12 @@ from django.db import connection, transaction
 
 from accounts.fields import workspace_fields
 from accounts.models import Segment
+from accounts.rules.describe import describe
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Rule, RuleErrors, dump, parse
 from accounts.segments.members import end_rule_claims
 from accounts.segments.settling import segments_asked, settle_at_once
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.models import Doer, Tenant
 
 MOST = 500  # segments a workspace can have that are not archived
@@ -44,6 +46,7 @@ def create_segment(*, scope: str, wording: Wording, tenant: Tenant, by: Doer, no
             raise CannotSave("", f"A workspace can have {MOST} segments. Archive one that is not used any more.")
         segment = Segment(scope=scope, created_at=now, created_by=by.member)
         _write(segment, wording)
+        _write_down("created", segment, {}, by=by, now=now)
         return _settled(segment, tenant, now)
 
 
@@ -51,8 +54,10 @@ def edit_segment(segment: Segment, *, wording: Wording, tenant: Tenant, by: Doer
     """Raises CannotSave. A rule that was taken away takes along the members it alone had brought."""
     with transaction.atomic():
         _alone(tenant)
-        before = segment.rule
+        before, said = segment.rule, _said(segment)
         _write(segment, wording)
+        if _said(segment) != said:
+            _write_down("changed", segment, said, by=by, now=now)
         if segment.rule is None and before is not None:
             end_rule_claims(segment=segment, actor=by.actor, now=now)
         return segment if segment.rule == before else _settled(segment, tenant, now)
@@ -92,6 +97,16 @@ def _write(segment: Segment, wording: Wording) -> None:
     segment.rule = dump(wording.rule) if wording.rule else None
     segment.evaluated_at = None if segment.rule else segment.evaluated_at
     segment.save()
+
+
+def _said(segment: Segment) -> dict[str, Any]:
+    rule = _readable(segment, workspace_fields())
+    return {"name": segment.name, "description": segment.description, "rule": describe(rule) if rule else segment.rule}
+
+
+def _write_down(verb: str, segment: Segment, before: Mapping[str, Any], *, by: Doer, now: datetime) -> None:
+    about = {"subject_type": "segment", "subject_id": segment.pk, "name": segment.name}
+    record(verb=f"segment.{verb}", **about, before=before, after=_said(segment), by=by, now=now)
 
 
 def _settled(segment: Segment, tenant: Tenant, now: datetime) -> Segment:

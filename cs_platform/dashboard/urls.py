@@ -2,7 +2,7 @@ from django.conf import settings
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import audit, health, mail_sink, saved_views, settings_pages, views
+from . import audit, csp_reports, health, mail_sink, saved_views, settings_pages, views
 
 
 class PageWithViews(StringConverter):
@@ -15,6 +15,7 @@ app_name = "dashboard"
 urlpatterns = [
     path("", views.landing, name="landing"),
     path("healthz", health.healthz, name="healthz"),
+    path("csp-report/", csp_reports.csp_report, name="csp-report"),
     path("mail-sink/", mail_sink.messages, name="mail-sink"),
     path("mail-sink/<str:name>/", mail_sink.message, name="mail-sink-message"),
     path("workspaces/", views.workspaces, name="workspaces"),

@@ -36,6 +36,8 @@ VERBS: Final[Mapping[str, str]] = {
     "playbook.resumed": "Playbook resumed",
     "playbook.archived": "Playbook archived",
     "playbook.unarchived": "Playbook taken out of the archive",
+    "segment.created": "Segment created",
+    "segment.changed": "Segment changed",
     "trait.changed": "Trait changed",
     "trait.defined": "Trait defined",
 }

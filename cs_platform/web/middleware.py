@@ -38,6 +38,7 @@ REFUSED_FEATURES = (
     "usb",
     "xr-spatial-tracking",
 )
+REPORTING_ENDPOINTS = 'csp="/csp-report/"'
 PERMISSIONS_POLICY = ", ".join(f"{feature}=()" for feature in REFUSED_FEATURES)
 
 
@@ -50,6 +51,7 @@ def headers(get_response: Handler) -> Handler:
         response = get_response(request)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Reporting-Endpoints", REPORTING_ENDPOINTS)
         if not response.has_header("Cache-Control") and _is_personal(request):
             add_never_cache_headers(response)
         return response

@@ -6,9 +6,14 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from accounts import trait_settings
 from accounts.definitions import define_trait
 from accounts.exports import start_export
+from accounts.fields import workspace_fields
 from accounts.nps.survey import change_survey
+from accounts.rules.fields import Subject
+from accounts.rules.grammar import parse
+from accounts.segments.defining import Wording, create_segment, edit_segment
 from accounts.sources import close_source, open_source, rename_source, rotate_key
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
@@ -78,6 +83,15 @@ def _trait(home: Workspace) -> Any:
     return define_trait(scope="account", key="stage", label="Stage", type="text", **_by(home))
 
 
+def _segment(home: Workspace) -> Any:
+    return create_segment(scope="account", wording=_wording("Pro"), tenant=home.tenant, **_by(home))
+
+
+def _wording(plan: str) -> Wording:
+    rule = parse({"field": "plan", "op": "is", "value": plan}, fields=workspace_fields(), subject=Subject.ACCOUNT)
+    return Wording("Payers", "They pay", rule)
+
+
 STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "api_key.issued": (_key, lambda key, home: None),
     "api_key.revoked": (_key, lambda key, home: revoke_key(key, **_by(home))),
@@ -98,6 +112,12 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "playbook.resumed": (_drafted, lambda playbook, home: _through(playbook, home, "set_live", "pause", "resume")),
     "playbook.archived": (_drafted, lambda playbook, home: _through(playbook, home, "archive")),
     "playbook.unarchived": (_drafted, lambda playbook, home: _through(playbook, home, "archive", "unarchive")),
+    "segment.created": (_segment, lambda segment, home: None),
+    "segment.changed": (
+        _segment,
+        lambda segment, home: edit_segment(segment, wording=_wording("Gold"), tenant=home.tenant, **_by(home)),
+    ),
+    "trait.changed": (_trait, lambda trait, home: trait_settings.archive_trait(trait, **_by(home))),
     "trait.defined": (_trait, lambda trait, home: None),
 }
 # What is done twice and changes nothing the second time.
@@ -111,6 +131,8 @@ IDEMPOTENT = {
     "nps_survey.changed",
     "playbook.published",
     "playbook.set_live",
+    "segment.changed",
+    "trait.changed",
 }
 
 
@@ -152,6 +174,12 @@ def test_only_what_differs_is_kept(inside: Workspace) -> None:
     change_survey(question="Would you not?", thanks="Bye", **_by(inside))
     detail = AuditEntry.objects.latest("pk").detail
     assert (detail["before"], detail["after"]) == ({"question": "Would you?"}, {"question": "Would you not?"})
+
+
+def test_a_rule_is_kept_in_words(inside: Workspace) -> None:
+    edit_segment(_segment(inside), wording=_wording("Gold"), tenant=inside.tenant, **_by(inside))
+    detail = AuditEntry.objects.get(verb="segment.changed").detail
+    assert (detail["before"], detail["after"]) == ({"rule": "Plan is Pro"}, {"rule": "Plan is Gold"})
 
 
 def test_no_secret_is_written_down(inside: Workspace) -> None:

@@ -18,6 +18,7 @@ READING = ("GET", "HEAD")
 WORKSPACE = "w/<slug:slug>/"
 API = "api/v1/"
 TRACKING = "v1/"  # calls with a write key, without cookies: tests/accounts/ingest/
+REPORTS = "csp-report/"  # sent by browsers of their own accord: tests/dashboard/test_csp_reports.py
 SURVEY = "nps/v1/"  # asked from other origins, without cookies: tests/accounts/nps/test_endpoints.py
 THIRD_PARTY = "account/"  # allauth's own pages: they know logins, no workspace
 # Pages outside workspaces, and why anybody or any login may open them.
@@ -31,6 +32,7 @@ PUBLIC = {
     "survey:shown": "by a token that names workspace and user",
     "survey:dismissed": "by a token that names workspace and user",
     "survey:answer": "by a token that names workspace and user",
+    "dashboard:csp-report": "browsers tell what the policy refused; nothing of a workspace is read or kept",
     "tracking": "data sources send by their write key, and learn nothing but whether it was taken",
 }
 SIGNED_IN = {"dashboard:landing": "leads to one's own workspace", "dashboard:workspaces": "lists one's own"}
