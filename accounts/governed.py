@@ -29,8 +29,9 @@ def take_over(column: str) -> TraitDefinition | None:
 
 def give_back(column: str) -> None:
     """The trait that had yielded feeds the column again, with the values it has now."""
-    fed = _account_traits().filter(yielded_column=column).first()
+    fed = _account_traits().filter(yielded_column=column, column="").first()
     if fed is None:
+        _account_traits().filter(yielded_column=column).update(yielded_column="")  # it feeds another one by now
         _feeders("column_traits - %s::text", column)
         return
     _account_traits().filter(pk=fed.pk).update(column=column, yielded_column="", slot=None, is_fast=False)
