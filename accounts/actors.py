@@ -8,7 +8,7 @@ from typing import Protocol
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from accounts.models import DataSource, EndUser, Segment
+from accounts.models import CsvImport, DataSource, EndUser, Segment
 from cs_platform.tenancy.audit import COMMAND_LINE
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Membership
@@ -47,12 +47,18 @@ class Persons:
         named = {f"user:{user.pk}": Actor(str(user), "user") for user in answering}
         named |= {member.actor: Actor(member.name, "user") for member in members}
         keyed = {f"key:{key.pk}": Actor(f"the API key {key.name}", "key-round") for key in known}
-        return named | keyed | _sources(ids_after("source:", wanted)) | _SYSTEM_ACTORS
+        brought = _sources(ids_after("source:", wanted)) | _files(ids_after("import:", wanted))
+        return named | keyed | brought | _SYSTEM_ACTORS
 
 
 def _sources(wanted: Collection[int]) -> dict[str, Actor]:
     found = DataSource.objects.filter(pk__in=wanted).only("name", "tenant_id") if wanted else ()
     return {source.actor: Actor(f"the data source {source.name}", "download") for source in found}
+
+
+def _files(wanted: Collection[int]) -> dict[str, Actor]:
+    found = CsvImport.objects.filter(pk__in=wanted).values_list("pk", "file_name") if wanted else ()
+    return {f"import:{pk}": Actor(f"the import of {name}", "download") for pk, name in found}
 
 
 class Segments:
@@ -72,6 +78,7 @@ def ids_after(prefix: str, wanted: Collection[str]) -> set[int]:
 
 _SYSTEM_ACTORS = {
     "import": Actor("an import", "download"),
+    "segment": Actor("a Segment export", "download"),
     "lifecycle-rules": Actor("the lifecycle rules", "refresh-cw"),
     "engine": Actor("the engine", "workflow"),
     COMMAND_LINE: Actor("the command line", "settings"),

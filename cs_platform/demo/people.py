@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db.models import F
+
 from accounts.facts import set_key_role, set_known_cause, set_parent
 from accounts.indicators import tell_of_comment
 from accounts.key_roles import define_role
@@ -23,7 +25,9 @@ FURNISHED = 12  # accounts with notes and roles
 def furnish(tenant: Tenant, *, now: datetime) -> None:
     with tenant_context(tenant.pk):
         team = list(Membership.objects.in_tenant(tenant.pk).filter(role="csm").order_by("pk"))
-        accounts = list(Account.objects.tracked().exclude(csm=None).order_by("-mrr_cents", "pk")[:FURNISHED])
+        accounts = list(
+            Account.objects.tracked().exclude(csm=None).order_by(F("mrr_cents").desc(nulls_last=True), "pk")[:FURNISHED]
+        )
         lead, sponsor = define_role("Onboarding lead"), define_role("Executive sponsor")
         for n, account in enumerate(accounts):
             author, at = account.csm or team[0], now - timedelta(days=2 * n + 1, hours=n)

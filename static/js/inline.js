@@ -2,6 +2,7 @@
 // Esc or data-leave takes the form away again; after saving, the focus returns to the value.
 
 let last = "";
+let fresh = null;
 
 const opener = () => document.querySelector(`[data-edits="${CSS.escape(last)}"]`);
 
@@ -31,6 +32,13 @@ document.addEventListener("htmx:after:settle", ({ target }) => {
     opener()?.focus();
     last = "";
   }
+});
+
+// A form that writes something new is empty again once it is written; one that was refused keeps its text.
+document.addEventListener("submit", ({ target }) => (fresh = target.matches("[data-fresh]") ? target : null));
+document.addEventListener("account:changed", () => {
+  fresh?.reset();
+  fresh = null;
 });
 
 function focus(place) {
