@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
@@ -15,7 +16,8 @@ from accounts.rules.compile import Audience, one_pass_accounts
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Rule, RuleErrors, dump, leaves, parse
 from accounts.rules.sql import Clock, Sql, compose
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.audit import record
+from cs_platform.tenancy.models import Doer, Tenant
 
 COLUMN = "lifecycle"
 ACTOR = "lifecycle-rules"
@@ -52,7 +54,7 @@ def stored_rules(fields: FieldSet) -> Rules:
     }
 
 
-def save_rules(rules: Rules, *, tenant: Tenant, now: datetime) -> bool:
+def save_rules(rules: Rules, *, tenant: Tenant, by: Doer, now: datetime) -> bool:
     """Replaces all of them, and settles at once where the workspace is small enough. False: at the next evaluation.
 
     Raises CannotSave.
@@ -60,10 +62,11 @@ def save_rules(rules: Rules, *, tenant: Tenant, now: datetime) -> bool:
     for outcome, rule in rules.items():
         _refuse_itself(outcome, rule)
     with transaction.atomic():
-        had = LifecycleRule.objects.select_for_update().exists()
+        had = {one.lifecycle: one.rule for one in LifecycleRule.objects.select_for_update()}
         LifecycleRule.objects.exclude(lifecycle__in=rules).delete()
         for outcome, rule in rules.items():
             LifecycleRule.objects.update_or_create(lifecycle=outcome, defaults={"rule": dump(rule)})
+        _write_down(had, {str(outcome): dump(rule) for outcome, rule in rules.items()}, tenant=tenant, by=by, now=now)
         if rules and not had:
             governed.take_over(COLUMN)
         if had and not rules:
@@ -72,6 +75,14 @@ def save_rules(rules: Rules, *, tenant: Tenant, now: datetime) -> bool:
             return False
         settle_lifecycles(tenant=tenant, fields=workspace_fields(), now=now)
         return True
+
+
+def _write_down(
+    before: Mapping[str, Any], after: Mapping[str, Any], *, tenant: Tenant, by: Doer, now: datetime
+) -> None:
+    if after != before:
+        about = {"subject_type": "lifecycle_rules", "subject_id": tenant.pk, "name": "Lifecycle rules"}
+        record(verb="lifecycle_rules.changed", **about, before=before, after=after, by=by, now=now)
 
 
 def _refuse_itself(outcome: str, rule: Rule) -> None:

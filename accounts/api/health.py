@@ -177,7 +177,7 @@ class HealthScoreViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, pk: str) -> Response:
         score = self.get_object()
-        defining.archive_score(score, tenant=self.tenant, now=self.now)
+        defining.archive_score(score, tenant=self.tenant, by=self.caller, now=self.now)
         return self.fresh(score)
 
     @documented("Restore an archived health score", answers=HealthScoreSerializer)
@@ -185,7 +185,7 @@ class HealthScoreViewSet(Listed, Retrieved, ApiViewSet):
     def restore(self, request: Request, pk: str) -> Response:
         score = self.get_object()
         try:
-            defining.restore_score(score, tenant=self.tenant, now=self.now)
+            defining.restore_score(score, tenant=self.tenant, by=self.caller, now=self.now)
         except CannotSave as refusal:
             raise Conflict(str(refusal)) from None
         return self.fresh(score)
@@ -198,9 +198,9 @@ class HealthScoreViewSet(Listed, Retrieved, ApiViewSet):
         measures = _measures(given["measures"], fields) if "measures" in given else None
         try:
             wording = ScoreWording(wanted["name"], wanted["weight"], applies_to)
-            saved = defining.save_score(score, wording=wording, tenant=self.tenant, now=self.now)
+            saved = defining.save_score(score, wording=wording, tenant=self.tenant, by=self.caller, now=self.now)
             if measures is not None:
-                defining.set_measures(saved, wordings=measures, tenant=self.tenant, now=self.now)
+                defining.set_measures(saved, wordings=measures, tenant=self.tenant, by=self.caller, now=self.now)
         except CannotSave as refusal:
             raise refused(refusal.field, str(refusal)) from None
         return saved
@@ -270,7 +270,7 @@ class LifecycleRulesViewSet(ApiViewSet):
         }
         rules = {outcome: rule for outcome, rule in read.items() if rule}
         try:
-            lifecycle.save_rules(rules, tenant=self.tenant, now=self.now)
+            lifecycle.save_rules(rules, tenant=self.tenant, by=self.caller, now=self.now)
         except lifecycle.CannotSave as refusal:
             raise refused(refusal.outcome, str(refusal)) from None
         return self.answer(self._stored())

@@ -207,7 +207,7 @@ class SegmentViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, pk: str) -> Response:
         segment = self.get_object()
-        defining.archive_segment(segment, now=self.now)
+        defining.archive_segment(segment, by=self.caller, now=self.now)
         return self.fresh(segment)
 
     @documented("Restore an archived segment", answers=SegmentSerializer)
@@ -215,7 +215,7 @@ class SegmentViewSet(Listed, Retrieved, ApiViewSet):
     def restore(self, request: Request, pk: str) -> Response:
         segment = self.get_object()
         try:
-            defining.restore_segment(segment, tenant=self.tenant, now=self.now)
+            defining.restore_segment(segment, tenant=self.tenant, by=self.caller, now=self.now)
         except CannotSave as refusal:
             raise Conflict(str(refusal)) from None
         return self.fresh(segment)

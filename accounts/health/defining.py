@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max
@@ -13,7 +14,8 @@ from accounts.health.grading import grade_accounts
 from accounts.models import Account, HealthMeasure, HealthScore
 from accounts.rules.grammar import Rule, dump, leaves
 from accounts.rules.health import PREFIX
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.audit import record
+from cs_platform.tenancy.models import Doer, Tenant
 
 COLUMN = "health"
 MOST_SCORES, MOST_MEASURES = 20, 30
@@ -48,7 +50,9 @@ class MeasureWording:
 # --- scores -----------------------------------------------------------------------------------------------------------
 
 
-def save_score(score: HealthScore | None, *, wording: ScoreWording, tenant: Tenant, now: datetime) -> HealthScore:
+def save_score(
+    score: HealthScore | None, *, wording: ScoreWording, tenant: Tenant, by: Doer, now: datetime
+) -> HealthScore:
     """Raises CannotSave. A new one counts as soon as it has a measure."""
     with transaction.atomic():
         _alone(tenant)
@@ -56,35 +60,40 @@ def save_score(score: HealthScore | None, *, wording: ScoreWording, tenant: Tena
         if present.filter(name=wording.name).exclude(pk=score and score.pk).exists():
             raise CannotSave("name", f"There is a score called {wording.name} already.")
         _refuse_health("applies_to", wording.applies_to)
-        if score is None:
-            score = _new_score(now)
+        before = _said(score)
+        score = score or _new_score(now)
         score.name, score.weight = wording.name, wording.weight
         score.applies_to = dump(wording.applies_to) if wording.applies_to else None
         score.save()
+        _write_down(score, before, by=by, now=now)
         _settle(tenant, now)
         return score
 
 
-def archive_score(score: HealthScore, *, tenant: Tenant, now: datetime) -> bool:
+def archive_score(score: HealthScore, *, tenant: Tenant, by: Doer, now: datetime) -> bool:
     """Its history stays. With the last one, the trait that fed the health before feeds it again."""
     with transaction.atomic():
         _alone(tenant)
+        before = _said(score)
         if not HealthScore.objects.filter(pk=score.pk, archived_at=None).update(archived_at=now):
             return False
         score.archived_at = now
+        _write_down(score, before, by=by, now=now)
         _settle(tenant, now)
         return True
 
 
-def restore_score(score: HealthScore, *, tenant: Tenant, now: datetime) -> bool:
+def restore_score(score: HealthScore, *, tenant: Tenant, by: Doer, now: datetime) -> bool:
     """Raises CannotSave where its name has been given away."""
     with transaction.atomic():
         _alone(tenant)
         if HealthScore.objects.filter(archived_at=None, name=score.name).exclude(pk=score.pk).exists():
             raise CannotSave("name", f"There is a score called {score.name} already. Rename that one first.")
+        before = _said(score)
         if not HealthScore.objects.filter(pk=score.pk, archived_at__isnull=False).update(archived_at=None):
             return False
         score.archived_at = None
+        _write_down(score, before, by=by, now=now)
         _settle(tenant, now)
         return True
 
@@ -100,7 +109,13 @@ def _new_score(now: datetime) -> HealthScore:
 
 
 def save_measure(
-    measure: HealthMeasure | None, *, score: HealthScore, wording: MeasureWording, tenant: Tenant, now: datetime
+    measure: HealthMeasure | None,
+    *,
+    score: HealthScore,
+    wording: MeasureWording,
+    tenant: Tenant,
+    by: Doer,
+    now: datetime,
 ) -> HealthMeasure:
     """Raises CannotSave."""
     with transaction.atomic():
@@ -110,22 +125,26 @@ def save_measure(
             raise CannotSave("name", f"{score.name} has a measure called {wording.name} already.")
         for field, rule in (("healthy", wording.healthy), ("poor", wording.poor)):
             _refuse_health(field, rule)
+        before = _said(score)
         measure = measure or _new_measure(score, others.count())
         _write(measure, wording)
+        _write_down(score, before, by=by, now=now)
         _settle(tenant, now)
         return measure
 
 
-def remove_measure(measure: HealthMeasure, *, tenant: Tenant, now: datetime) -> None:
+def remove_measure(measure: HealthMeasure, *, tenant: Tenant, by: Doer, now: datetime) -> None:
     """What it said in the past stays in the readings."""
     with transaction.atomic():
         _alone(tenant)
+        before = _said(measure.score)
         measure.delete()
+        _write_down(measure.score, before, by=by, now=now)
         _settle(tenant, now)
 
 
 def set_measures(
-    score: HealthScore, *, wordings: Sequence[MeasureWording], tenant: Tenant, now: datetime
+    score: HealthScore, *, wordings: Sequence[MeasureWording], tenant: Tenant, by: Doer, now: datetime
 ) -> HealthScore:
     """All measures of a score at once; one of the same name stays itself. Raises CannotSave."""
     with transaction.atomic():
@@ -134,6 +153,7 @@ def set_measures(
             raise CannotSave("measures", "Each measure needs a name of its own.")
         if len(wordings) > MOST_MEASURES:
             raise CannotSave("measures", f"A score can have {MOST_MEASURES} measures.")
+        before = _said(score)
         known = {one.name: one for one in HealthMeasure.objects.filter(score=score)}
         HealthMeasure.objects.filter(score=score).exclude(name__in=[one.name for one in wordings]).delete()
         for position, wording in enumerate(wordings):
@@ -142,6 +162,7 @@ def set_measures(
             measure = known.get(wording.name) or HealthMeasure(score=score)
             measure.position = position
             _write(measure, wording)
+        _write_down(score, before, by=by, now=now)
         _settle(tenant, now)
         return score
 
@@ -161,6 +182,26 @@ def _write(measure: HealthMeasure, wording: MeasureWording) -> None:
 
 
 # --- both -------------------------------------------------------------------------------------------------------------
+
+
+def _said(score: HealthScore | None) -> dict[str, Any]:
+    """As it is stored, with its measures."""
+    stored = HealthScore.objects.filter(pk=score.pk).first() if score and score.pk else None
+    if stored is None:
+        return {}
+    parts = ("weight", "when_unknown", "healthy", "poor")
+    measures = HealthMeasure.objects.filter(score=stored).order_by("position", "pk")
+    return {name: getattr(stored, name) for name in ("name", "weight", "applies_to")} | {
+        "archived": stored.archived_at is not None,
+        "measures": {one.name: {part: getattr(one, part) for part in parts} for one in measures},
+    }
+
+
+def _write_down(score: HealthScore, before: dict[str, Any], *, by: Doer, now: datetime) -> None:
+    after = _said(score)
+    if after != before:
+        about = {"subject_type": "health_score", "subject_id": score.pk, "name": score.name}
+        record(verb="health_score.changed", **about, before=before, after=after, by=by, now=now)
 
 
 def _refuse_health(field: str, rule: Rule | None) -> None:

@@ -63,13 +63,16 @@ def edit_segment(segment: Segment, *, wording: Wording, tenant: Tenant, by: Doer
         return segment if segment.rule == before else _settled(segment, tenant, now)
 
 
-def archive_segment(segment: Segment, *, now: datetime) -> bool:
+def archive_segment(segment: Segment, *, by: Doer, now: datetime) -> bool:
     """It keeps its members, for whatever still asks about them, and nothing changes them any more."""
-    present = Segment.objects.filter(pk=segment.pk, archived_at=None)
-    return present.update(archived_at=now) == 1
+    with transaction.atomic():
+        if not Segment.objects.filter(pk=segment.pk, archived_at=None).update(archived_at=now):
+            return False
+        _write_down("archived", segment, _said(segment), by=by, now=now)
+        return True
 
 
-def restore_segment(segment: Segment, *, tenant: Tenant, now: datetime) -> bool:
+def restore_segment(segment: Segment, *, tenant: Tenant, by: Doer, now: datetime) -> bool:
     """Raises CannotSave where its name has been given away, or its rule would now close a circle."""
     with transaction.atomic():
         _alone(tenant)
@@ -80,6 +83,7 @@ def restore_segment(segment: Segment, *, tenant: Tenant, now: datetime) -> bool:
         _refuse_circle(segment, _readable(segment, fields), fields)
         Segment.objects.filter(pk=segment.pk).update(archived_at=None)
         segment.archived_at = None
+        _write_down("restored", segment, _said(segment), by=by, now=now)
         _settled(segment, tenant, now)
         return True
 

@@ -129,7 +129,12 @@ def edit_score(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 def _score(request: WorkspaceRequest, score: HealthScore | None) -> HttpResponse:
     initial = _initial(score, ("name", "weight", "applies_to"))
     form = ScoreForm(_posted(request), initial=initial)
-    saved = _try(form, lambda: defining.save_score(score, wording=form.wording, tenant=request.tenant, now=request.now))
+    saved = _try(
+        form,
+        lambda: defining.save_score(
+            score, wording=form.wording, tenant=request.tenant, by=request.membership, now=request.now
+        ),
+    )
     if saved is not None:
         return _done(request, f"{saved.name} saved")
     return _form_page(request, "accounts/health/score.html", form, {"score": score})
@@ -139,7 +144,7 @@ def _score(request: WorkspaceRequest, score: HealthScore | None) -> HttpResponse
 @requires(Ability.MANAGE_DATA)
 def archive_score(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     score = get_object_or_404(HealthScore, pk=pk)
-    defining.archive_score(score, tenant=request.tenant, now=request.now)
+    defining.archive_score(score, tenant=request.tenant, by=request.membership, now=request.now)
     return _done(request, f"{score.name} archived. It does not count any more; its history stays")
 
 
@@ -148,7 +153,7 @@ def archive_score(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse
 def restore_score(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     score = get_object_or_404(HealthScore, pk=pk)
     try:
-        defining.restore_score(score, tenant=request.tenant, now=request.now)
+        defining.restore_score(score, tenant=request.tenant, by=request.membership, now=request.now)
     except defining.CannotSave as refusal:
         messages.error(request, str(refusal))
         return go_to(request, reverse("health:page", args=[slug]))
@@ -177,7 +182,7 @@ def _measure(request: WorkspaceRequest, score: HealthScore, measure: HealthMeasu
     saved = _try(
         form,
         lambda: defining.save_measure(
-            measure, score=score, wording=form.wording, tenant=request.tenant, now=request.now
+            measure, score=score, wording=form.wording, tenant=request.tenant, by=request.membership, now=request.now
         ),
     )
     if saved is not None:
@@ -189,7 +194,7 @@ def _measure(request: WorkspaceRequest, score: HealthScore, measure: HealthMeasu
 @requires(Ability.MANAGE_DATA)
 def remove_measure(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     measure = _measure_or_404(pk)
-    defining.remove_measure(measure, tenant=request.tenant, now=request.now)
+    defining.remove_measure(measure, tenant=request.tenant, by=request.membership, now=request.now)
     return _done(request, f"{measure.name} removed")
 
 
@@ -223,7 +228,7 @@ def lifecycles(request: WorkspaceRequest, slug: str) -> HttpResponse:
     form = LifecycleForm(_posted(request), initial={one.lifecycle: one.rule for one in LifecycleRule.objects.all()})
     if form.is_valid() and "check" not in request.POST:
         try:
-            settled = lifecycle.save_rules(form.rules, tenant=request.tenant, now=request.now)
+            settled = lifecycle.save_rules(form.rules, tenant=request.tenant, by=request.membership, now=request.now)
             words = "Lifecycle rules saved" + ("" if settled else ". They are asked at the next evaluation")
             messages.success(request, words)
             return go_to(request, reverse("health:lifecycles", args=[slug]))

@@ -125,7 +125,7 @@ def _saved(request: WorkspaceRequest, segment: Segment) -> HttpResponse:
 @requires(Ability.MANAGE_DATA)
 def archive_segment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     segment = get_object_or_404(Segment, pk=pk)
-    defining.archive_segment(segment, now=request.now)
+    defining.archive_segment(segment, by=request.membership, now=request.now)
     messages.success(request, f"{segment.name} archived. Its members stay for rules that still ask about it.")
     return go_to(request, reverse("segments:list", args=[slug]))
 
@@ -135,7 +135,7 @@ def archive_segment(request: WorkspaceRequest, slug: str, pk: int) -> HttpRespon
 def restore_segment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     segment = get_object_or_404(Segment, pk=pk)
     try:
-        defining.restore_segment(segment, tenant=request.tenant, now=request.now)
+        defining.restore_segment(segment, tenant=request.tenant, by=request.membership, now=request.now)
         messages.success(request, f"{segment.name} restored")
     except CannotSave as refusal:
         messages.error(request, str(refusal))

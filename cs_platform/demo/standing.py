@@ -107,8 +107,8 @@ def take_stock(tenant: Tenant, *, now: datetime) -> None:
         lead = Membership.objects.in_tenant(tenant.pk).get(role="manager")
         fields = workspace_fields()
         for name, weight, measures in SCORES:
-            score = save_score(None, wording=ScoreWording(name, weight), tenant=tenant, now=now)
-            set_measures(score, wordings=[_measure(fields, *one) for one in measures], tenant=tenant, now=now)
+            score = save_score(None, wording=ScoreWording(name, weight), tenant=tenant, by=lead, now=now)
+            set_measures(score, wordings=[_measure(fields, *one) for one in measures], tenant=tenant, by=lead, now=now)
         for scope, name, description, rule in SEGMENTS:
             wording = Wording(name, description, rule and parse(rule, fields=fields, subject=Subject(scope)))
             create_segment(scope=scope, wording=wording, tenant=tenant, by=lead, now=now)

@@ -28,7 +28,7 @@ def named(name: str) -> dict[str, str]:
 
 
 def save(home: Workspace, **written: Any) -> bool:
-    return save_rules(rules(**written), tenant=home.tenant, now=MONDAY)
+    return save_rules(rules(**written), tenant=home.tenant, by=home.jonah, now=MONDAY)
 
 
 def lifecycle_of(one: Account) -> str:

@@ -10,10 +10,13 @@ from accounts import trait_settings
 from accounts.definitions import define_trait
 from accounts.exports import start_export
 from accounts.fields import workspace_fields
+from accounts.health.defining import MeasureWording, ScoreWording, save_score, set_measures
+from accounts.lifecycle import save_rules
+from accounts.models import LifecycleRule
 from accounts.nps.survey import change_survey
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import parse
-from accounts.segments.defining import Wording, create_segment, edit_segment
+from accounts.segments.defining import Wording, archive_segment, create_segment, edit_segment, restore_segment
 from accounts.sources import close_source, open_source, rename_source, rotate_key
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
@@ -92,6 +95,22 @@ def _wording(plan: str) -> Wording:
     return Wording("Payers", "They pay", rule)
 
 
+def _score(home: Workspace) -> Any:
+    return save_score(None, wording=ScoreWording("Usage"), tenant=home.tenant, **_by(home))
+
+
+def _measured(score: Any, home: Workspace) -> None:
+    rule = _wording("Pro").rule
+    assert rule is not None
+    set_measures(score, wordings=[MeasureWording("Plan", rule)], tenant=home.tenant, **_by(home))
+
+
+def _lifecycle(home: Workspace) -> None:
+    rule = _wording("Gone").rule
+    assert rule is not None
+    save_rules({LifecycleRule.Outcome.CHURNED: rule}, tenant=home.tenant, **_by(home))
+
+
 STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "api_key.issued": (_key, lambda key, home: None),
     "api_key.revoked": (_key, lambda key, home: revoke_key(key, **_by(home))),
@@ -112,6 +131,10 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "playbook.resumed": (_drafted, lambda playbook, home: _through(playbook, home, "set_live", "pause", "resume")),
     "playbook.archived": (_drafted, lambda playbook, home: _through(playbook, home, "archive")),
     "playbook.unarchived": (_drafted, lambda playbook, home: _through(playbook, home, "archive", "unarchive")),
+    "health_score.changed": (_score, lambda score, home: None),
+    "lifecycle_rules.changed": (_drafted, lambda _, home: _lifecycle(home)),
+    "segment.archived": (_segment, lambda segment, home: archive_segment(segment, **_by(home))),
+    "segment.restored": (_segment, lambda segment, home: _there_and_back(segment, home)),
     "segment.created": (_segment, lambda segment, home: None),
     "segment.changed": (
         _segment,
@@ -131,6 +154,8 @@ IDEMPOTENT = {
     "nps_survey.changed",
     "playbook.published",
     "playbook.set_live",
+    "lifecycle_rules.changed",
+    "segment.archived",
     "segment.changed",
     "trait.changed",
 }
@@ -140,6 +165,11 @@ def _through(playbook: Playbook, home: Workspace, *verbs: str) -> None:
     for verb in verbs:
         getattr(versions, verb)(playbook, **_by(home))
         playbook.refresh_from_db()
+
+
+def _there_and_back(segment: Any, home: Workspace) -> None:
+    archive_segment(segment, **_by(home))
+    restore_segment(segment, tenant=home.tenant, **_by(home))
 
 
 def test_every_verb_has_a_story() -> None:
@@ -180,6 +210,16 @@ def test_a_rule_is_kept_in_words(inside: Workspace) -> None:
     edit_segment(_segment(inside), wording=_wording("Gold"), tenant=inside.tenant, **_by(inside))
     detail = AuditEntry.objects.get(verb="segment.changed").detail
     assert (detail["before"], detail["after"]) == ({"rule": "Plan is Pro"}, {"rule": "Plan is Gold"})
+
+
+def test_a_score_is_kept_with_its_measures(inside: Workspace, jonah: Visitor) -> None:
+    score = _score(inside)
+    for _ in range(2):
+        _measured(score, inside)
+    _created, measured = AuditEntry.objects.filter(verb="health_score.changed").order_by("pk")
+    assert measured.detail["before"] == {"measures": {}}
+    assert list(measured.detail["after"]["measures"]) == ["Plan"]
+    assert "value Pro" in text(jonah.page(PATH))
 
 
 def test_no_secret_is_written_down(inside: Workspace) -> None:

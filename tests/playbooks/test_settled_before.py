@@ -21,10 +21,12 @@ def test_one_evaluation_carries_a_change_through_all_of_them(db: None) -> None:
     with tenant_context(home.tenant.pk):
         where = {"tenant": home.tenant, "now": MONDAY}
         harbour = account(lifecycle="subscribed", user_count=12)
-        save_rules({LifecycleRule.Outcome.CHURNED: read({"field": "plan", "op": "is", "value": "Gone"})}, **where)
-        usage = save_score(None, wording=ScoreWording("Usage"), **where)
+        save_rules(
+            {LifecycleRule.Outcome.CHURNED: read({"field": "plan", "op": "is", "value": "Gone"})}, by=home.maya, **where
+        )
+        usage = save_score(None, wording=ScoreWording("Usage"), by=home.maya, **where)
         many = MeasureWording("Users", read({"field": "user_count", "op": "more", "value": 10}))
-        save_measure(None, score=usage, wording=many, **where)
+        save_measure(None, score=usage, wording=many, by=home.maya, **where)
         unwell = read({"all": [{"field": "health", "op": "less", "value": 60}]})
         segment = create_segment(scope="account", wording=Wording("Unwell", "", unwell), by=home.maya, **where)
         asked = {"field": f"segment:{segment.pk}", "op": "in"}

@@ -32,13 +32,17 @@ def rule(written: Any) -> Any:
 
 def score(home: Workspace, name: str = "Usage", *, applies_to: Any = None, **more: Any) -> HealthScore:
     return save_score(
-        None, wording=ScoreWording(name, applies_to=rule(applies_to), **more), tenant=home.tenant, now=MONDAY
+        None,
+        wording=ScoreWording(name, applies_to=rule(applies_to), **more),
+        tenant=home.tenant,
+        by=home.jonah,
+        now=MONDAY,
     )
 
 
 def measure(home: Workspace, of: HealthScore, name: str, healthy: Any, poor: Any = None, **more: Any) -> HealthMeasure:
     wording = MeasureWording(name, rule(healthy), rule(poor), **more)
-    return save_measure(None, score=of, wording=wording, tenant=home.tenant, now=MONDAY)
+    return save_measure(None, score=of, wording=wording, tenant=home.tenant, by=home.jonah, now=MONDAY)
 
 
 def grade(home: Workspace, *, after: int = 1) -> None:
@@ -170,7 +174,7 @@ def test_the_trait_that_fed_the_health_yields_to_the_scores_and_gets_it_back(ins
     made = measure(inside, usage, "Users", MANY)
     assert health_of(one) == 100
     assert rule({"field": "trait:health_score", "op": "equal", "value": 33})
-    remove_measure(made, tenant=inside.tenant, now=MONDAY)
+    remove_measure(made, tenant=inside.tenant, by=inside.jonah, now=MONDAY)
     assert health_of(one) == 33
     assert TraitDefinition.objects.get().column == "health"
 
@@ -181,10 +185,10 @@ def test_an_archived_score_does_not_count_until_it_is_restored(inside: Workspace
     measure(inside, usage, "Users", MANY)
     measure(inside, plan, "Plan", {"field": "plan", "op": "not_set"}, when_unknown="poor")
     assert health_of(one) == 50
-    assert archive_score(plan, tenant=inside.tenant, now=MONDAY)
-    assert not archive_score(plan, tenant=inside.tenant, now=MONDAY)
+    assert archive_score(plan, tenant=inside.tenant, by=inside.jonah, now=MONDAY)
+    assert not archive_score(plan, tenant=inside.tenant, by=inside.jonah, now=MONDAY)
     assert health_of(one) == 100
-    assert restore_score(plan, tenant=inside.tenant, now=MONDAY)
+    assert restore_score(plan, tenant=inside.tenant, by=inside.jonah, now=MONDAY)
     assert health_of(one) == 50
 
 

@@ -112,6 +112,6 @@ def test_archived_scores_can_be_brought_back(maya: Visitor, inside: Workspace) -
     assert "Archived" in text(maya.page("health/"))
     maya.submit(f"health/scores/{usage.pk}/restore/")
     assert HealthScore.objects.get().archived_at is None
-    save_score(None, wording=ScoreWording("Other"), tenant=inside.tenant, now=MONDAY)
+    save_score(None, wording=ScoreWording("Other"), tenant=inside.tenant, by=inside.jonah, now=MONDAY)
     wording = MeasureWording("Users", rule(MANY))
-    assert save_measure(None, score=usage, wording=wording, tenant=inside.tenant, now=MONDAY)
+    assert save_measure(None, score=usage, wording=wording, tenant=inside.tenant, by=inside.jonah, now=MONDAY)

@@ -141,14 +141,14 @@ def test_an_archived_segment_keeps_still_until_it_is_restored(
     inside: Workspace, make: Make, some: list[Account]
 ) -> None:
     pros = make("Pros", PRO)
-    assert archive_segment(pros, now=MONDAY)
-    assert not archive_segment(pros, now=MONDAY)
+    assert archive_segment(pros, by=inside.jonah, now=MONDAY)
+    assert not archive_segment(pros, by=inside.jonah, now=MONDAY)
     Account.objects.filter(pk=some[0].pk).update(plan="Basic")
     settle(inside)
     assert members(pros) == {some[0].pk, some[1].pk}
     asked = parse(in_segment(pros), fields=workspace_fields(), subject=Subject.ACCOUNT)
     assert describe(asked) == "Is in segment “Pros (archived)”"
-    assert restore_segment(pros, tenant=inside.tenant, now=TUESDAY)
+    assert restore_segment(pros, tenant=inside.tenant, by=inside.jonah, now=TUESDAY)
     assert members(pros) == {some[1].pk}
 
 
@@ -156,9 +156,9 @@ def test_a_name_is_given_once(inside: Workspace, make: Make) -> None:
     pros = make("Pros", PRO)
     with pytest.raises(CannotSave, match="called Pros already"):
         make("Pros")
-    archive_segment(pros, now=MONDAY)
+    archive_segment(pros, by=inside.jonah, now=MONDAY)
     make("Pros")
     pros.refresh_from_db()
     with pytest.raises(CannotSave, match="called Pros already"):
-        restore_segment(pros, tenant=inside.tenant, now=TUESDAY)
+        restore_segment(pros, tenant=inside.tenant, by=inside.jonah, now=TUESDAY)
     assert make("Pros", scope="user")
