@@ -43,7 +43,7 @@ def define_trait(
         scope=scope, key=key, label=label, type=type, slot=slot, choices=list(dict.fromkeys(choices))
     )
     said = {"scope": scope, "key": key, "type": type, "choices": definition.choices}
-    about = {"subject_type": "trait", "subject_id": definition.pk, "name": label}
+    about: dict[str, Any] = {"subject_type": "trait", "subject_id": definition.pk, "name": label}
     record(verb="trait.defined", **about, after=said, by=by, now=now)
     return definition
 
@@ -56,7 +56,7 @@ def change_written_down(definition: TraitDefinition, *, by: Doer, now: datetime)
         yield
         definition.refresh_from_db()
         if (after := _said(definition)) != before:
-            about = {"subject_type": "trait", "subject_id": definition.pk, "name": definition.label}
+            about: dict[str, Any] = {"subject_type": "trait", "subject_id": definition.pk, "name": definition.label}
             record(verb="trait.changed", **about, before=before, after=after, by=by, now=now)
 
 

@@ -133,7 +133,11 @@ def _settle(evaluation: Evaluation, state: str, *, by: Doer, now: datetime) -> b
     held = Evaluation.objects.filter(pk=evaluation.pk, state=Evaluation.State.HELD)
     if not held.update(state=state, settled_at=now, settled_by=by.actor):
         return False
-    about = {"subject_type": "evaluation", "subject_id": evaluation.pk, "name": evaluation.playbook.name}
+    about: dict[str, Any] = {
+        "subject_type": "evaluation",
+        "subject_id": evaluation.pk,
+        "name": evaluation.playbook.name,
+    }
     found = {"would_enroll": evaluation.would_enroll, "limit": evaluation.limit}
     record(verb=f"evaluation.{state}", **about, before=found, by=by, now=now)
     return True

@@ -119,7 +119,7 @@ def _switch(verb: str, playbook: Playbook, old: str, new: str, *, by: Doer, now:
 
 
 def _write_down(verb: str, playbook: Playbook, *, by: Doer | None, now: datetime, **change: Any) -> None:
-    about = {"subject_type": "playbook", "subject_id": playbook.pk, "name": playbook.name}
+    about: dict[str, Any] = {"subject_type": "playbook", "subject_id": playbook.pk, "name": playbook.name}
     record(verb=f"playbook.{verb}", **about, **change, by=by, now=now)
 
 

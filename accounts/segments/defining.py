@@ -109,7 +109,7 @@ def _said(segment: Segment) -> dict[str, Any]:
 
 
 def _write_down(verb: str, segment: Segment, before: Mapping[str, Any], *, by: Doer, now: datetime) -> None:
-    about = {"subject_type": "segment", "subject_id": segment.pk, "name": segment.name}
+    about: dict[str, Any] = {"subject_type": "segment", "subject_id": segment.pk, "name": segment.name}
     record(verb=f"segment.{verb}", **about, before=before, after=_said(segment), by=by, now=now)
 
 

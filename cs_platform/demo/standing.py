@@ -110,7 +110,8 @@ def take_stock(tenant: Tenant, *, now: datetime) -> None:
             score = save_score(None, wording=ScoreWording(name, weight), tenant=tenant, by=lead, now=now)
             set_measures(score, wordings=[_measure(fields, *one) for one in measures], tenant=tenant, by=lead, now=now)
         for scope, name, description, rule in SEGMENTS:
-            wording = Wording(name, description, rule and parse(rule, fields=fields, subject=Subject(scope)))
+            parsed = parse(rule, fields=fields, subject=Subject(scope)) if rule else None
+            wording = Wording(name, description, parsed)
             create_segment(scope=scope, wording=wording, tenant=tenant, by=lead, now=now)
         largest = Account.objects.tracked().filter(mrr_cents__isnull=False).order_by("-mrr_cents", "pk")
         add_by_hand(
@@ -125,4 +126,4 @@ def _measure(fields: FieldSet, name: str, weight: float, healthy: Json, poor: Js
     def read(written: Json) -> Rule:
         return parse(written, fields=fields, subject=Subject.ACCOUNT)
 
-    return MeasureWording(name, read(healthy), poor and read(poor), weight, HealthMeasure.Unknown.LEAVE_OUT)
+    return MeasureWording(name, read(healthy), read(poor) if poor else None, weight, HealthMeasure.Unknown.LEAVE_OUT)
