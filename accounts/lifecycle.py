@@ -81,7 +81,7 @@ def _write_down(
     before: Mapping[str, Any], after: Mapping[str, Any], *, tenant: Tenant, by: Doer, now: datetime
 ) -> None:
     if after != before:
-        about = {"subject_type": "lifecycle_rules", "subject_id": tenant.pk, "name": "Lifecycle rules"}
+        about: dict[str, Any] = {"subject_type": "lifecycle_rules", "subject_id": tenant.pk, "name": "Lifecycle rules"}
         record(verb="lifecycle_rules.changed", **about, before=before, after=after, by=by, now=now)
 
 

@@ -200,7 +200,7 @@ def _said(score: HealthScore | None) -> dict[str, Any]:
 def _write_down(score: HealthScore, before: dict[str, Any], *, by: Doer, now: datetime) -> None:
     after = _said(score)
     if after != before:
-        about = {"subject_type": "health_score", "subject_id": score.pk, "name": score.name}
+        about: dict[str, Any] = {"subject_type": "health_score", "subject_id": score.pk, "name": score.name}
         record(verb="health_score.changed", **about, before=before, after=after, by=by, now=now)
 
 
