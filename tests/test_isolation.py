@@ -514,6 +514,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
     return {
         "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
+        "user_id": id_of(story["end_user"]),
         "segment_id": id_of(story["segment"]),
         "job_id": id_of(story["job"]),
         "source_id": id_of(story["source"]),

@@ -11,11 +11,18 @@ _STORAGE = "ALTER TABLE {} SET (toast_tuple_target = 8160, fillfactor = 85, auto
 # database 1.6 times the work with 50,000 users, and more with every further one.
 _FIRST_STATISTICS = """
     SELECT pg_restore_attribute_stats(
-        'schemaname', 'public', 'relname', '{}', 'attname', 'tenant_id', 'inherited', false,
-        'version', current_setting('server_version_num')::int, 'null_frac', 0::real, 'avg_width', 8, 'n_distinct', 1::real
+        'schemaname', 'public', 'relname', '{}', 'attname', '{}', 'inherited', false,
+        'version', current_setting('server_version_num')::int, 'null_frac', {}::real, 'avg_width', 8, 'n_distinct', {}::real
     )
 """
 _FILLED_BY_IMPORTS = ("account", "enduser", "accountuser", "eventcount", "ingestedmessage")
+# Hardly anything is archived: else an index of what is present looks two hundred times smaller than it is.
+_ARCHIVED = ("account", "enduser")
+
+
+def _first_statistics(table: str, column: str, *, null_share: int, values: int) -> migrations.RunSQL:
+    sql = _FIRST_STATISTICS.format(f"accounts_{table}", column, null_share, values)
+    return migrations.RunSQL(sql, migrations.RunSQL.noop)
 
 
 class Migration(migrations.Migration):
@@ -24,8 +31,6 @@ class Migration(migrations.Migration):
         refuse_changes("accounts_timelineentry"),
         migrations.RunSQL(_STORAGE.format("accounts_account"), migrations.RunSQL.noop),
         migrations.RunSQL(_STORAGE.format("accounts_enduser"), migrations.RunSQL.noop),
-        *(
-            migrations.RunSQL(_FIRST_STATISTICS.format(f"accounts_{table}"), migrations.RunSQL.noop)
-            for table in _FILLED_BY_IMPORTS
-        ),
+        *(_first_statistics(table, "tenant_id", null_share=0, values=1) for table in _FILLED_BY_IMPORTS),
+        *(_first_statistics(table, "archived_at", null_share=1, values=0) for table in _ARCHIVED),
     ]

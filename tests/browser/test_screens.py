@@ -186,7 +186,7 @@ def test_a_playbooks_head_filters_by_its_state(screen: Page, story: Story) -> No
 def test_filters_are_chosen_from_the_menu(screen: Page, story: Story) -> None:
     screen.goto(story.path("accounts/"))
     screen.get_by_role("button", name="Quick filters").click()
-    screen.get_by_label("CSM").select_option("Priya Raman")
+    screen.locator("#filters").get_by_label("CSM").select_option("Priya Raman")
     screen.get_by_role("button", name="Show accounts").click()
 
     expect(screen.get_by_role("row")).to_have_count(2)

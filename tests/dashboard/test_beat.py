@@ -32,21 +32,22 @@ class Recorder(Ticker):
 @pytest.mark.django_db
 def test_the_first_ticks_come_at_once_and_then_wait() -> None:
     ticker = Recorder()
-    pauses = [ticker.tick() for _ in range(6)]
+    pauses = [ticker.tick() for _ in range(7)]
     assert sorted(ticker.sent) == [
         "accounts.tasks.forget_what_is_old",
         "accounts.tasks.take_in_received_calls",
+        "cs_platform.jobs.tasks.run_due_jobs",
         "playbooks.tasks.apply_due_runs",
         "playbooks.tasks.deliver_due_runs",
         "playbooks.tasks.evaluate_due_workspaces",
     ]
-    assert pauses[:5] == [0] * 5
-    assert 0 < pauses[5] <= 5
+    assert pauses[:6] == [0] * 6
+    assert 0 < pauses[6] <= 5
 
 
 def test_ticks_of_a_long_outage_expire_but_a_slow_worker_still_finds_its_own() -> None:
     entries = app.conf.beat_schedule.values()
-    assert len(entries) == 5
+    assert len(entries) == 6
     assert all(60 < entry["options"]["expires"] <= 7200 for entry in entries)
 
 

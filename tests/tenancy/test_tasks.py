@@ -20,7 +20,8 @@ from playbooks.models import Enrollment, LedgerEntry
 from tests.world import MONDAY, account, live, playbook_json, workspace
 
 TASKS = 1_000
-PATIENCE = 100.0
+QUEUES = ["apply", "deliver", "evaluate", "ingest", "jobs"]
+PATIENCE = 60.0
 EXPECTED_ERRORS = (ZeroDivisionError, DatabaseError, NoTenant)
 
 left_behind: list[Any] = []  # what was in force after each task
@@ -92,7 +93,7 @@ def worker(two: list[Tenant]) -> Iterator[None]:
     done.update({name: [] for name in ("look", "saw others", "wrote into another", "found a workspace", "left")})
     task_postrun.connect(note)
     setup_logging.connect(keep_logging)
-    with start_worker(app, pool="solo", perform_ping_check=False, queues=["apply", "deliver", "evaluate", "ingest"]):
+    with start_worker(app, pool="solo", perform_ping_check=False, queues=QUEUES):
         yield
         leave.delay()
         wait_for(lambda: bool(done["left"]))
