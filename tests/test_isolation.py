@@ -462,7 +462,11 @@ PROTECTED = re.compile(
     r"tenant.*|id|state|role|origin_.*|.*_(?:by|by_id|at|writers|moments|hash)|scopes|password|is_.*"
 )
 # What looks protected and is the caller's to say.
-OFFERED = {"post /nps/responses/": {"answered_at"}, "patch /nps/survey/": {"is_on"}}
+OFFERED = {
+    "patch /nps/survey/": {"is_on"},
+    "post /nps/responses/": {"answered_at"},
+    "post /users/{pk}/key-contact/": {"is_key_contact"},
+}
 
 
 def test_a_body_takes_only_what_is_described(probe: Probe) -> None:
@@ -515,6 +519,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
         "pk": id_of(story[API_IDS.get(route.basename, "account")]),
         "account_id": id_of(story["account"]),
         "user_id": id_of(story["end_user"]),
+        "indicator_id": id_of(story["indicator"]),
         "segment_id": id_of(story["segment"]),
         "job_id": id_of(story["job"]),
         "source_id": id_of(story["source"]),
