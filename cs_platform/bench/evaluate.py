@@ -14,6 +14,7 @@ from django.db.models import F
 
 from accounts.fields import workspace_fields
 from accounts.models import Account
+from accounts.nightly import settle
 from accounts.rules import grammar
 from accounts.rules.compile import Audience, matching_accounts, one_pass_accounts
 from accounts.rules.sql import Clock, Sql
@@ -233,6 +234,7 @@ def _steady_days(workspaces: Sequence[Workspace]) -> dict[str, Cost]:
     first_day = _each(workspaces, lambda one: evaluate_now(one.tenant, by=None, now=NOW))
     settle_tables(WRITTEN)
     variants: dict[str, Callable[[], Cost]] = {
+        "settle lifecycles, health, segments": lambda: _steady_day(workspaces, _settle),
         "find who matches": lambda: _steady_day(workspaces, lambda one: _stage(one, candidates[one.tenant.pk])),
     }
     for name, percent in STEADY_DAYS.items():
@@ -277,6 +279,11 @@ def _stage(workspace: Workspace, candidates: Sequence[Candidate]) -> None:
         stage_hits(look, candidates, users=False)
 
 
+def _settle(workspace: Workspace) -> None:
+    with tenant_context(workspace.tenant.pk):
+        settle(tenant=workspace.tenant, fields=workspace_fields(), now=NOW)
+
+
 def _look_again(workspace: Workspace) -> None:
     evaluate_now(workspace.tenant, by=None, now=NOW)
 
@@ -307,6 +314,7 @@ def _report(accounts: int, costs: dict[str, Cost], *, equal: bool) -> Report:
 
 
 def _enroll_ratios(server: dict[str, float]) -> dict[str, float]:
-    """All that an evaluation does beside finding who matches, in terms of finding them."""
-    found = server["find who matches"]
-    return {f"enroll_ratio_{percent}": server[name] / found - 1 for name, percent in STEADY_DAYS.items()}
+    """All that is left of an evaluation beside settling what rules ask about and finding who matches, by the latter."""
+    settled, found = server["settle lifecycles, health, segments"], server["find who matches"]
+    shares = ((percent, server[name] - settled - found) for name, percent in STEADY_DAYS.items())
+    return {f"enroll_ratio_{percent}": enrolling / found for percent, enrolling in shares}
