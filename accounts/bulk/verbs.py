@@ -1,5 +1,6 @@
 """What can be done to many accounts at once. Upper layers add verbs of theirs through settings.BULK_VERBS."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,7 +51,7 @@ class VerbForm(forms.Form):
         return dict(self.cleaned_data)
 
 
-class BulkVerb:
+class BulkVerb(ABC):
     """Stateless. `apply` and `restore` work on a slice of accounts, set-wise, in one transaction."""
 
     key: ClassVar[str]
@@ -59,16 +60,16 @@ class BulkVerb:
     ability: ClassVar[Ability] = Ability.EDIT_ACCOUNTS
     form: ClassVar[type[VerbForm]]
 
+    @abstractmethod
     def describe(self, config: Config) -> str:
         """“Set Stage to Renewal”."""
-        raise NotImplementedError
 
-    def apply(self, task: Task, account_ids: Sequence[int]) -> Done:
-        raise NotImplementedError
+    @abstractmethod
+    def apply(self, task: Task, account_ids: Sequence[int]) -> Done: ...
 
+    @abstractmethod
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         """`task` is the undo's, `undone` the actor whose work it takes back. Returns what stays, and why."""
-        raise NotImplementedError
 
 
 @cache

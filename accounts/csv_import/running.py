@@ -1,5 +1,6 @@
 """An import at work: tried without leaving a trace, done, and taken back. All of them are jobs."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -124,8 +125,8 @@ class _OnFile(JobKind):
             return Slice(None)
         return self._work(job, made, rows, {"at": rows[-1].next.at, "row": rows[-1].next.row}, now)
 
-    def _work(self, job: Job, made: CsvImport, rows: list[Row], cursor: dict[str, int], now: datetime) -> Slice:
-        raise NotImplementedError
+    @abstractmethod
+    def _work(self, job: Job, made: CsvImport, rows: list[Row], cursor: dict[str, int], now: datetime) -> Slice: ...
 
     def says(self, job: Job) -> str:
         words = {"created": "new", "updated": "changed", "unchanged": "as they were", "refused": "refused"}

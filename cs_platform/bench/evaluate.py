@@ -314,7 +314,6 @@ def _report(accounts: int, costs: dict[str, Cost], *, equal: bool) -> Report:
 
 
 def _enroll_ratios(server: dict[str, float]) -> dict[str, float]:
-    """All that is left of an evaluation beside settling what rules ask about and finding who matches, by the latter."""
-    settled, found = server["settle lifecycles, health, segments"], server["find who matches"]
-    shares = ((percent, server[name] - settled - found) for name, percent in STEADY_DAYS.items())
-    return {f"enroll_ratio_{percent}": enrolling / found for percent, enrolling in shares}
+    """All that an evaluation does beside finding who matches, in terms of finding them."""
+    found = server["find who matches"]
+    return {f"enroll_ratio_{percent}": server[name] / found - 1 for name, percent in STEADY_DAYS.items()}

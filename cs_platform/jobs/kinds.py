@@ -1,5 +1,6 @@
 """What a kind of job must be able to do. Upper layers name theirs in settings.JOB_KINDS."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -50,7 +51,7 @@ class Slice:
     counts: Mapping[str, int] = field(default_factory=dict)  # added to the job's result
 
 
-class JobKind:
+class JobKind(ABC):
     """Stateless. Every step runs in a transaction of its own, inside the job's workspace, and is done exactly once."""
 
     key: ClassVar[str]
@@ -65,11 +66,11 @@ class JobKind:
         """How many things there are to do, if that can be known."""
         return None
 
+    @abstractmethod
     def step(self, job: Job, *, now: datetime) -> Slice:
         """One bounded piece of work from `job.cursor`, which is {} at first."""
-        raise NotImplementedError
 
-    def ended(self, job: Job, *, now: datetime) -> None:
+    def ended(self, job: Job, *, now: datetime) -> None:  # noqa: B027  (a hook: most kinds need none)
         """In the transaction that ends it, however it ends: `job.state` says how."""
 
     def says(self, job: Job) -> str:
@@ -98,12 +99,12 @@ class JobKind:
             ],
         )
 
-    def undo_ended(self, job: Job, *, by: Job, now: datetime) -> None:
+    def undo_ended(self, job: Job, *, by: Job, now: datetime) -> None:  # noqa: B027  (a hook, too)
         """In the transaction that ends `by`, the undo of `job`."""
 
     def restore(self, job: Job, items: Sequence[JobItem], *, by: Job, now: datetime) -> Mapping[str, str]:
         """Takes back what is still as the job left it. Returns the subjects that are not, and why."""
-        raise NotImplementedError
+        raise TypeError(f"{self.key} changes things but does not say how they are put back.")
 
 
 class UndoJob(JobKind):
