@@ -59,6 +59,7 @@ RAW_SQL = {
     "accounts/table/page.py",
     "accounts/traits.py",
     "accounts/user_table.py",
+    "actions/cta_work.py",
     "actions/people.py",
     "actions/types/create_cta.py",
     "actions/types/create_indicator.py",
