@@ -10,7 +10,7 @@ from django.db.models import Q
 from accounts.models import Account
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace import comments
-from ctas.models import EDITABLE, Cta
+from ctas.models import CLOSED, EDITABLE, Cta
 
 DAY = forms.DateInput(attrs={"type": "date"})
 BY_HAND = [choice for choice in Cta.Type.choices if choice[0] != Cta.Type.OBJECTIVE]
@@ -109,7 +109,7 @@ class SnoozeForm(forms.Form):
 
 class CloseForm(forms.Form):
     status = forms.ChoiceField(
-        choices=[choice for choice in Cta.Status.choices if choice[0] != Cta.Status.OPEN],
+        choices=[choice for choice in Cta.Status.choices if choice[0] in CLOSED],
         initial=Cta.Status.WON,
         widget=forms.RadioSelect,
         label="How did it end?",

@@ -63,7 +63,19 @@ class CtaQuerySet(models.QuerySet["Cta"]):
         return self.present().filter(status=Cta.Status.OPEN)
 
     def closed(self) -> "CtaQuerySet":
-        return self.present().exclude(status=Cta.Status.OPEN)
+        return self.present().filter(status__in=CLOSED)
+
+    def draft(self) -> "CtaQuerySet":
+        """Objectives of a plan that has not begun: work nobody sees outside that plan."""
+        return self.present().filter(status=Cta.Status.DRAFT)
+
+    def begin(self) -> int:
+        """Drafts become work. Their plan tells of it and remembers who; nobody has worked on them yet."""
+        return self.draft().update(status=Cta.Status.OPEN)
+
+    def withdraw(self) -> int:
+        """Takes beginning back, of what is still open."""
+        return self.open().update(status=Cta.Status.DRAFT, snoozed_until=None, snooze_reason="")
 
     def awake(self, today: date) -> "CtaQuerySet":
         """Not snoozed any more, or never: a snoozed CTA comes back on its day."""
@@ -87,6 +99,7 @@ class Cta(Worked, TenantModel):
         HIGH = "high", "High"
 
     class Status(models.TextChoices):
+        DRAFT = "draft", "Draft"
         OPEN = "open", "Open"
         WON = "won", "Closed won"
         LOST = "lost", "Closed lost"
@@ -154,7 +167,7 @@ class Cta(Worked, TenantModel):
 
     def close(self, *, status: str, by: Doer, now: datetime) -> bool:
         """Won, lost or cancelled. Open tasks stay as they are: whoever closes decides about them."""
-        if Cta.Status(status) == Cta.Status.OPEN:
+        if Cta.Status(status) not in CLOSED:
             raise ValueError("Close a CTA as won, lost or cancelled.")
         awake = {"snoozed_until": None, "snooze_reason": ""}
         changes = {"status": status, "closed_at": now, "closed_by": by.actor} | awake

@@ -8,6 +8,8 @@ from django.db.models.functions import Greatest
 from cs_platform.rest.filters import NumberInFilter, TextInFilter, is_given
 from ctas.models import Cta, Task
 
+BEGUN = [choice for choice in Cta.Status.choices if choice[0] != Cta.Status.DRAFT]
+
 
 class CtaFilters(filters.FilterSet):
     account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
@@ -15,7 +17,7 @@ class CtaFilters(filters.FilterSet):
     type = filters.MultipleChoiceFilter(choices=Cta.Type.choices)
     reason = TextInFilter(label="One or several reasons, separated by commas.")
     priority = filters.MultipleChoiceFilter(choices=Cta.Priority.choices)
-    status = filters.MultipleChoiceFilter(choices=Cta.Status.choices)
+    status = filters.MultipleChoiceFilter(choices=BEGUN)
     due_from = filters.DateFilter(field_name="due_on", lookup_expr="gte")
     due_to = filters.DateFilter(field_name="due_on", lookup_expr="lte")
     created_since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -27,7 +29,8 @@ class CtaFilters(filters.FilterSet):
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return super().filter_queryset(is_given(queryset, "archived_at", self.form.cleaned_data["archived"] or False))
+        begun = queryset.exclude(status=Cta.Status.DRAFT)
+        return super().filter_queryset(is_given(begun, "archived_at", self.form.cleaned_data["archived"] or False))
 
     def as_it_is(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         """Answered above, because leaving it out means something too."""
@@ -55,6 +58,7 @@ class TaskFilters(filters.FilterSet):
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         archived = self.form.cleaned_data["archived"] or False
+        queryset = queryset.exclude(cta__status=Cta.Status.DRAFT)
         if not archived:
             queryset = queryset.filter(cta__archived_at__isnull=True)
         return super().filter_queryset(is_given(queryset, "archived_at", archived))

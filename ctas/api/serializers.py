@@ -4,9 +4,9 @@ from accounts.models import Account, EndUser
 from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
 from cs_platform.workspace.comments import MAX_LENGTH
 from cs_platform.workspace.models import Comment
-from ctas.models import Cta, Task
+from ctas.models import CLOSED, Cta, Task
 
-CLOSING = [(status.value, status.label) for status in Cta.Status if status is not Cta.Status.OPEN]
+CLOSING = [choice for choice in Cta.Status.choices if choice[0] in CLOSED]
 
 
 class CtaSerializer(serializers.ModelSerializer[Cta]):

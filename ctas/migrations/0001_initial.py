@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('type', models.CharField(choices=[('risk', 'Risk'), ('opportunity', 'Opportunity'), ('lifecycle', 'Lifecycle'), ('activity', 'Activity'), ('objective', 'Objective')], max_length=12)),
                 ('reason', models.CharField(blank=True, default='', max_length=100)),
                 ('priority', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High')], default='medium', max_length=10)),
-                ('status', models.CharField(choices=[('open', 'Open'), ('won', 'Closed won'), ('lost', 'Closed lost'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
+                ('status', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('won', 'Closed won'), ('lost', 'Closed lost'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
                 ('due_on', models.DateField(blank=True, null=True)),
                 ('comment', models.TextField(blank=True, default='')),
                 ('snoozed_until', models.DateField(blank=True, null=True)),

@@ -44,6 +44,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     context = {
         "cta": cta,
         "parts": list(drawer_parts(request, cta)),
+        "is_workable": cta.status in (Cta.Status.OPEN, Cta.Status.DRAFT),
         "tasks": tasks,
         "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
         "members": active_members(request.tenant.pk),

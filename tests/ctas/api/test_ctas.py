@@ -4,6 +4,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.actors import load_actors
 from cs_platform.tenancy.context import tenant_context
+from ctas.models import Cta
 from tests.rest.client import Api
 from tests.world import Workspace, account
 
@@ -113,3 +114,17 @@ def test_a_key_is_named_where_something_says_who_did_it(api: Api, orbiton: Works
     with tenant_context(orbiton.tenant.pk):
         actor = api.get(cta).json["created_by"]
         assert load_actors({actor})[actor].name == "Test (API)"
+
+
+def test_a_draft_is_read_by_its_id_but_in_no_list(api: Api, orbiton: Workspace, cta: str) -> None:
+    id = int(cta.strip("/").split("/")[1])
+    api.post("/tasks/", {"cta": id, "title": "Call"})
+    with tenant_context(orbiton.tenant.pk):
+        Cta.objects.withdraw()
+
+    for path in ("/ctas/", "/ctas/?type=risk", f"/tasks/?cta={id}", "/tasks/"):
+        assert api.get(path).results == [], path
+    assert api.get("/ctas/?status=draft").status == 400
+    assert api.get(cta).json["status"] == "draft"
+    assert api.post(f"{cta}close/", {"status": "won"}).status == 409
+    assert api.post(f"{cta}close/", {"status": "draft"}).errors == {"/status": "invalid_choice"}
