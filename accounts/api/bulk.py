@@ -8,10 +8,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 
 from accounts.bulk.kind import start_bulk_edit
-from accounts.bulk.selection import MOST_IDS, Selection
+from accounts.bulk.selection import Selection
 from accounts.bulk.verbs import BulkVerb, bulk_verbs
 from accounts.exports import TooManyExports, start_export
 from accounts.table.asked import CannotAsk
+from cs_platform.jobs.bulk import MOST_IDS
 from cs_platform.jobs.models import Job
 from cs_platform.rest.problems import Fault, Invalid, Problem
 from cs_platform.tenancy.models import ApiKey, Tenant

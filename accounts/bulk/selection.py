@@ -11,7 +11,6 @@ from accounts.table.asked import asked_table
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership, Tenant
 
-MOST_IDS = 1_000
 NAMES_SHOWN = 5
 _FROM = "FROM accounts_account a WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{where}"
 _COUNT = f"SELECT count(*) {_FROM}"

@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 
-from accounts.bulk import kind
-from accounts.bulk.kind import start_bulk_edit
+from accounts.bulk.kind import BulkEdit, start_bulk_edit
 from accounts.bulk.selection import Selection
 from accounts.bulk.verbs import bulk_verbs
 from accounts.models import Account, AccountRole, KeyRole, TimelineEntry, TraitChange
 from accounts.traits import set_trait
-from cs_platform.jobs import starting
+from cs_platform.jobs import bulk, starting
 from cs_platform.jobs.models import Job, JobError
 from cs_platform.jobs.pump import run_jobs
 from tests.world import MONDAY, Workspace, account, days, live, playbook_json, set_trait_step, tick, trait
@@ -49,7 +48,7 @@ def test_a_trait_is_set_with_its_mirror_its_writer_its_history_and_its_line(insi
     one, two = account("A", traits={"stage": "Old"}, t01="Old"), account("B", traits={"stage": "New"}, t01="New")
     job = edit(inside, "set_trait", {"trait": "stage", "value": "New"}, one, two)
 
-    assert (job.state, job.title, kind.BulkEdit().says(job)) == ("done", "Set Stage to New", "2 changed")
+    assert (job.state, job.title, BulkEdit().says(job)) == ("done", "Set Stage to New", "2 changed")
     assert (fresh(one).t01, fresh(one).trait_writers) == ("New", {"stage": f"job:{job.pk}"})
     assert TraitChange.objects.values_list("account_id", "field", "actor", "before", "after").get() == (
         one.pk,
@@ -135,7 +134,7 @@ def test_a_role_of_the_workspaces_own_is_held_left_and_given_back(inside: Worksp
 def test_all_that_match_a_list_are_edited_slice_by_slice(
     inside: Workspace, stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kind, "AT_ONCE", 2)
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
     for at in range(5):
         account(f"Harbour {at}")
     account("Halden"), account("Harbour gone", lifecycle="churned")
