@@ -61,6 +61,11 @@ class Batch:
         return [run.id for run in self.runs]
 
 
+# Where an action stands in the list to choose from.
+GIVE, TALK, SIGNAL, SEND = "Give it to someone", "Talk to users", "Signal and update", "Tell other tools"
+GROUPS = (GIVE, TALK, SIGNAL, SEND)
+
+
 # --- what apply (and, for external actions, prepare and deliver) answers ---------------------------------------------
 
 
@@ -155,6 +160,8 @@ class Action(ABC):
     key: ClassVar[str]
     label: ClassVar[str]
     icon: ClassVar[str]  # a name in static/icons.svg
+    group: ClassVar[str] = SIGNAL
+    summary: ClassVar[str] = ""  # a few words below its label where actions are chosen
     form: ClassVar[type[Form]]  # the schema: the wizard renders it, the API validates with it, OpenAPI shows it
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.ACCOUNTS, Audience.USERS})
     external: ClassVar[bool] = False

@@ -34,6 +34,23 @@ def clean_config(action: Action, config: Any, *, audience: Audience | None = Non
     return {name: form.cleaned_data[name] for name in form.fields}
 
 
+def read_config(action: Action, data: Mapping[str, Any], *, audience: Audience | None = None) -> dict[str, Any]:
+    """The config as the controls of a page have it, finished or not: cleaned where it can be, else as it was typed."""
+    form_class: Any = action.form
+    form = form_class(data, audience=audience)
+    wrong = form.errors
+    typed = {name: field.widget.value_from_datadict(data, {}, name) for name, field in form.fields.items()}
+    return {name: typed[name] if name in wrong else form.cleaned_data.get(name, typed[name]) for name in typed}
+
+
+def form_of(action: Action, config: Mapping[str, Any], *, audience: Audience | None, judged: bool) -> ActionForm:
+    """The form that shows a config on a page; its problems only where it is `judged`."""
+    if judged:
+        return _bound(action, config, audience)
+    form_class: Any = action.form
+    return form_class(initial=config, audience=audience)  # type: ignore[no-any-return]
+
+
 def _bound(action: Action, config: Mapping[str, Any], audience: Audience | None) -> ActionForm:
     defaults = {name: field.initial for name, field in action.form.base_fields.items() if field.initial is not None}
     form_class: Any = action.form

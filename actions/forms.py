@@ -4,17 +4,21 @@ A form is the schema of a config. It is bound to stored JSON as well as to what 
 cleaned changes nothing.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
 
 from actions.base import Audience
 from actions.people import AE, CSM, MEMBER
-from actions.variables import ACCOUNT, SCOPES, USER, workspace_variables
+from actions.variables import ACCOUNT, SCOPES, USER, Variable, workspace_variables
 from actions.variables import CSM as CSM_SCOPE
+from actions.widgets import RoleSelect, TaskListWidget, Team, TemplateInput, TemplateTextarea
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
 from cs_platform.tenancy.context import current_tenant_id
@@ -28,13 +32,14 @@ class TemplateField(forms.CharField):
 
     def __init__(self, *, single_line: bool = True, **kwargs: Any) -> None:
         kwargs.setdefault("max_length", TITLE_LIMIT if single_line else TEXT_LIMIT)
-        if not single_line:
-            kwargs.setdefault("widget", forms.Textarea)
+        kwargs.setdefault("widget", TemplateInput if single_line else TemplateTextarea)
         super().__init__(**kwargs)
 
 
 class RoleField(forms.CharField):
     """Somebody of the team: "csm", "ae", "member:<email>", or "" for nobody."""
+
+    widget = RoleSelect
 
     def clean(self, value: Any) -> str:
         role = str(super().clean(value)).strip()
@@ -48,8 +53,8 @@ class RoleField(forms.CharField):
 class TaskListField(forms.Field):
     """A list of tasks, each an object; problems carry the place in the list as their code ("[1].title")."""
 
-    widget = forms.Textarea
-    LIMIT: ClassVar[int] = 30
+    widget = TaskListWidget
+    LIMIT: ClassVar[int] = TaskListWidget.limit
 
     def item_form(self) -> type[forms.Form]:
         """For whoever describes it."""
@@ -90,20 +95,73 @@ class TaskForm(forms.Form):
         return [str(key) for key in self.data if key not in self.fields]
 
 
-class ActionForm(forms.Form):
-    """`audience` decides which variables exist; without one, all that any audience has."""
+class ActionBoundField(forms.BoundField):
+    """A field on the page: whether it is needed as things stand, and what is wrong with it, by the row it is in."""
 
+    form: "ActionForm"
+
+    @property
+    def is_shown(self) -> bool:
+        needs = self.form.shown_when.get(self.name)
+        return needs is None or str(self.form[needs[0]].value() or "") in needs[1] or bool(self.errors)
+
+    @property
+    def redraws(self) -> bool:
+        return self.name in self.form.redrawn_by
+
+    @property
+    def said(self) -> list[str]:
+        problems = self.form.errors.as_data().get(self.name, [])
+        return [f"{_row_words(problem.code)}{message}" for problem in problems for message in problem.messages]
+
+
+_ROW = re.compile(r"\[(\d+)\]")
+
+
+def _row_words(code: str | None) -> str:
+    row = _ROW.match(code or "")
+    return f"{int(row[1]) + 1}: " if row else ""
+
+
+class ActionForm(forms.Form):
+    """`audience` decides which variables exist; without one, all that any audience has.
+
+    `shown_when` names fields that only some choices need: {"days": ("mode", {"relative_date"})}. On a page they are
+    hidden otherwise; the choice itself, and what `redrawn_by` names, shows the form anew.
+    """
+
+    bound_field_class = ActionBoundField
     extra_scopes: ClassVar[tuple[str, ...]] = ()
+    shown_when: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
+    also_redrawn_by: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *args: Any, audience: Audience | None = None, **kwargs: Any) -> None:
         self.audience = audience
+        kwargs.setdefault("use_required_attribute", False)  # a draft may be unfinished
         super().__init__(*args, **kwargs)
+        team = Team()
+        for field in self.fields.values():
+            if isinstance(field.widget, RoleSelect | TaskListWidget):
+                field.widget.team = team
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        return render_to_string("actions/form.html", {"form": self})
+
+    __str__ = __html__ = render  # type: ignore[assignment]  # Django binds its own when its class is made
+
+    @property
+    def redrawn_by(self) -> set[str]:
+        return {name for name, _values in self.shown_when.values()} | set(self.also_redrawn_by)
 
     @cached_property
-    def known_variables(self) -> set[str]:
+    def variables(self) -> dict[str, Variable]:
         every = (ACCOUNT, USER, CSM_SCOPE)
         scopes = SCOPES.get(self.audience, every) if self.audience else every
-        return set(workspace_variables({*scopes, *self.extra_scopes}))
+        return workspace_variables({*scopes, *self.extra_scopes})
+
+    @property
+    def known_variables(self) -> set[str]:
+        return set(self.variables)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data

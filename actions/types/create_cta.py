@@ -9,6 +9,7 @@ from uuid import UUID
 from django import forms
 
 from actions.base import (
+    GIVE,
     Action,
     Applied,
     ApplyOutcome,
@@ -39,8 +40,12 @@ class CreateCtaForm(ActionForm):
     reason = forms.CharField(required=False, max_length=100)
     priority = forms.ChoiceField(choices=Cta.Priority.choices, initial=Cta.Priority.MEDIUM)
     owner = RoleField(initial=CSM)
-    fallback_owner = RoleField(required=False)
-    due_in_days = forms.IntegerField(required=False, min_value=0, max_value=1_000)
+    fallback_owner = RoleField(
+        required=False, label="Otherwise", help_text="Who owns it where nobody active holds that role, nor is the CSM."
+    )
+    due_in_days = forms.IntegerField(
+        required=False, min_value=0, max_value=1_000, help_text="Counted from the day it is opened."
+    )
     comment = TemplateField(required=False, single_line=False)
     tasks = TaskListField(required=False)
     duplicates = forms.ChoiceField(
@@ -50,14 +55,17 @@ class CreateCtaForm(ActionForm):
             (ALLOW, "Open another CTA"),
         ],
         initial=SKIP,
+        label="If one of this type and reason is open",
     )
-    same_name = forms.BooleanField(required=False)
+    same_name = forms.BooleanField(required=False, label="Only one of the same name counts")
 
 
 class CreateCta(Action):
     key = "create_cta"
     label = "Create a CTA"
     icon = "target"
+    group = GIVE
+    summary = "A to-do with tasks, an owner and due days"
     form = CreateCtaForm
     sample = {
         "name": "Prepare renewal of {{ account.name }}",

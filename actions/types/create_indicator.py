@@ -29,6 +29,7 @@ from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TemplateField
 from actions.people import Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
+from actions.widgets import Segmented
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
 
@@ -36,16 +37,17 @@ REASON = "playbook_stopped"
 
 
 class CreateIndicatorForm(ActionForm):
-    kind = forms.ChoiceField(choices=Indicator.Kind.choices, initial=Indicator.Kind.RISK)
+    kind = forms.ChoiceField(choices=Indicator.Kind.choices, initial=Indicator.Kind.RISK, widget=Segmented)
     title = TemplateField()
     note = TemplateField(required=False, single_line=False)
-    assignee = RoleField(required=False, initial="csm")
+    assignee = RoleField(required=False, initial="csm", label="Assign to")
 
 
 class CreateIndicator(Action):
     key = "create_indicator"
     label = "Create an indicator"
     icon = "flag"
+    summary = "Raise a risk or an opportunity"
     form = CreateIndicatorForm
     sample = {"kind": "risk", "title": "Renewal at risk", "note": "Renewal of {{ account.name }}", "assignee": "csm"}
 

@@ -12,6 +12,7 @@ from django import forms
 from accounts.actors import Actor, load_actors
 from accounts.models import Conversation
 from actions.base import (
+    TALK,
     Applied,
     Batch,
     Config,
@@ -55,6 +56,8 @@ class StartConversation(ExternalAction):
     key = "start_conversation"
     label = "Start a conversation"
     icon = "mail"
+    group = TALK
+    summary = "An email, with time to review it"
     form = StartConversationForm
     sample = {
         "sender": "csm",

@@ -168,6 +168,7 @@ class UpdateTrait(Action):
     key = "update_trait"
     label = "Update a custom trait"
     icon = "tag"
+    summary = "A value, or mapped from another trait"
     form = UpdateTraitForm
     sample = {"scope": "account", "trait": "stage", "mode": "set", "value": "Renewal", "on_stop": "restore"}
 

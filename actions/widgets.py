@@ -1,0 +1,149 @@
+"""How the fields of an action's form look, and what they read: JSON as it is stored, or the controls of a page.
+
+A widget returns what stands under its field's own name when that is JSON; otherwise it puts the value together from
+the names it has rendered. So one form is bound to a stored config and to a submitted page alike.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+
+from actions.people import AE, CSM, MEMBER
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Membership
+
+Row = dict[str, Any]
+
+
+class Team:
+    """Who a role can name; asked for once a form, and only when it is shown."""
+
+    @cached_property
+    def members(self) -> list[tuple[str, str]]:
+        active = Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")
+        return [(f"{MEMBER}{email.lower()}", name) for email, name in active.values_list("email", "name")]
+
+    def choices(self, nobody: str, chosen: str) -> list[tuple[str, str]]:
+        """`nobody` says what an empty role means here. Whoever left stays visible until somebody else is chosen."""
+        roles = [("", nobody), (CSM, "The account’s CSM"), (AE, "The account’s AE"), *self.members]
+        known = {value for value, _label in roles}
+        gone = [(chosen, f"{chosen.removeprefix(MEMBER)} (no longer here)")] if chosen not in known else []
+        return [*roles, *gone]
+
+
+def press(data: Mapping[str, Any], name: str) -> tuple[str, int]:
+    """Which of a widget's own buttons sent the form: its verb and the row it is about."""
+    verb, _, row = str(data.get(f"{name}:edit") or "").partition(" ")
+    return verb, int(row) if row.isascii() and row.isdecimal() and len(row) < 4 else 0
+
+
+def is_at_work(data: Mapping[str, Any]) -> bool:
+    """Whether a widget's own button sent the form: it is shown again, and nothing is judged yet."""
+    return any(key.endswith(":edit") for key in data)
+
+
+class _Templated(forms.Widget):
+    """Rendered where the project's templates and icons are known."""
+
+    template_name: str
+
+    def render(self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None) -> SafeString:
+        return render_to_string(self.template_name, self.get_context(name, value, attrs or {}))
+
+
+class TemplateInput(_Templated, forms.TextInput):
+    """A line with a button that lists the variables."""
+
+    template_name = "actions/widgets/text.html"
+
+
+class TemplateTextarea(_Templated, forms.Textarea):
+    template_name = "actions/widgets/long_text.html"
+
+
+class RoleSelect(_Templated, forms.Select):
+    template_name = "actions/widgets/role.html"
+    team: Team
+
+    def __init__(self, *, nobody: str = "Nobody") -> None:
+        super().__init__()
+        self.nobody = nobody
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        self.choices = self.team.choices(self.nobody, str(value or ""))
+        return super().get_context(name, value or "", attrs)
+
+
+class Segmented(_Templated, forms.RadioSelect):
+    """A choice of two or three, side by side."""
+
+    template_name = "actions/widgets/segmented.html"
+
+
+class RowsWidget(_Templated):
+    """A list of small forms: `tasks-0-title`, `tasks-0-owner` …, with buttons to add, move and remove."""
+
+    columns: tuple[str, ...]
+    limit: int
+    use_fieldset = True
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        given = data.get(name)
+        if given is not None and not isinstance(given, str):
+            return given
+        rows = self._posted(data, name)
+        # A text where a list should be is for the field to refuse.
+        return given if given and not rows else self._changed(rows, *press(data, name))
+
+    def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+        return name not in data and not any(key.startswith((f"{name}-", f"{name}:")) for key in data)
+
+    def id_for_label(self, id_: str, index: Any = None) -> str:
+        return ""
+
+    def _posted(self, data: Mapping[str, Any], name: str) -> list[Row]:
+        named = re.compile(rf"{re.escape(name)}-(\d{{1,3}})-({'|'.join(self.columns)})")
+        rows: dict[int, Row] = {}
+        for key in data:
+            if found := named.fullmatch(key):
+                rows.setdefault(int(found[1]), {})[found[2]] = data[key]
+        return [rows[at] for at in sorted(rows)]
+
+    def _changed(self, rows: list[Row], verb: str, at: int) -> list[Row]:
+        if verb == "add" and len(rows) < self.limit:
+            return [*rows, {}]
+        there = at + {"up": -1, "down": 1}.get(verb, 0)
+        if at < len(rows) and 0 <= there < len(rows):
+            row = rows.pop(at)
+            if verb != "remove":
+                rows.insert(there, row)
+        return rows
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        rows = [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+        return {
+            "name": name,
+            "id": (attrs or {}).get("id") or f"id_{name}",
+            "rows": [self.shown(f"{name}-{at}", row) for at, row in enumerate(rows)],
+            "last": len(rows) - 1,
+            "is_full": len(rows) >= self.limit,
+        }
+
+    def shown(self, prefix: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        return {"prefix": prefix, **{column: row.get(column) for column in self.columns}}
+
+
+class TaskListWidget(RowsWidget):
+    template_name = "actions/widgets/tasks.html"
+    columns = ("title", "description", "due_in_days", "owner")
+    limit = 30
+    team: Team
+
+    def shown(self, prefix: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        owner = str(row.get("owner") or "")
+        return super().shown(prefix, row) | {"owner": owner, "owners": self.team.choices("The CTA’s owner", owner)}
