@@ -18,10 +18,10 @@ from playbooks.progress import marks, track_state
 MOST_COLUMNS = 12  # from the start; all others can be chosen
 ACTIVE = "('active', 'paused', 'stopping')"
 
-# The enrollment that speaks for an account: the one under way, else the latest.
+# The enrollment that speaks for an account: the one under way, else the latest. None that is superseded does.
 _LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"
 _LEADS = f"""
-p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT EXISTS (
+p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT p.is_superseded AND NOT EXISTS (
     SELECT 1 FROM playbooks_enrollment o
     WHERE o.tenant_id = {{tenant}} AND o.account_id = p.account_id AND o.playbook_id = {{playbook}}
         AND (o.state IN {ACTIVE}, o.activated_at, o.id) > (p.state IN {ACTIVE}, p.activated_at, p.id)

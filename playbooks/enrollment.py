@@ -280,6 +280,13 @@ _INSERT = """
         FROM made m {accounts} JOIN {steps} USING (version_id)
         JOIN enroll_due d ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
         ORDER BY m.id, p.position
+    ), over AS (
+        SELECT o.id FROM made m JOIN playbooks_enrollment o ON o.account_id = m.account_id
+            AND o.playbook_id = m.playbook_id AND o.state IN ('completed', 'stopped')
+        WHERE o.tenant_id = {tenant} AND NOT o.is_superseded AND o.activated_at <= {now}
+        FOR NO KEY UPDATE OF o SKIP LOCKED
+    ), superseded AS (
+        UPDATE playbooks_enrollment e SET is_superseded = true FROM over WHERE e.tenant_id = {tenant} AND e.id = over.id
     ), recorded AS (
         INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor)
         SELECT {tenant}, id, {now}, '', 'active', applied_by FROM made ORDER BY id

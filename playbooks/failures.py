@@ -81,7 +81,9 @@ def _goes_on(enrollment: Enrollment, *, by: str, now: datetime) -> bool:
         return True
     try:
         with transaction.atomic():
-            Enrollment.objects.filter(pk=enrollment.pk).update(state=Enrollment.State.ACTIVE, completed_at=None)
+            Enrollment.objects.filter(pk=enrollment.pk).update(
+                state=Enrollment.State.ACTIVE, completed_at=None, is_superseded=False
+            )
     except IntegrityError:
         return False
     ledger.record_enrollments(

@@ -210,6 +210,9 @@ class Enrollment(TenantModel):
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     stop_note = models.TextField(blank=True, default="", db_default="")
+    # It is over, and the playbook was applied to its account again since: it never speaks for the account any more.
+    # Not every such one is marked, so the mark only saves the reading of those that are.
+    is_superseded = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         base_manager_name = "objects"
@@ -228,13 +231,25 @@ class Enrollment(TenantModel):
                 nulls_distinct=False,
                 name="playbooks_enrollment_occasion",
             ),
+            models.CheckConstraint(
+                condition=Q(is_superseded=False) | Q(state__in=["completed", "stopped"]),
+                name="playbooks_enrollment_superseded_is_over",
+            ),
         ]
         indexes = [
             # Read by the account page, and by the evaluation's "already enrolled" mask.
             models.Index(fields=["tenant", "account", "playbook", "state"], name="playbooks_enr_of_account"),
             # Read by the accounts table: its sorts by a playbook's column.
-            models.Index(fields=["tenant", "playbook", "progress", "account"], name="playbooks_enr_by_progress"),
-            models.Index(fields=["tenant", "playbook", "activated_on", "account"], name="playbooks_enr_by_date"),
+            models.Index(
+                fields=["tenant", "playbook", "progress", "account"],
+                condition=Q(is_superseded=False),
+                name="playbooks_enr_by_progress",
+            ),
+            models.Index(
+                fields=["tenant", "playbook", "activated_on", "account"],
+                condition=Q(is_superseded=False),
+                name="playbooks_enr_by_date",
+            ),
             # The finished ones stand together at 100 %: whoever wants to see what is under way need not pass them.
             models.Index(
                 fields=["tenant", "playbook", "progress", "account"],

@@ -125,7 +125,7 @@ def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now
                 WHERE tenant_id = %s AND id = ANY(%s) AND state = ANY(%s) ORDER BY id FOR NO KEY UPDATE
             ), stopping AS (
                 UPDATE playbooks_enrollment e
-                SET state = 'stopping', stop_requested_at = %s, stopped_by = %s, stop_note = %s
+                SET state = 'stopping', stop_requested_at = %s, stopped_by = %s, stop_note = %s, is_superseded = false
                 FROM locked WHERE e.id = locked.id RETURNING e.id, locked.state
             )
             INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor, reason)

@@ -84,18 +84,19 @@ def _enroll(playbook: Playbook, accounts: int, *, first_account: int, salt: int,
     done = f"CASE WHEN {fate} BETWEEN 0.5 AND 0.85 THEN 5 ELSE {whole(salt + 1, 0, 4)}::int END"
     chosen = f"FROM generate_series(1::bigint, {accounts}) i WHERE {chance(salt + 2)} < {share}"
     applied_at = moment(salt + 3, 200)
-    _insert(playbook, f"SELECT {id} AS id, {state} AS state, {done} AS done, {applied_at} AS at {chosen}")
+    _insert(playbook, f"SELECT {id} AS id, {state} AS state, {done} AS done, {applied_at} AS at {chosen}", past=False)
     before = f"timestamptz '{NOW.isoformat()}' - interval '300 days'"
     earlier = f"{chosen} AND {chance(salt + 4)} < {AGAIN}"
-    _insert(playbook, f"SELECT {id} AS id, 'completed' AS state, 5 AS done, {before} AS at {earlier}")
+    _insert(playbook, f"SELECT {id} AS id, 'completed' AS state, 5 AS done, {before} AS at {earlier}", past=True)
 
 
-def _insert(playbook: Playbook, rows: str) -> None:
+def _insert(playbook: Playbook, rows: str, *, past: bool) -> None:
     execute(
         "INSERT INTO playbooks_enrollment (tenant_id, playbook_id, version_id, account_id, state, timezone,"
-        " activated_at, activated_on, applied_by, steps_total, steps_done, progress, completed_at)"
+        " activated_at, activated_on, applied_by, steps_total, steps_done, progress, completed_at, is_superseded)"
         f" SELECT {playbook.tenant_id}, {playbook.pk}, {playbook.version_id}, id, state, 'UTC', at,"
-        " (at AT TIME ZONE 'UTC')::date, 'evaluation:1', 5, done, 20 * done, CASE WHEN state = 'completed' THEN at END"
+        " (at AT TIME ZONE 'UTC')::date, 'evaluation:1', 5, done, 20 * done, CASE WHEN state = 'completed' THEN at END,"
+        f" {past}"
         f" FROM ({rows} OFFSET 0) s"
     )
 

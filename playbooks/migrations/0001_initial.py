@@ -137,6 +137,7 @@ class Migration(migrations.Migration):
                 ('stopped_at', models.DateTimeField(blank=True, null=True)),
                 ('stopped_by', models.CharField(blank=True, db_default='', default='', max_length=100)),
                 ('stop_note', models.TextField(blank=True, db_default='', default='')),
+                ('is_superseded', models.BooleanField(db_default=False, default=False)),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='accounts.account')),
                 ('cta', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='ctas.cta')),
                 ('end_user', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='enrollments', to='accounts.enduser')),
@@ -315,11 +316,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enrollment',
-            index=models.Index(fields=['tenant', 'playbook', 'progress', 'account'], name='playbooks_enr_by_progress'),
+            index=models.Index(condition=models.Q(('is_superseded', False)), fields=['tenant', 'playbook', 'progress', 'account'], name='playbooks_enr_by_progress'),
         ),
         migrations.AddIndex(
             model_name='enrollment',
-            index=models.Index(fields=['tenant', 'playbook', 'activated_on', 'account'], name='playbooks_enr_by_date'),
+            index=models.Index(condition=models.Q(('is_superseded', False)), fields=['tenant', 'playbook', 'activated_on', 'account'], name='playbooks_enr_by_date'),
         ),
         migrations.AddIndex(
             model_name='enrollment',
@@ -340,6 +341,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='enrollment',
             constraint=models.UniqueConstraint(condition=models.Q(('occasion__isnull', False)), fields=('tenant', 'playbook', 'account', 'end_user', 'occasion'), name='playbooks_enrollment_occasion', nulls_distinct=False),
+        ),
+        migrations.AddConstraint(
+            model_name='enrollment',
+            constraint=models.CheckConstraint(condition=models.Q(('is_superseded', False), ('state__in', ['completed', 'stopped']), _connector='OR'), name='playbooks_enrollment_superseded_is_over'),
         ),
         migrations.AddConstraint(
             model_name='enrollment',

@@ -16,6 +16,8 @@ from accounts.table.state import Cursor, TableState
 from accounts.table.traits import UNSET
 from cs_platform.tenancy.context import tenant_context
 from ctas.opening import open_cta
+from playbooks.models import Enrollment
+from playbooks.undo import request_stops
 from tests.world import MONDAY, Workspace, account, apply_now, live, on, playbook_json, raise_risk, trait
 
 TODAY = MONDAY.date()
@@ -281,6 +283,23 @@ def test_what_is_under_way_can_be_sorted_by_itself(inside: Workspace, rescue: An
     key = f"playbook:{rescue.pk}"
 
     assert shown(inside, f"{key}=active&sort={key}.{sort}") == found
+
+
+def test_the_latest_application_speaks_for_its_account_until_an_earlier_one_is_under_way(
+    inside: Workspace, rescue: Any
+) -> None:
+    key = f"playbook:{rescue.pk}"
+    first = Enrollment.objects.get(account__name="Harbourline")
+    apply_now(rescue, first.account, now=MONDAY + timedelta(days=9))
+    first.refresh_from_db()
+    assert first.is_superseded
+    assert shown(inside, f"sort={key}.applied") == ["Emberline", "Calyx", "Harbourline"]
+
+    request_stops([first.pk], tenant_id=inside.tenant.pk, by=inside.priya.actor, note="", now=MONDAY)
+
+    first.refresh_from_db()
+    assert not first.is_superseded
+    assert shown(inside, f"sort={key}.applied").count("Harbourline") == 1
 
 
 @pytest.mark.parametrize("sort", ["open_ctas", "-open_ctas"])
