@@ -283,7 +283,8 @@ _INSERT = """
     ), over AS (
         SELECT o.id FROM made m JOIN playbooks_enrollment o ON o.account_id = m.account_id
             AND o.playbook_id = m.playbook_id AND o.state IN ('completed', 'stopped')
-        WHERE o.tenant_id = {tenant} AND NOT o.is_superseded AND o.activated_at <= {now}
+        WHERE o.tenant_id = {tenant} AND o.end_user_id IS NOT DISTINCT FROM m.end_user_id AND o.cta_id IS NULL
+            AND NOT o.is_superseded AND o.activated_at <= {now}
         FOR NO KEY UPDATE OF o SKIP LOCKED
     ), superseded AS (
         UPDATE playbooks_enrollment e SET is_superseded = true FROM over WHERE e.tenant_id = {tenant} AND e.id = over.id

@@ -210,7 +210,7 @@ class Enrollment(TenantModel):
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     stop_note = models.TextField(blank=True, default="", db_default="")
-    # It is over, and the playbook was applied to its account again since: it never speaks for the account any more.
+    # It is over, and the playbook was applied to the same subject again since: it never speaks for it any more.
     # Not every such one is marked, so the mark only saves the reading of those that are.
     is_superseded = models.BooleanField(default=False, db_default=False)
 
