@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from accounts.actors import Actor, load_actors
 from accounts.changes import ROLE, TRAIT
-from accounts.facts import PERSONS
+from accounts.holders import PERSONS
 from accounts.key_roles import Holding, holdings
 from accounts.models import Account, AccountUser, Conversation, EndUser, TraitDefinition
 from accounts.models.account import writer_of

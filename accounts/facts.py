@@ -12,12 +12,12 @@ from typing import Any
 from django.db import connection, transaction
 
 from accounts.changes import ROLE, Changed, remember_changes
+from accounts.holders import PERSONS, take_turns
 from accounts.models import Account, AccountRole, KeyRole, TimelineEntry
 from accounts.traits import Change
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership
 
-PERSONS: Mapping[str, str] = {"csm": "CSM", "ae": "AE"}
 CHILDREN_SHOWN = 20
 ANCESTORS_LIMIT = 100
 _ONE_FAMILY_AT_A_TIME = 7_366_011  # an advisory lock per workspace: two changes at once could close a circle
@@ -35,6 +35,8 @@ def set_person(account: Account, role: str, *, member: Membership | None, by: Do
     with transaction.atomic():
         (before,) = _write(account, {f"{role}_id": _id(member)}, now=now)
         change = Change(before, _id(member))
+        if change:
+            take_turns(role, [change.after], now=now)
         _keep(account, role, change, _assigned(PERSONS[role], change), by=by, now=now)
     setattr(account, role, member)
     return change
@@ -49,6 +51,7 @@ def set_key_role(account: Account, role: KeyRole, *, member: Membership | None, 
         if change:
             _hold(account, role, member, by=by, now=now)
             Account.objects.filter(pk=account.pk).update(updated_at=now)
+            take_turns(ROLE + role.key, [change.after], now=now)
         _keep(account, ROLE + role.key, change, _assigned(role.name, change), by=by, now=now)
     return change
 

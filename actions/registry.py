@@ -2,12 +2,14 @@
 
 from actions.base import Action
 from actions.retired import RetiredAction
+from actions.types.assign import Assign
 from actions.types.create_cta import CreateCta
 from actions.types.create_indicator import CreateIndicator
 from actions.types.start_conversation import StartConversation
 from actions.types.update_trait import UpdateTrait
 
 ACTIONS: tuple[Action, ...] = (
+    Assign(),
     StartConversation(),
     CreateIndicator(),
     CreateCta(),

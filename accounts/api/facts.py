@@ -7,7 +7,8 @@ from typing import Any
 from rest_framework import serializers
 
 from accounts.api.serializers import TraitEditsSerializer, TraitsField
-from accounts.facts import PERSONS, CannotBeParent, set_key_role, set_known_cause, set_parent, set_person
+from accounts.facts import CannotBeParent, set_key_role, set_known_cause, set_parent, set_person
+from accounts.holders import PERSONS
 from accounts.models import Account, KeyRole
 from cs_platform.rest.fields import IdField, MemberField
 from cs_platform.rest.problems import Fault, Invalid

@@ -11,26 +11,16 @@ from accounts.bulk.writing import (
     CHANGED_SINCE,
     GONE,
     Told,
-    last_writers,
     lock_present,
     member_names,
     refuse_absent,
     write_down,
 )
-from accounts.changes import ROLE, TRAIT
-from accounts.models import KeyRole, TraitDefinition
-from cs_platform.common.statements import fetch
+from accounts.holders import Holding, fields_of, hold, last_writers, role_names, take_turns
 from cs_platform.jobs.kinds import Item
 from cs_platform.jobs.models import JobItem
-from cs_platform.tenancy.context import current_tenant_id
 
-PERSONS: Mapping[str, str] = {"csm": "CSM", "ae": "AE"}
 NOBODY = ("", "Nobody")
-
-
-def roles() -> dict[str, str]:
-    own = KeyRole.objects.filter(archived_at=None).order_by("position", "pk").values_list("key", "name")
-    return {**PERSONS, **{ROLE + key: name for key, name in own}}
 
 
 class AssignForm(VerbForm):
@@ -41,7 +31,7 @@ class AssignForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["role"].choices = list(roles().items())  # type: ignore[attr-defined]
+        self.fields["role"].choices = list(role_names().items())  # type: ignore[attr-defined]
         self.fields["member"].choices = [NOBODY, *active_members()]  # type: ignore[attr-defined]
 
     def config(self) -> dict[str, Any]:
@@ -56,7 +46,7 @@ class Assign(BulkVerb):
     form = AssignForm
 
     def describe(self, config: Config) -> str:
-        role = roles().get(config["role"], config["role"])
+        role = role_names().get(config["role"], config["role"])
         if config["member"] is None:
             return f"Leave nobody as {role}"
         return f"Make {member_names([config['member']]).get(config['member'], 'somebody')} the {role}"
@@ -65,6 +55,7 @@ class Assign(BulkVerb):
         role, member = task.config["role"], task.config["member"]
         present = lock_present(account_ids)
         before = _write(task, role, dict.fromkeys(present, member))
+        take_turns(role, [member for was in before.values() if was != member], now=task.now)
         _tell(task, role, {id: (was, member) for id, was in before.items()})
         items = [
             Item(subject_of(id), {"member": was}, {"member": member}) for id, was in before.items() if was != member
@@ -75,7 +66,7 @@ class Assign(BulkVerb):
         role = task.config["role"]
         wanted = {account_id_of(item): item for item in items}
         present = lock_present(list(wanted))
-        writers = last_writers(present, _fields(role))
+        writers = last_writers(present, fields_of(role))
         ours = [id for id in present if writers.get(id) == undone]
         still = set(member_names(wanted[id].before["member"] for id in ours))
         before = {id: was if (was := wanted[id].before["member"]) in still else None for id in ours}
@@ -89,65 +80,13 @@ def _was_undone(writer: str | None, task: Task) -> bool:
     return writer == task.actor
 
 
-def _fields(role: str) -> list[str]:
-    """The role as histories call it; also the trait that feeds its column, which an integration writes."""
-    if role not in PERSONS:
-        return [role]
-    feeding = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, column=f"{role}_id")
-    return [role, *(TRAIT + key for key in feeding.values_list("key", flat=True))]
-
-
 def _write(task: Task, role: str, members: Mapping[int, int | None]) -> dict[int, int | None]:
     """Returns who it was."""
-    if not members:
-        return {}
-    given = {
-        "tenant": current_tenant_id(),
-        "ids": list(members),
-        "members": list(members.values()),
-        "now": task.now,
-        "actor": task.actor,
-        "role": role.removeprefix(ROLE),
-    }
-    if role in PERSONS:
-        return dict(fetch(_WRITE_PERSON.format(column=f"{role}_id"), given))
-    held = dict(fetch(_HELD, given))
-    fetch(_VACATE, given)
-    fetch(_HOLD, given)
-    fetch(_TOUCH, given | {"ids": [id for id in members if held.get(id) != members[id]]})
-    return {id: held.get(id) for id in members}
-
-
-_WRITE_PERSON = """
-UPDATE accounts_account t SET {column} = n.member,
-    updated_at = CASE WHEN t.{column} IS DISTINCT FROM n.member THEN %(now)s ELSE t.updated_at END
-FROM unnest(%(ids)s::bigint[], %(members)s::bigint[]) AS n(id, member)
-WHERE t.tenant_id = %(tenant)s AND t.id = n.id RETURNING t.id, old.{column}
-"""
-_ROLE = "(SELECT k.id FROM accounts_keyrole k WHERE k.tenant_id = %(tenant)s AND k.key = %(role)s)"
-_HELD = f"""
-SELECT account_id, member_id FROM accounts_accountrole
-WHERE tenant_id = %(tenant)s AND account_id = ANY(%(ids)s) AND role_id = {_ROLE}
-"""
-_VACATE = f"""
-DELETE FROM accounts_accountrole r USING unnest(%(ids)s::bigint[], %(members)s::bigint[]) AS n(id, member)
-WHERE r.tenant_id = %(tenant)s AND r.account_id = n.id AND r.role_id = {_ROLE} AND n.member IS NULL
-"""
-_HOLD = """
-INSERT INTO accounts_accountrole AS r (tenant_id, account_id, role_id, member_id, since_at, assigned_by)
-SELECT %(tenant)s, n.id, k.id, n.member, %(now)s, %(actor)s
-FROM unnest(%(ids)s::bigint[], %(members)s::bigint[]) AS n(id, member)
-JOIN accounts_keyrole k ON k.tenant_id = %(tenant)s AND k.key = %(role)s
-WHERE n.member IS NOT NULL
-ON CONFLICT (tenant_id, account_id, role_id) DO UPDATE
-    SET member_id = EXCLUDED.member_id, since_at = EXCLUDED.since_at, assigned_by = EXCLUDED.assigned_by
-    WHERE r.member_id <> EXCLUDED.member_id
-"""
-_TOUCH = "UPDATE accounts_account SET updated_at = %(now)s WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)"
+    return hold(role, {id: Holding(member, task.actor) for id, member in members.items()}, now=task.now)
 
 
 def _tell(task: Task, role: str, changes: Mapping[int, tuple[int | None, int | None]]) -> None:
-    names, label = member_names(value for pair in changes.values() for value in pair), roles().get(role, role)
+    names, label = member_names(value for pair in changes.values() for value in pair), role_names().get(role, role)
     told = [
         Told(id, role, before, after, f"{label} changed from {_name(names, before)} to {_name(names, after)}")
         for id, (before, after) in changes.items()

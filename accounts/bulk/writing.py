@@ -51,16 +51,6 @@ def refuse_absent(wanted: Iterable[int], present: Collection[int]) -> dict[int, 
     return {id: GONE for id in wanted if id not in present}
 
 
-def last_writers(account_ids: Sequence[int], fields: Sequence[str]) -> dict[int, str]:
-    """Who last changed any of these fields, by account."""
-    rows = fetch(
-        "SELECT DISTINCT ON (account_id) account_id, actor FROM accounts_traitchange"
-        " WHERE tenant_id = %s AND account_id = ANY(%s) AND field = ANY(%s) ORDER BY account_id, at DESC, id DESC",
-        [current_tenant_id(), list(account_ids), list(fields)],
-    )
-    return dict(rows)
-
-
 def member_names(ids: Iterable[object]) -> Mapping[int, str]:
     wanted = {id for id in ids if isinstance(id, int)}
     members = Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=wanted)

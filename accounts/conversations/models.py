@@ -35,6 +35,9 @@ class Conversation(TenantModel):
     to_name = models.TextField(blank=True, default="")
     send_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
+    # When it was last taken to be sent: what counts towards the caps of its mailbox and of its recipient.
+    sending_at = models.DateTimeField(null=True, blank=True)
+    released_at = models.DateTimeField(null=True, blank=True)  # a person chose to send it now, whatever the hour
     edited_at = models.DateTimeField(null=True, blank=True)
     edited_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     cancelled_by = models.CharField(max_length=100, blank=True, default="")  # "person:7" or "playbook:12"
@@ -54,7 +57,18 @@ class Conversation(TenantModel):
             models.Index(fields=["tenant", "account", "-created_at"], name="accounts_conversation_page"),
             # Read by the list of pending conversations.
             models.Index(
-                fields=["tenant", "send_at"], condition=models.Q(state="pending"), name="accounts_conv_pending"
+                fields=["tenant", "send_at", "id"], condition=models.Q(state="pending"), name="accounts_conv_pending"
+            ),
+            # Read by the caps: what left a mailbox lately, and what somebody got lately.
+            models.Index(
+                fields=["tenant", "sender", "sending_at"],
+                condition=models.Q(sending_at__isnull=False),
+                name="accounts_conv_of_mailbox",
+            ),
+            models.Index(
+                fields=["tenant", "end_user", "sending_at"],
+                condition=models.Q(sending_at__isnull=False),
+                name="accounts_conv_to_person",
             ),
         ]
 
@@ -72,7 +86,8 @@ class Conversation(TenantModel):
     def send_now(self, *, by: Doer, now: datetime) -> bool:
         """Ends the review delay; the sender's next look takes it along. False when it is no longer pending."""
         text = f"Draft released to be sent: {self.subject}"
-        return self._change_draft({"send_at": now}, "conversation.released", text, by=by, now=now)
+        changes = {"send_at": now, "released_at": now}
+        return self._change_draft(changes, "conversation.released", text, by=by, now=now)
 
     def cancel(self, *, by: Doer, now: datetime) -> bool:
         """It will not leave; what it says stays readable. False when it is no longer pending."""
@@ -123,6 +138,31 @@ class Message(TenantModel):
         return self.subject
 
 
+class SendingPolicy(TenantModel):
+    """When and how often the workspace writes to its customers. Without a row, the defaults here hold."""
+
+    is_referenced = False
+
+    opens_at = models.PositiveSmallIntegerField(default=8)  # hours of the day where the account is
+    closes_at = models.PositiveSmallIntegerField(default=18)
+    weekdays_only = models.BooleanField(default=True)
+    mails_an_hour = models.PositiveIntegerField(default=60)  # from one mailbox
+    hours_between = models.PositiveSmallIntegerField(default=4)  # two playbook messages to one person
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant"], name="accounts_sendingpolicy_one"),
+            models.CheckConstraint(
+                condition=models.Q(opens_at__lt=models.F("closes_at"), closes_at__lte=24),
+                name="accounts_sendingpolicy_hours",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.opens_at}:00 to {self.closes_at}:00"
+
+
 class Suppression(TenantModel):
     """An address that must not be written to. Asked last thing before a message leaves."""
 
@@ -136,6 +176,7 @@ class Suppression(TenantModel):
     email = models.TextField()  # lower case
     reason = models.CharField(max_length=20, choices=Reason.choices)
     since = models.DateTimeField()
+    by = models.CharField(max_length=100, blank=True, default="", db_default="")  # "user:4", "person:7", "run:0198…"
 
     class Meta:
         base_manager_name = "objects"

@@ -287,6 +287,8 @@ class Migration(migrations.Migration):
                 ('sender', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
                 ('end_user', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.enduser')),
+                ('released_at', models.DateTimeField(blank=True, null=True)),
+                ('sending_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -662,6 +664,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(choices=[('unsubscribed', 'Unsubscribed'), ('bounced', 'Bounced'), ('manual', 'Added by hand')], max_length=20)),
                 ('since', models.DateTimeField()),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+                ('by', models.CharField(blank=True, db_default='', default='', max_length=100)),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -966,10 +969,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='conversation',
             index=models.Index(fields=['tenant', 'account', '-created_at'], name='accounts_conversation_page'),
-        ),
-        migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(condition=models.Q(('state', 'pending')), fields=['tenant', 'send_at'], name='accounts_conv_pending'),
         ),
         migrations.AddConstraint(
             model_name='conversation',
@@ -1486,5 +1485,95 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='traitproblem',
             constraint=cs_platform.tenancy.constraints.TenantPolicy(name='accounts_traitproblem_tenant_policy'),
+        ),
+        migrations.CreateModel(
+            name='RoleTurn',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('role', models.CharField(max_length=70)),
+                ('assigned_at', models.DateTimeField()),
+                ('place', models.PositiveIntegerField(default=0)),
+                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.membership')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.CreateModel(
+            name='SendingPolicy',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('opens_at', models.PositiveSmallIntegerField(default=8)),
+                ('closes_at', models.PositiveSmallIntegerField(default=18)),
+                ('weekdays_only', models.BooleanField(default=True)),
+                ('mails_an_hour', models.PositiveIntegerField(default=60)),
+                ('hours_between', models.PositiveSmallIntegerField(default=4)),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.CreateModel(
+            name='Workload',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('capacity', models.PositiveIntegerField(blank=True, null=True)),
+                ('away_until', models.DateField(blank=True, null=True)),
+                ('member', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.membership')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.AddConstraint(
+            model_name='roleturn',
+            constraint=models.UniqueConstraint(fields=('tenant', 'role', 'member'), name='accounts_roleturn_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='roleturn',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='accounts_roleturn_tenant_policy'),
+        ),
+        migrations.AddConstraint(
+            model_name='roleturn',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='member_id', name='accounts_roleturn_member_id_tenant_fk', on_delete='NO ACTION', to='tenancy_membership'),
+        ),
+        migrations.AddConstraint(
+            model_name='sendingpolicy',
+            constraint=models.UniqueConstraint(fields=('tenant',), name='accounts_sendingpolicy_one'),
+        ),
+        migrations.AddConstraint(
+            model_name='sendingpolicy',
+            constraint=models.CheckConstraint(condition=models.Q(('closes_at__lte', 24), ('opens_at__lt', models.F('closes_at'))), name='accounts_sendingpolicy_hours'),
+        ),
+        migrations.AddConstraint(
+            model_name='sendingpolicy',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='accounts_sendingpolicy_tenant_policy'),
+        ),
+        migrations.AddConstraint(
+            model_name='workload',
+            constraint=models.UniqueConstraint(fields=('tenant', 'member'), name='accounts_workload_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='workload',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='accounts_workload_tenant_policy'),
+        ),
+        migrations.AddConstraint(
+            model_name='workload',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='member_id', name='accounts_workload_member_id_tenant_fk', on_delete='NO ACTION', to='tenancy_membership'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('state', 'pending')), fields=['tenant', 'send_at', 'id'], name='accounts_conv_pending'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('sending_at__isnull', False)), fields=['tenant', 'sender', 'sending_at'], name='accounts_conv_of_mailbox'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
+            index=models.Index(condition=models.Q(('sending_at__isnull', False)), fields=['tenant', 'end_user', 'sending_at'], name='accounts_conv_to_person'),
         ),
     ]

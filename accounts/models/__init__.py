@@ -1,4 +1,4 @@
-from accounts.conversations.models import Conversation, Message, Suppression
+from accounts.conversations.models import Conversation, Message, SendingPolicy, Suppression
 from accounts.models.account import Account, AccountUser, EndUser
 from accounts.models.events import EventCount, EventType
 from accounts.models.health import HealthMeasure, HealthReading, HealthScore, LifecycleRule
@@ -7,7 +7,7 @@ from accounts.models.indicators import Indicator, IndicatorClaim
 from accounts.models.ingest import IngestedMessage, TraitProblem
 from accounts.models.notes import Note
 from accounts.models.nps import NpsEligibility, NpsResponse, NpsShowing, NpsSurvey
-from accounts.models.roles import AccountRole, KeyRole
+from accounts.models.roles import AccountRole, KeyRole, RoleTurn, Workload
 from accounts.models.segments import Segment, SegmentBar, SegmentClaim, SegmentMembership
 from accounts.models.sources import CsvImport, CsvPart, DataSource, ReceivedBatch
 from accounts.models.timeline import TimelineEntry
@@ -39,13 +39,16 @@ __all__ = [
     "NpsShowing",
     "NpsSurvey",
     "ReceivedBatch",
+    "RoleTurn",
     "Segment",
     "SegmentBar",
     "SegmentClaim",
     "SegmentMembership",
+    "SendingPolicy",
     "Suppression",
     "TimelineEntry",
     "TraitChange",
     "TraitDefinition",
     "TraitProblem",
+    "Workload",
 ]

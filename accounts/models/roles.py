@@ -21,6 +21,45 @@ class KeyRole(TenantModel):
         return self.name
 
 
+class RoleTurn(TenantModel):
+    """When a member was last given an account in a role, by whomever: round robin asks for the one longest ago.
+
+    It only moves forward; taking an assignment back gives nobody their turn again.
+    """
+
+    is_referenced = False
+
+    role = models.CharField(max_length=70)  # as rules name it: "csm", "role:onboarding"
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    assigned_at = models.DateTimeField()
+    place = models.PositiveIntegerField(default=0)  # among those of one moment
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "role", "member"], name="accounts_roleturn_once")]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} as {self.role}"
+
+
+class Workload(TenantModel):
+    """What a member can take on: no row, or nothing in it, is no limit."""
+
+    is_referenced = False
+
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    # Accounts they hold at most, counted per role.
+    capacity = models.PositiveIntegerField(null=True, blank=True)
+    away_until = models.DateField(null=True, blank=True)  # the last day on which nothing new is given to them
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "member"], name="accounts_workload_once")]
+
+    def __str__(self) -> str:
+        return f"workload of {self.member_id}"
+
+
 class AccountRole(TenantModel):
     """The one member who holds a key role at an account."""
 

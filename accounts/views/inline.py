@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from accounts.facts import PERSONS, set_key_role, set_known_cause, set_person
+from accounts.facts import set_key_role, set_known_cause, set_person
 from accounts.forms import CauseForm, PersonForm, TraitsForm
+from accounts.holders import PERSONS
 from accounts.models import Account, AccountRole, EndUser, KeyRole, TraitDefinition
 from accounts.traits import set_trait
 from accounts.views.loading import account_or_404, team, told, user_or_404

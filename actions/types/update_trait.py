@@ -41,6 +41,7 @@ from actions.base import (
     UndoDecision,
 )
 from actions.by_hand import DONE_BY_HAND
+from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
 from actions.forms import ActionForm
 from actions.variables import ACCOUNT, USER, load_values, workspace_variables
 from cs_platform.common.statements import fetch
@@ -50,6 +51,7 @@ from cs_platform.tenancy.models import Membership
 SET, MAP, RELATIVE_DATE, CLEAR = "set", "map", "relative_date", "clear"
 RESTORE, KEEP = "restore", "keep"
 MAPPING_LIMIT = 200
+FEEDS_ROLE = ("csm_id", "ae_id")  # one way to write one thing: the action that assigns
 # What a mapping can read from: values that have a name people can write down.
 _NAMEABLE = {FieldType.TEXT, FieldType.CHOICE, FieldType.BOOLEAN, FieldType.NUMBER}
 
@@ -102,6 +104,8 @@ class UpdateTraitForm(ActionForm):
             )
         elif found.source != TraitDefinition.Source.CUSTOM:
             self.add_error("trait", f"“{found.label}” comes from an integration. Choose a custom trait.")
+        elif found.column in FEEDS_ROLE:
+            self.add_error("trait", f"“{found.label}” says who looks after the account. Use “Assign a CSM or AE”.")
         else:
             return found
         return None
@@ -206,7 +210,7 @@ class UpdateTrait(Action):
             definition = _definition({"scope": scope, "trait": key})
             current = _current(batch, scope, key, runs, lock=lock)
             actors = load_actors({value.writer for value in current.values()})
-            for target_id, chain in _by_target(runs).items():
+            for target_id, chain in by_target(runs).items():
                 decisions |= _decide_chain(batch, chain, current.get(target_id), definition, actors)
         return decisions
 
@@ -215,7 +219,7 @@ class UpdateTrait(Action):
         for (scope, key), runs in _by_trait(undone).items():
             definition = _definition({"scope": scope, "trait": key})
             if definition is not None:
-                origins = {target: _origin(batch, chain) for target, chain in _by_target(runs).items()}
+                origins = {target: _origin(batch, chain) for target, chain in by_target(runs).items()}
                 written = _update(batch, definition, origins)
                 changes = [
                     _changed_value(definition, target, held, origins[target].value, actor=held.writer)
@@ -414,21 +418,13 @@ def _by_trait(runs: Iterable[Run]) -> dict[tuple[str, str], list[Run]]:
     return found
 
 
-def _by_target(runs: Iterable[Run]) -> dict[int, list[Run]]:
-    found: dict[int, list[Run]] = defaultdict(list)
-    for run in runs:
-        if run.receipt:
-            found[run.receipt["target_id"]].append(run)
-    return found
-
-
 def _current(batch: Batch, scope: str, key: str, runs: Sequence[Run], *, lock: bool) -> dict[int, _Value]:
     rows = fetch(
         "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text, NULL "
         f"FROM {TABLES[TraitDefinition.Scope(scope)]} "
         "WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s) AND archived_at IS NULL "
         f"ORDER BY id {'FOR NO KEY UPDATE' if lock else ''}",
-        {"tenant": batch.tenant_id, "key": key, "ids": list(_by_target(runs))},
+        {"tenant": batch.tenant_id, "key": key, "ids": list(by_target(runs))},
     )
     return {pk: _held(*found) for pk, *found in rows}
 
@@ -441,11 +437,11 @@ def _decide_chain(
     actors: Mapping[str, Actor],
 ) -> dict[UUID, UndoDecision]:
     """The runs of this batch that wrote one trait of one target, in whatever order they come."""
-    if current is None or definition is None or definition.type != _receipt_of(chain[0])["type"]:
-        return {run.id: _gone(_receipt_of(run), target_exists=current is not None) for run in chain}
+    if current is None or definition is None or definition.type != receipt_of(chain[0])["type"]:
+        return {run.id: _gone(receipt_of(run), target_exists=current is not None) for run in chain}
     if batch.config["on_stop"] == KEEP:
-        return {run.id: _stays(_receipt_of(run)) for run in chain}
-    undone = _still_owned(chain, current.writer)
+        return {run.id: _stays(receipt_of(run)) for run in chain}
+    undone = still_owned(chain, current.writer)
     return {
         run.id: _taken_back(batch, run)
         if run.id in undone
@@ -454,48 +450,29 @@ def _decide_chain(
     }
 
 
-def _still_owned(chain: Sequence[Run], writer: str) -> set[UUID]:
-    """From the present writer backwards: taking back the top one makes the one below it the owner."""
-    by_writer = {run.writer: run for run in chain}
-    owned: set[UUID] = set()
-    while (run := by_writer.pop(writer, None)) is not None:
-        owned.add(run.id)
-        writer = _receipt_of(run)["before_writer"]
-    return owned
-
-
 def _origin(batch: Batch, chain: Sequence[Run]) -> _Value:
     """What was there before the first of these runs."""
-    writers = {run.writer for run in chain}
-    first = next(run for run in chain if _receipt_of(run)["before_writer"] not in writers)
-    return _before(batch, first)
+    return _before(batch, first_of(chain))
 
 
 def _before(batch: Batch, run: Run) -> _Value:
     if batch.config["on_stop"] == CLEAR:
         return _Value(None, IMPORT, None)
-    receipt = _receipt_of(run)
+    receipt = receipt_of(run)
     return _Value(receipt["before"], receipt["before_writer"], receipt["before_mirror"])
 
 
 def _inheritance(batch: Batch, run: Run, chain: Sequence[Run]) -> Receipt:
-    """What the run that wrote over ours restores instead: past every run of this batch below it, all of which go."""
-    by_writer = {other.writer: other for other in chain}
-    while (below := by_writer.get(_receipt_of(run)["before_writer"])) is not None:
-        run = below
-    origin = _before(batch, run)
-    text = "not set" if batch.config["on_stop"] == CLEAR else _receipt_of(run)["before_text"]
+    """What the run that wrote over ours restores instead."""
+    lowest = lowest_below(run, chain)
+    origin = _before(batch, lowest)
+    text = "not set" if batch.config["on_stop"] == CLEAR else receipt_of(lowest)["before_text"]
     return {
         "before": origin.value,
         "before_text": text,
         "before_writer": origin.writer,
         "before_mirror": origin.mirror,
     }
-
-
-def _receipt_of(run: Run) -> Receipt:
-    assert run.receipt is not None
-    return run.receipt
 
 
 def _gone(receipt: Receipt, *, target_exists: bool) -> Keep:
@@ -508,7 +485,7 @@ def _stays(receipt: Receipt) -> Keep:
 
 
 def _taken_back(batch: Batch, run: Run) -> Undo:
-    receipt = _receipt_of(run)
+    receipt = receipt_of(run)
     before = "not set" if batch.config["on_stop"] == CLEAR else receipt["before_text"]
     if before == receipt["after_text"]:
         return Undo(f"“{receipt['label']}” stays {before}, as it was before")

@@ -13,6 +13,7 @@ from django.db import connection
 
 from accounts.models import Account
 from cs_platform.bench import orm, workers
+from cs_platform.bench.assign import assign
 from cs_platform.bench.data import TABLES, make_workspace, settle_tables
 from cs_platform.bench.measure import Cost, cost_of, interleaved, serve_alike
 from cs_platform.bench.playbooks import RULES, make_live
@@ -30,6 +31,7 @@ BATCH = 500  # runs of one step in one transaction of the ORM
 ONE_BY_ONE = 40  # enrollments, five actions each: slow enough to be told from a few
 WORKERS = 4  # how many times more runs two workers share, so that neither waits for the other's batch
 WORKER_ROUNDS = 2
+ACCOUNTS_A_RUN = 5  # accounts given to people, for each run that is measured
 WRITTEN = ["playbooks_enrollment", "playbooks_actionrun", "playbooks_ledgerentry", "accounts_timelineentry"]
 WRITTEN += ["accounts_account", "accounts_indicator", "accounts_indicatorclaim", "ctas_cta", "ctas_task"]
 
@@ -57,7 +59,8 @@ def apply(runs: int) -> Report:
     costs = interleaved({name: partial(_next_round, crew, numbers[name]) for name, crew in crews.items()})
     settle_tables(WRITTEN)
     equal = all(_same_outcomes(crews["engine"], crew) for crew in crews.values())
-    return _report(crews, costs, _two_workers(crews["engine"]), equal=equal)
+    assigned, as_one_by_one = assign(ACCOUNTS_A_RUN * runs)
+    return _report(crews, costs, _two_workers(crews["engine"]), assigned, equal=equal and as_one_by_one)
 
 
 def _next_round(crew: Crew, numbers: Iterator[int]) -> Cost:
@@ -168,7 +171,14 @@ def _two_workers(crew: Crew) -> float:
 # In figures -----------------------------------------------------------------------------------------------------------
 
 
-def _report(crews: dict[str, Crew], costs: dict[str, Cost], two_workers: float, *, equal: bool) -> Report:
+def _report(
+    crews: dict[str, Crew],
+    costs: dict[str, Cost],
+    two_workers: float,
+    assigned: dict[str, tuple[int, Cost]],
+    *,
+    equal: bool,
+) -> Report:
     runs = {name: crew.accounts * len(DAYS) for name, crew in crews.items()}
     each = {name: cost.processor / runs[name] for name, cost in costs.items()}
     figures: dict[str, Any] = {
@@ -177,8 +187,13 @@ def _report(crews: dict[str, Crew], costs: dict[str, Cost], two_workers: float, 
         "speedup_vs_naive": each["ORM, one by one"] / each["engine"],
         "speedup_vs_batched": each["ORM, 500 at a time"] / each["engine"],
         "two_workers": two_workers,
+        "assign_speedup": _assign_speedup(assigned),
     }
     lines = [Line(name, runs[name], cost) for name, cost in costs.items()]
-    return Report(
-        {name: rounded(value) for name, value in figures.items()} | {"assign_speedup": None, "equal": equal}, lines
-    )
+    lines += [Line(name, n, cost) for name, (n, cost) in assigned.items()]
+    return Report({name: rounded(value) for name, value in figures.items()} | {"equal": equal}, lines)
+
+
+def _assign_speedup(assigned: dict[str, tuple[int, Cost]]) -> float:
+    each = {name: cost.processor / n for name, (n, cost) in assigned.items()}
+    return each["assigned one by one"] / each["assigned in batches"]

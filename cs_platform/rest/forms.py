@@ -16,7 +16,7 @@ def form_schema(form_class: type[forms.BaseForm]) -> dict[str, Any]:
 
 
 def field_schema(field: forms.Field) -> dict[str, Any]:
-    """A field that holds a list of small forms says which by a method `item_form`."""
+    """A field that holds a list of small forms says which by a method `item_form`; choices `of_workspace` differ."""
     schema = _type(field)
     for name, value in (("title", field.label), ("description", field.help_text), ("default", field.initial)):
         if value not in (None, "") and not callable(value):
@@ -30,9 +30,11 @@ def _type(field: forms.Field) -> dict[str, Any]:
             return {"type": "array", "items": form_schema(field.item_form())}
         case forms.BooleanField():
             return {"type": "boolean"}
+        case forms.MultipleChoiceField() if hasattr(field, "of_workspace"):
+            return {"type": "array", "items": {"type": "string"}}
         case forms.MultipleChoiceField():
             return {"type": "array", "items": {"type": "string", "enum": _choices(field)}}
-        case forms.ChoiceField():
+        case forms.ChoiceField() if not hasattr(field, "of_workspace"):
             return {"type": "string", "enum": _choices(field)}
         case forms.IntegerField():
             return {"type": "integer"} | _bounds("minimum", "maximum", field.min_value, field.max_value)
@@ -40,6 +42,8 @@ def _type(field: forms.Field) -> dict[str, Any]:
             return {"type": "number"}
         case forms.DateField():
             return {"type": "string", "format": "date"}
+        case forms.ChoiceField():
+            return {"type": "string"}
         case forms.CharField():
             return {"type": "string"} | _bounds("minLength", "maxLength", field.min_length, field.max_length)
     return {}

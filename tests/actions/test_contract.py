@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.forms import Form
 
+from accounts.facts import set_person
 from accounts.models import Account, Conversation, EndUser, Indicator, TraitDefinition
 from accounts.traits import set_trait
 from actions.base import Action, Applied, Audience, Held, Keep, Prepared, Skipped, Undo
@@ -163,7 +164,13 @@ def _send(orbiton: Workspace, account: Account) -> None:
     Conversation.objects.filter(account=account).update(state="sent", sent_at=LATER)
 
 
+def _reassign(orbiton: Workspace, account: Account) -> None:
+    account.refresh_from_db()
+    set_person(account, "ae", member=orbiton.maya, by=orbiton.priya, now=LATER)
+
+
 WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
+    "assign": (_reassign, "reassigned"),
     "update_trait": (_edit_stage, "changed_by"),
     "create_indicator": (_address, "addressed"),
     "create_cta": (_finish_a_task, "completed"),
@@ -189,6 +196,7 @@ def test_undo_after_somebody_worked_on_it_keeps_their_work_and_says_why(
 
 def _work_of_people() -> dict[str, object]:
     return {
+        "aes": list(Account.objects.order_by("pk").values_list("ae_id", flat=True)),
         "stages": list(Account.objects.order_by("pk").values_list("traits__stage", "t01")),
         "addressed": list(Indicator.objects.filter(state="addressed").values_list("pk", "settled_by")),
         "done": list(Task.objects.filter(status="done", archived_at=None).values_list("pk", "completed_by")),

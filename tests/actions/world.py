@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, Conversation, EndUser, Indicator, IndicatorClaim
+from accounts.models import Account, AccountRole, Conversation, EndUser, Indicator, IndicatorClaim
 from actions.base import Action, Applied, Batch, Keep, Prepared, Run, Undo, UndoDecision
 from actions.checks import clean_config
 from actions.registry import action_for
@@ -104,7 +104,9 @@ def visible() -> dict[str, Any]:
     claims = IndicatorClaim.objects.filter(ended_at__isnull=True).exclude(indicator__state=Indicator.State.ENDED)
     return {
         "accounts": _rows(Account, "pk", "traits", "trait_writers", "t01", "n01", "m01", "d01", "plan", "mrr_cents"),
+        "people": _rows(Account, "pk", "csm_id", "ae_id"),
         "users": _rows(EndUser, "pk", "traits", "trait_writers", "t01"),
+        "roles": sorted(AccountRole.objects.values_list("account_id", "role_id", "member_id")),
         "indicators": sorted(
             Indicator.objects.exclude(state=Indicator.State.ENDED).values_list("account_id", "kind", "title", "state")
         ),

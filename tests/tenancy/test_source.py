@@ -28,7 +28,6 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 # Modules that speak SQL by themselves. In each, every statement on a workspace's table names tenant_id.
 RAW_SQL = {
     "accounts/api/filters.py",
-    "accounts/bulk/assign.py",
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
@@ -39,6 +38,7 @@ RAW_SQL = {
     "accounts/governed.py",
     "accounts/health/defining.py",
     "accounts/health/grading.py",
+    "accounts/holders.py",
     "accounts/trait_settings.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
@@ -61,6 +61,7 @@ RAW_SQL = {
     "accounts/user_table.py",
     "actions/cta_work.py",
     "actions/people.py",
+    "actions/types/assign.py",
     "actions/types/create_cta.py",
     "actions/types/create_indicator.py",
     "actions/types/start_conversation.py",
@@ -117,6 +118,7 @@ REDIS = {
     "cs_platform/rest/throttling.py": "rate:<tenant>, see test_shared_places.py",
 }
 LOCKS = {
+    "accounts/holders.py": "its purpose and the workspace, hashed together",
     "accounts/facts.py": "(its purpose, tenant)",
     "accounts/health/defining.py": "(its purpose, tenant)",
     "accounts/ingest/run.py": "(its purpose, tenant)",
