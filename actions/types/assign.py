@@ -15,6 +15,7 @@ from accounts.holders import PERSONS, Holding, fields_of, hold, last_writers, on
 from accounts.models.account import TRACKED
 from accounts.traits import IMPORT
 from actions.base import (
+    GIVE,
     Action,
     Applied,
     ApplyOutcome,
@@ -74,6 +75,8 @@ class Assign(Action):
     key = "assign"
     label = "Assign a CSM or AE"
     icon = "user-plus"
+    group = GIVE
+    summary = "Fewest accounts, least revenue or in turn"
     form = AssignForm
     sample = {"role": "ae", "method": "round_robin", "keep_present": False}
 
