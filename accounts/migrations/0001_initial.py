@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ('trial_end_on', models.DateField(blank=True, null=True)),
                 ('timezone', models.TextField(blank=True, null=True)),
                 ('health', models.FloatField(blank=True, null=True)),
+                ('health_kept', models.FloatField(blank=True, editable=False, null=True)),
                 ('known_cause', models.TextField(blank=True, db_default='', default='')),
                 ('known_cause_until', models.DateField(blank=True, null=True)),
                 ('last_seen_at', models.DateTimeField(blank=True, null=True)),
@@ -761,6 +762,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='account',
             index=models.Index(fields=['tenant', 'health', 'id'], name='accounts_by_health'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
+            index=models.Index(condition=models.Q(models.Func('health', 'health_kept', arg_joiner=' IS DISTINCT FROM ', output_field=models.BooleanField(), template='%(expressions)s')), fields=['tenant', 'id'], name='accounts_health_given_anew'),
         ),
         migrations.AddIndex(
             model_name='account',

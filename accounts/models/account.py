@@ -27,6 +27,17 @@ class Lifecycle(models.TextChoices):
 TRACKED = (Lifecycle.TRIALING, Lifecycle.SUBSCRIBED)
 
 
+HEALTH_GIVEN_ANEW = models.Q(
+    Func(
+        "health",
+        "health_kept",
+        arg_joiner=" IS DISTINCT FROM ",
+        output_field=models.BooleanField(),
+        template="%(expressions)s",
+    )
+)
+
+
 class AccountQuerySet(models.QuerySet["Account"]):
     def present(self) -> "AccountQuerySet":
         return self.filter(archived_at__isnull=True)
@@ -70,6 +81,7 @@ class Account(TenantModel):
     ae = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     parent = TenantForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
     health = models.FloatField(null=True, blank=True)
+    health_kept = models.FloatField(null=True, blank=True, editable=False)  # what its history last says
     # Why it looks unwell, and until when chosen playbooks leave it alone.
     known_cause = models.TextField(blank=True, default="", db_default="")
     known_cause_until = models.DateField(null=True, blank=True)
@@ -102,6 +114,8 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "mrr_cents", "id"], name="accounts_by_mrr"),
             models.Index(fields=["tenant", "renewal_on", "id"], name="accounts_by_renewal"),
             models.Index(fields=["tenant", "health", "id"], name="accounts_by_health"),
+            # Read by the evaluation: whose health has been given anew since the last one?
+            models.Index(fields=["tenant", "id"], condition=HEALTH_GIVEN_ANEW, name="accounts_health_given_anew"),
             # The evaluation counts by it, too, and need not read an account for that.
             models.Index(
                 fields=["tenant", "lifecycle", "id"],

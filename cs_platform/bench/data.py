@@ -22,7 +22,16 @@ EVENTS = [
     for verb in ("Created", "Viewed", "Shared", "Exported", "Deleted")
 ]
 INDICATORS = {"Low adoption": "risk", "Champion left": "risk", "Payment late": "risk", "Ready to expand": "opportunity"}
-TABLES = ["account", "enduser", "accountuser", "eventcount", "eventtype", "indicator", "traitdefinition"]
+TABLES = [
+    "account",
+    "enduser",
+    "accountuser",
+    "eventcount",
+    "eventtype",
+    "healthreading",
+    "indicator",
+    "traitdefinition",
+]
 
 
 # Expressions over the row's number `i` --------------------------------------------------------------------------------
@@ -124,6 +133,7 @@ USER_TRAITS = [
     Trait("champion", "boolean", "b01", f"{chance(151)} < 0.1"),
     Trait("trained", "boolean", "b02", f"{chance(152)} < 0.3"),
 ]
+_HEALTH = usually(312, 0.8, whole(313, 0, 100))
 PRESENT = 0.72  # of 25 possible traits an account has 18
 _WROTE_AT = f"timestamptz '{NOW.isoformat()}' - interval '1 day'"
 _FIRST_WORDS = ["Amber", "Birch", "Calyx", "Drumlin", "Ember", "Foxglove", "Harbour", "Juniper", "Kestrel", "North"]
@@ -138,7 +148,8 @@ _ACCOUNT_COLUMNS = {
     "renewal_on": usually(306, 0.85, day(307, -30, 335)),
     "trial_end_on": usually(308, 0.3, day(309, -20, 40)),
     "timezone": usually(310, 0.4, one_of(311, "Europe/Berlin", "America/New_York", "Asia/Tokyo")),
-    "health": usually(312, 0.8, whole(313, 0, 100)),
+    "health": _HEALTH,
+    "health_kept": _HEALTH,
     "last_seen_at": usually(314, 0.92, moment(315, 150)),
     "user_count": str(USERS_PER_ACCOUNT),
     "created_at": moment(316, 900),
@@ -172,6 +183,7 @@ def make_workspace(slug: str, accounts: int) -> Tenant:
         first = fill_accounts(tenant, accounts, people, ACCOUNT_TRAITS)
         _make_users(tenant, accounts, first_account=first)
         _make_indicators(tenant, accounts, first_account=first)
+        _make_readings(tenant)
     return tenant
 
 
@@ -284,6 +296,15 @@ def _make_indicators(tenant: Tenant, accounts: int, *, first_account: int) -> No
             f" SELECT {tenant.pk}, {first_account} + i - 1, '{kind}', '{title}', '', {state}, {_WROTE_AT},"
             f" 'import', '', '' FROM {_numbers(1, accounts, accounts)} WHERE {chance(800 + at)} < 0.25"
         )
+
+
+def _make_readings(tenant: Tenant) -> None:
+    """The history that `health_kept` speaks of."""
+    execute(
+        'INSERT INTO accounts_healthreading (tenant_id, account_id, "on", value, grades, is_current)'
+        f" SELECT tenant_id, id, date '{NOW.date()}' - 1, health_kept, '{{}}', true FROM accounts_account"
+        f" WHERE tenant_id = {tenant.pk} AND health_kept IS NOT NULL"
+    )
 
 
 def _numbers(start: int, last: int, slice: int = SLICE) -> str:

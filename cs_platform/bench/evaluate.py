@@ -34,7 +34,8 @@ CLOCK = Clock.at(NOW, ZoneInfo("UTC"))
 DAYS = (1, 1, 3, 7, 14)
 ASKED, LOADED = 100, 4_000  # how many accounts a round of Python looks at
 VERDICTS = [compiled(rule) for rule in RULES]
-STEADY_DAYS = {f"the whole evaluation, {percent} % new": percent for percent in (0, 1, 2)}
+NEWCOMERS = (0, 1, 2)  # per cent of the tracked accounts
+FINDING, EVALUATION = "find who matches, {} % new", "the whole evaluation, {} % new"
 READ = tuple(f"accounts_{table}" for table in ("account", "enduser", "accountuser", "eventcount", "indicator"))
 WRITTEN = ("playbooks_enrollment", "playbooks_actionrun", "playbooks_ledgerentry", "accounts_timelineentry")
 
@@ -233,12 +234,16 @@ def _steady_days(workspaces: Sequence[Workspace]) -> dict[str, Cost]:
     candidates = {one.tenant.pk: _candidates(one) for one in workspaces}
     first_day = _each(workspaces, lambda one: evaluate_now(one.tenant, by=None, now=NOW))
     settle_tables(WRITTEN)
+
+    def find(one: Workspace) -> None:
+        _stage(one, candidates[one.tenant.pk])
+
     variants: dict[str, Callable[[], Cost]] = {
         "settle lifecycles, health, segments": lambda: _steady_day(workspaces, _settle),
-        "find who matches": lambda: _steady_day(workspaces, lambda one: _stage(one, candidates[one.tenant.pk])),
     }
-    for name, percent in STEADY_DAYS.items():
-        variants[name] = partial(_steady_day, workspaces, _look_again, new=percent)
+    for percent in NEWCOMERS:
+        variants[FINDING.format(percent)] = partial(_steady_day, workspaces, find, new=percent)
+        variants[EVALUATION.format(percent)] = partial(_steady_day, workspaces, _look_again, new=percent)
     return {"the first evaluation": first_day} | interleaved(variants)
 
 
@@ -314,6 +319,8 @@ def _report(accounts: int, costs: dict[str, Cost], *, equal: bool) -> Report:
 
 
 def _enroll_ratios(server: dict[str, float]) -> dict[str, float]:
-    """All that an evaluation does beside finding who matches, in terms of finding them."""
-    found = server["find who matches"]
-    return {f"enroll_ratio_{percent}": server[name] / found - 1 for name, percent in STEADY_DAYS.items()}
+    """All that an evaluation does beside finding who matches, in terms of finding them that day."""
+    return {
+        f"enroll_ratio_{percent}": server[EVALUATION.format(percent)] / server[FINDING.format(percent)] - 1
+        for percent in NEWCOMERS
+    }

@@ -179,6 +179,20 @@ def test_the_trait_that_fed_the_health_yields_to_the_scores_and_gets_it_back(ins
     assert TraitDefinition.objects.get().column == "health"
 
 
+def test_what_an_import_says_is_kept_again_once_no_score_says_otherwise(inside: Workspace) -> None:
+    one = account(user_count=12, health=33)
+    grade(inside)
+    made = measure(inside, score(inside), "Users", MANY)
+    remove_measure(made, tenant=inside.tenant, by=inside.jonah, now=MONDAY)
+    grade(inside, after=2)
+    assert reading(one).value == health_of(one) == 100
+    Account.objects.filter(pk=one.pk).update(health=44)
+    for day in (3, 4):
+        grade(inside, after=day)
+    assert reading(one).on == (MONDAY + days(3)).date()
+    assert (reading(one).value, HealthReading.objects.filter(account=one, score=None).count()) == (44, 3)
+
+
 def test_an_archived_score_does_not_count_until_it_is_restored(inside: Workspace) -> None:
     one = account(user_count=12)
     usage, plan = score(inside), score(inside, "Plan")
