@@ -6,6 +6,7 @@ accounts nobody meant, so here it is refused.
 
 from dataclasses import replace
 from datetime import datetime
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
@@ -28,6 +29,8 @@ def asked_table(
     query: str, *, tenant: Tenant, member: Membership | None, now: datetime
 ) -> tuple[Catalogue, TableState]:
     """`member` is who “me” stands for; nobody's accounts are an API key's."""
+    if "\0" in unquote(query):
+        raise CannotAsk("The list's address holds a character that no text can have. Open the list anew.")
     params = QueryDict(query)
     me = member or Membership(tenant=tenant)
     zone = ZoneInfo(tenant.timezone)

@@ -62,9 +62,12 @@ class VersionSerializer(serializers.ModelSerializer[PlaybookVersion]):
         read_only_fields = fields
 
 
-@extend_schema_field({"type": "object", "additionalProperties": {}})
-class DefinitionSerializer(serializers.Serializer[Any]):
-    """A playbook as export writes it; docs/playbooks.md describes every part."""
+DEFINITION = {
+    "application/json": {
+        "type": "object",
+        "description": "A playbook as export writes it; docs/playbooks.md describes every part.",
+    }
+}
 
 
 class ArchiveSerializer(StrictSerializer):

@@ -52,7 +52,7 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
 
     @documented(
         "Import a playbook as a draft",
-        request=serializers.DefinitionSerializer,
+        request=serializers.DEFINITION,
         answers=serializers.WholePlaybookSerializer,
     )
     @action(detail=False, methods=["post"], url_path="import", ability_of_action=Ability.DRAFT_PLAYBOOKS)

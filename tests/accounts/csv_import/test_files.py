@@ -23,6 +23,14 @@ def _zip() -> bytes:
     return held.getvalue()
 
 
+def _zip_that_claims(size: int) -> bytes:
+    """A bomb: a kilobyte of zeros a thousand times over, and a header that announces more."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"\0" * 1_000_000)
+    return held.getvalue().replace((1_000_000).to_bytes(4, "little"), size.to_bytes(4, "little"))
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -62,6 +70,9 @@ def test_one_table_in_many_forms_is_the_same_table(inside: Workspace, content: b
         (b"\x00" * 4_000, "no text file"),
         (bytes(range(256)) * 2 + b"\x00" * 500, "no text file"),
         (",".join(map(str, range(10_000))).encode() + b"\n1,2\n", "10,000 columns"),
+        ((b"a," * 499_999 + b"b\n") * 2, "500,000 columns"),
+        (b"," * 1_000_001 + b"\n1,2\n", "longer than 1 MB"),
+        (_zip_that_claims(1_000_000_000), "zip"),
         (b"x" * 2_000_000, "longer than 1 MB"),
         (b"id,name\n1," + b"y" * 10_000_000, "longer than 1 MB"),
         (b'id,name\n1,"' + b"never closed\n" * 20_000, "quote"),

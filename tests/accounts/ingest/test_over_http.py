@@ -1,8 +1,10 @@
 """A real web process: fed by Segment's own library, killed in the middle, and asked to do it all again."""
 
 import os
+import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,14 +13,14 @@ from segment.analytics.client import Client as Library
 from accounts.ingest.draining import drain
 from accounts.models import Account, DataSource, EndUser, EventCount, IngestedMessage, ReceivedBatch, TraitProblem
 from cs_platform.bench.calls import batches
-from cs_platform.bench.door import Delivery, Door, open_door
+from cs_platform.bench.door import HOST, Delivery, Door, open_door
 from cs_platform.tenancy.context import tenant_context
 from tests.accounts.ingest.state import hashes
 from tests.world import Workspace, workspace
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-CALLS = 1_500
+CALLS = 10_000
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
@@ -86,3 +88,18 @@ def test_a_killed_web_process_loses_no_call_that_it_answered(door: Door, home: W
     with tenant_context(home.tenant.pk):
         assert IngestedMessage.objects.count() == CALLS
         assert sum(EventCount.objects.values_list("count", flat=True)) == CALLS * 16 // 20
+
+
+def test_a_body_is_not_believed_what_it_claims_of_its_size(door: Door, key: str) -> None:
+    """A gigabyte announced and two bytes sent: refused, or answered as two bytes are; others are served as before."""
+    for path, claimed in product(("/v1/batch", "/api/v1/imports/", "/w/orbiton/imports/"), ("1000000000", "-1", "x")):
+        with socket.create_connection((HOST, door.port), timeout=20) as sender:
+            sender.sendall(
+                f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/json\r\n"
+                f"Content-Length: {claimed}\r\n\r\n{{}}".encode()
+            )
+            sender.shutdown(socket.SHUT_WR)
+            said = sender.recv(65_536)
+        assert said == b"" or said.split()[1] in {b"302", b"400", b"401", b"403", b"413"}, (path, claimed)
+
+    assert Delivery(door, list(batches(1)), key).send(senders=1).accepted == 1

@@ -1,0 +1,175 @@
+"""Every way in over the API: a whole body for each endpoint that takes one, with its free texts marked.
+
+Forms of pages need no table here: tests/tenancy/story.py has a body for each, and the walk of tests/test_isolation.py
+fails when one is missing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from tests.tenancy.routes import id_of
+from tests.tenancy.story import Id, Story
+from tests.world import playbook_json, raise_risk
+
+Body = dict[str, Any]
+
+
+class Free(str):
+    """Any text may stand here."""
+
+
+def _rule() -> Body:
+    return {"all": [{"field": "name", "op": "contains", "value": Free("Harbour")}]}
+
+
+def _account() -> Body:
+    return {"name": Free("A"), "plan": Free("Pro"), "traits": {"stage": Free("x")}}
+
+
+def _user() -> Body:
+    return {"name": Free("Ann"), "email": Free("ann@customer.example"), "traits": {"mood": Free("good")}}
+
+
+def _playbook() -> Body:
+    steps = [raise_risk(title=Free("At risk"))]
+    steps[0]["config"]["note"] = Free("Look at it")
+    return playbook_json(
+        Free("hostile"), name=Free("Hostile"), description=Free("Why"), rules={"account": _rule()}, steps=steps
+    )
+
+
+API_DOORS: Final[dict[str, Body]] = {
+    "post /accounts/": {
+        "external_id": Free("a-1"),
+        "name": Free("A"),
+        "plan": Free("Pro"),
+        "traits": {"stage": Free("x")},
+    },
+    "patch /accounts/{pk}/": {
+        "traits": {"stage": Free("x")},
+        "known_cause": Free("They move"),
+        "known_cause_until": "2199-01-31",
+    },
+    "post /accounts/bulk/": {
+        "items": [{"external_id": Free("a-2"), "name": Free("A"), "traits": {"stage": Free("x")}}]
+    },
+    "post /accounts/bulk-edit/": {
+        "query": Free("plan=Pro"),
+        "verb": "set_trait",
+        "config": {"trait": "stage", "value": Free("x")},
+    },
+    "put /accounts/by-external-id/{external_id}/": {
+        "name": Free("A"),
+        "plan": Free("Pro"),
+        "traits": {"stage": Free("x")},
+    },
+    "post /accounts/export/": {"query": Free("plan=Pro"), "bom": True},
+    "patch /conversations/{pk}/": {"subject": Free("Hello"), "body": Free("Dear Ben")},
+    "post /ctas/": {"account": Id("account"), "type": "risk", "name": Free("Ring"), "comment": Free("Soon")},
+    "patch /ctas/{pk}/": {"name": Free("Ring"), "reason": Free("why"), "comment": Free("Soon")},
+    "post /ctas/{pk}/close/": {"status": "won", "cancel_tasks": True},
+    "post /ctas/{pk}/comment/": {"body": Free("They rang")},
+    "post /ctas/{pk}/snooze/": {"until": "2199-01-31", "reason": Free("Away")},
+    "post /data-sources/": {"name": Free("Website")},
+    "patch /data-sources/{pk}/": {"name": Free("Website")},
+    "post /enrollments/": {"playbook": Id("other_playbook"), "account": Id("holding")},
+    "post /enrollments/{pk}/stop/": {"note": Free("Enough"), "keep": []},
+    "post /health-scores/": {"name": Free("Use"), "measures": [{"name": Free("Plan"), "healthy": _rule()}]},
+    "patch /health-scores/{pk}/": {"name": Free("Use"), "measures": [{"name": Free("Plan"), "healthy": _rule()}]},
+    "post /imports/": {"scope": "account", "file_name": Free("a.csv"), "content": Free("id,name\n1,A\n")},
+    "post /imports/{pk}/mapping/": {"columns": {"0": "external_id", "1": Free("fact:name")}},
+    "post /indicators/": {"account": Id("account"), "kind": "risk", "title": Free("Quiet"), "note": Free("Very")},
+    "post /indicators/{indicator_id}/comments/": {"body": Free("Still quiet")},
+    "post /key-roles/": {"name": Free("Godmother")},
+    "patch /key-roles/{pk}/": {"name": Free("Godmother")},
+    "put /lifecycle-rules/": {"churned": _rule(), "trialing": None, "ignored": None},
+    "post /notes/": {"account": Id("account"), "body": Free("They moved")},
+    "patch /notes/{pk}/": {"body": Free("They moved")},
+    "post /nps/responses/": {
+        "external_id": Free("r-1"),
+        "user": Id("user_id"),
+        "score": 9,
+        "comment": Free("Fine"),
+        "answered_at": "2026-11-01T09:00:00Z",
+    },
+    "post /nps/responses/bulk/": {
+        "items": [
+            {
+                "external_id": Free("r-2"),
+                "user": Id("user_id"),
+                "score": 9,
+                "comment": Free("Fine"),
+                "answered_at": "2026-11-01T09:00:00Z",
+            }
+        ]
+    },
+    "patch /nps/survey/": {"question": Free("Would you?"), "follow_up": Free("Why?"), "thanks": Free("Thanks")},
+    "post /nps/tokens/": {"user": Id("user_id"), "expires_in": 600},
+    "post /playbooks/import/": _playbook(),
+    "post /playbooks/{pk}/archive/": {"stop": True},
+    "post /playbooks/{pk}/set-live/": {"expected_count": 1},
+    "post /rules/check/": {"rules": {"account": _rule()}},
+    "post /rules/explain/": {"rules": {"account": _rule()}, "account": Id("account")},
+    "post /segments/": {"scope": "account", "name": Free("Beta"), "description": Free("Early"), "rule": _rule()},
+    "patch /segments/{pk}/": {"name": Free("Beta"), "description": Free("Early")},
+    "post /segments/{segment_id}/members/add/": {"items": [{"external_id": Free("a-1")}]},
+    "post /segments/{segment_id}/members/remove/": {"items": [{"external_id": Free("a-1")}]},
+    "post /tasks/": {"cta": Id("cta"), "title": Free("Dial"), "description": Free("Slowly")},
+    "patch /tasks/{pk}/": {"title": Free("Dial"), "description": Free("Slowly")},
+    "post /tasks/{pk}/cancel/": {"reason": Free("No need")},
+    "post /traits/": {"scope": "account", "key": Free("size"), "label": Free("Size"), "type": "text"},
+    "patch /traits/{pk}/": {"label": Free("Size"), "description": Free("How big")},
+    "post /traits/{pk}/type/": {"type": "list", "preview": True},
+    "post /users/": {"external_id": Free("u-9"), "name": Free("Ann"), "email": Free("ann@customer.example")},
+    "patch /users/{pk}/": {"traits": {"mood": Free("good")}},
+    "post /users/{pk}/key-contact/": {"account": Id("account"), "is_key_contact": True},
+    "post /users/bulk/": {
+        "items": [{"external_id": Free("u-8"), "name": Free("Ann"), "traits": {"mood": Free("good")}}]
+    },
+    "put /users/by-external-id/{external_id}/": _user(),
+    "post /views/": {
+        "page": "accounts",
+        "owner": Id("olga"),
+        "name": Free("Mine"),
+        "params": Free("q=x"),
+        "widths": {},
+    },
+    "patch /views/{pk}/": {"name": Free("Mine"), "params": Free("q=x")},
+}
+
+
+def filled(body: Any, story: Story, text: Callable[[Free], Any] = str) -> Any:
+    """The body with objects' ids, and with another value wherever a free text stands."""
+    if isinstance(body, dict):
+        return {key: filled(value, story, text) for key, value in body.items()}
+    if isinstance(body, list):
+        return [filled(value, story, text) for value in body]
+    if isinstance(body, Id):
+        return story[body] if isinstance(story[body], str) else int(id_of(story[body]))
+    return text(body) if isinstance(body, Free) else body
+
+
+def one_at_a_time(body: Body, story: Story, value: Any) -> Iterator[Any]:
+    """As many bodies as there are free texts."""
+    for wanted in range(_count(body)):
+        yield filled(body, story, _Only(wanted, value))
+
+
+@dataclass(slots=True)
+class _Only:
+    """Puts the value in one place, and leaves the others as they are."""
+
+    wanted: int
+    value: Any
+    seen: int = -1
+
+    def __call__(self, free: Free) -> Any:
+        self.seen += 1
+        return self.value if self.seen == self.wanted else str(free)
+
+
+def _count(body: Any) -> int:
+    if isinstance(body, dict | list):
+        return sum(map(_count, body.values() if isinstance(body, dict) else body))
+    return int(isinstance(body, Free))
