@@ -19,7 +19,6 @@ YES_OR_NO = (("", "Not set"), ("true", "Yes"), ("false", "No"))
 
 NOTE_LIMIT = 10_000
 CAUSE_LIMIT = 300
-COMMENT_LIMIT = 10_000
 NOBODY_THERE = {"invalid_choice": "Choose somebody of the team."}
 LONG_TEXT = 60
 
@@ -173,10 +172,6 @@ class NoteForm(forms.Form):
         max_length=NOTE_LIMIT,
         widget=forms.Textarea(attrs={"rows": 3, "placeholder": "What should the team know?"}),
     )
-
-
-class CommentForm(forms.Form):
-    body = forms.CharField(label="Comment", max_length=COMMENT_LIMIT, widget=forms.Textarea(attrs={"rows": 2}))
 
 
 class IndicatorForm(forms.Form):

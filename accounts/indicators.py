@@ -7,6 +7,8 @@ from datetime import datetime
 from accounts.actors import Actor, load_actors
 from accounts.models import Account, Indicator, TimelineEntry
 from cs_platform.tenancy.models import Doer
+from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.models import Comment
 
 PAST_SHOWN = 20
 
@@ -43,7 +45,9 @@ def _shown(indicators: Iterable[Indicator]) -> list[ShownIndicator]:
     return [ShownIndicator(one, actors[one.raised_by], actors[one.settled_by]) for one in found]
 
 
-def tell_of_comment(indicator: Indicator, *, by: Doer, now: datetime) -> None:
+def comment_on(indicator: Indicator, *, body: str, by: Doer, now: datetime) -> Comment:
+    where = {"about": indicator.title, "url": indicator.get_absolute_url()}
+    comment = write_comment(subject=indicator.subject, body=body, by=by, now=now, **where)
     TimelineEntry.objects.create(
         account_id=indicator.account_id,
         at=now,
@@ -52,3 +56,4 @@ def tell_of_comment(indicator: Indicator, *, by: Doer, now: datetime) -> None:
         text=f"Commented on “{indicator.title}”",
         subject=indicator.subject,
     )
+    return comment

@@ -8,6 +8,8 @@ from django.db.models import Q
 from accounts.actors import Actor, load_actors
 from accounts.models import Account, Note
 from accounts.places import Place
+from cs_platform.workspace.attachments import attachments_of
+from cs_platform.workspace.models import Attachment
 
 NOTES_SHOWN = 10
 
@@ -16,6 +18,7 @@ NOTES_SHOWN = 10
 class ShownNote:
     note: Note
     author: Actor
+    files: Sequence[Attachment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,4 +35,5 @@ def load_notes(account: Account, *, after: Place | None = None) -> Notes:
     shown = found[:NOTES_SHOWN]
     authors = load_actors({note.author for note in shown})
     last = Place(shown[-1].written_at, shown[-1].pk) if len(found) > NOTES_SHOWN else None
-    return Notes([ShownNote(note, authors[note.author]) for note in shown], last)
+    files = attachments_of(note.subject for note in shown)
+    return Notes([ShownNote(note, authors[note.author], files[note.subject]) for note in shown], last)

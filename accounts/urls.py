@@ -42,9 +42,5 @@ urlpatterns = [
     ),
     path("indicators/<int:pk>/assign/", indicators.assign_indicator, name="assign"),
     path("indicators/<int:pk>/comments/", indicators.comment, name="comment"),
-    re_path(
-        r"^indicators/comments/(?P<pk>[0-9]{1,18})/(?P<verb>archive|restore)/$",
-        indicators.settle_comment,
-        name="settle_comment",
-    ),
+    path("notes/<int:pk>/files/", notes.attach, name="attach_note"),
 ]

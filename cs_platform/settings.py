@@ -96,6 +96,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "cs_platform.web.context.clock",
                 "cs_platform.web.context.abilities",
+                "cs_platform.web.notifications.bell",
             ],
         },
     }
@@ -299,6 +300,9 @@ SPECTACULAR_SETTINGS = {
         "TraitScopeEnum": "accounts.models.TraitDefinition.Scope",
         "CsvImportStateEnum": "accounts.models.CsvImport.State",
         "JobStateEnum": "cs_platform.jobs.models.Job.State",
+        "AttachmentStateEnum": "cs_platform.workspace.models.Attachment.State",
+        "KindEnum": "accounts.models.Indicator.Kind",
+        "NotificationKindEnum": "cs_platform.workspace.models.Notification.Kind",
         "IndicatorStateEnum": "accounts.models.Indicator.State",
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "cs_platform.rest.openapi.complete"],
@@ -331,6 +335,10 @@ BULK_VERBS = [
     "playbooks.bulk.ApplyPlaybook",
     "playbooks.bulk.StopPlaybook",
 ]
+# What comments and files may be about, by the first part of "cta:9".
+SUBJECTS = {"cta": "ctas.Cta", "indicator": "accounts.Indicator", "note": "accounts.Note"}
+# Looks into files before anybody gets them: a class with `scan` (cs_platform/workspace/attachments.py).
+ATTACHMENT_SCANNER = env.str("ATTACHMENT_SCANNER", default="")
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {
     "history": "playbooks.views.history.drawer",

@@ -157,6 +157,11 @@ class Cta(Worked, TenantModel):
     def get_absolute_url(self) -> str:
         return reverse("ctas:detail", args=[self.tenant.slug, self.pk])
 
+    @property
+    def subject(self) -> str:
+        """How the timeline, comments and files name it."""
+        return f"cta:{self.pk}"
+
     def edit(self, *, by: Doer, now: datetime, **changes: Any) -> bool:
         """Change what a person may: name, type, reason, priority, owner, due_on, comment."""
         changes = self._differing(_allowed(changes, EDITABLE))

@@ -25,7 +25,8 @@ def open_cta(*, account: Account, name: str, type: str, by: Doer, now: datetime,
 
 
 def comment_on(cta: Cta, *, body: str, by: Doer, now: datetime) -> Comment:
-    comment = write_comment(subject=f"cta:{cta.pk}", body=body, by=by, now=now)
+    where = {"about": cta.name, "url": cta.get_absolute_url()}
+    comment = write_comment(subject=f"cta:{cta.pk}", body=body, by=by, now=now, **where)
     TimelineEntry.objects.create(
         account_id=cta.account_id,
         at=now,

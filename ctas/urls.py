@@ -16,5 +16,6 @@ urlpatterns = [
     path("<int:pk>/reopen/", drawer.reopen, name="reopen"),
     path("<int:pk>/tasks/", work.add_task, name="add_task"),
     path("<int:pk>/comments/", work.comment, name="comment"),
+    path("<int:pk>/files/", work.attach, name="attach"),
     re_path(r"^tasks/(?P<pk>[0-9]{1,18})/(?P<verb>complete|reopen)/$", drawer.tick, name="tick"),
 ]

@@ -153,6 +153,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "CTA_DRAWER_PARTS",
         "BULK_VERBS",
         "JOB_KINDS",
+        "SUBJECTS",
     }
     for name, protocol in rows:
         assert hasattr(settings, name)

@@ -58,7 +58,7 @@ UNKNOWN = {"id": str(10**15), "uuid": str(uuid4())}
 NOT_HERE = (404, 405)
 LINK = re.compile(r'\b(?:href|hx-get)="([^"#]+)')
 # What whoever may read may also set: it is about themselves.
-OWN_AFFAIRS = {"dashboard:preferences"} | {
+OWN_AFFAIRS = {"dashboard:preferences", "workspace:mark", "workspace:mark_all", "workspace:notification_choices"} | {
     f"dashboard:{verb}-view" for verb in ("new", "edit", "keep", "delete", "restore")
 }
 ASKING = {  # rules are long

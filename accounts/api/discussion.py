@@ -10,13 +10,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.indicators import tell_of_comment
+from accounts.indicators import comment_on
 from accounts.models import Indicator
 from cs_platform.rest.fields import StrictSerializer
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed
 from cs_platform.tenancy.roles import Ability
-from cs_platform.workspace.comments import MAX_LENGTH, write_comment
+from cs_platform.workspace.comments import MAX_LENGTH
 from cs_platform.workspace.models import Comment
 
 
@@ -54,8 +54,7 @@ class IndicatorCommentViewSet(Listed, ApiViewSet):
     )
     def create(self, request: Request, indicator_id: str) -> Response:
         indicator, body = self._indicator(), self.valid(NewIndicatorCommentSerializer)["body"]
-        comment = write_comment(subject=indicator.subject, body=body, by=self.caller, now=self.now)
-        tell_of_comment(indicator, by=self.caller, now=self.now)
+        comment = comment_on(indicator, body=body, by=self.caller, now=self.now)
         return self.answer(comment, status=HTTPStatus.CREATED)
 
     def _indicator(self) -> Indicator:

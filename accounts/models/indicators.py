@@ -4,11 +4,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models, transaction
+from django.urls import reverse
 
 from accounts.models.account import Account
 from accounts.models.timeline import TimelineEntry
 from cs_platform.tenancy.base import TenantForeignKey, TenantModel
 from cs_platform.tenancy.models import Doer, Membership
+from cs_platform.workspace.models import Notification
+from cs_platform.workspace.notifications import notify
 
 
 class Indicator(TenantModel):
@@ -79,6 +82,7 @@ class Indicator(TenantModel):
                 indicator=indicator, source=by.actor, defaults={"ended_at": None}, create_defaults={"made_at": now}
             )
             if is_new:
+                indicator._notify(by=by, now=now)
                 indicator._tell("indicator.raised", f"{indicator.get_kind_display()} raised: {title}", by=by, now=now)
         return indicator
 
@@ -116,12 +120,21 @@ class Indicator(TenantModel):
             self.assignee = assignee
             words = f"given to {assignee.name}" if assignee else "given to nobody"
             self._tell("indicator.assigned", f"{self.get_kind_display()} {words}: {self.title}", by=by, now=now)
+            self._notify(by=by, now=now)
         return True
+
+    def _notify(self, *, by: Doer, now: datetime) -> None:
+        text = f"{self.get_kind_display()} is yours now: {self.title}"
+        told = {"kind": Notification.Kind.ASSIGNMENT, "text": text, "subject": self.subject}
+        notify(members=[self.assignee], url=self.get_absolute_url(), by=by, now=now, **told)
 
     @property
     def subject(self) -> str:
         """How the timeline and comments name it."""
         return f"indicator:{self.pk}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("accounts:indicator", args=[self.tenant.slug, self.pk])
 
     def _settle(self, state: str, words: str, *, by: Doer, now: datetime) -> bool:
         changes = {"state": state, "settled_at": now, "settled_by": by.actor, "reason": ""}

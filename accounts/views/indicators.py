@@ -8,15 +8,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.actors import load_actors
-from accounts.forms import CommentForm, IndicatorForm
-from accounts.indicators import tell_of_comment
+from accounts.forms import IndicatorForm
+from accounts.indicators import comment_on
 from accounts.models import Indicator
 from accounts.views.loading import account_or_404, changed, team
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.comments import NOTHING_SAID, load_discussion, said
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, go_to, render_page, requires, target_id
-from cs_platform.workspace.comments import archive_comment, load_thread, restore_comment, write_comment
-from cs_platform.workspace.models import Comment
 
 BEATEN = "Somebody changed it before you"
 VERBS = {"address": "marked as addressed", "end": "ended", "reopen": "active again"}
@@ -82,15 +81,13 @@ def indicator_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpRespons
 
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     indicator = indicator_or_404(pk)
-    thread = load_thread(indicator.subject)
-    names = {indicator.raised_by, indicator.settled_by, *(one.author for one in thread.comments)}
-    actors = load_actors(names)
+    actors = load_actors({indicator.raised_by, indicator.settled_by})
+    say = reverse("accounts:comment", args=[request.tenant.slug, pk])
     context: dict[str, Any] = {
         "indicator": indicator,
         "raised_by": actors[indicator.raised_by],
         "settled_by": actors[indicator.settled_by],
-        "comments": [(one, actors[one.author], one.author == request.membership.actor) for one in thread.comments],
-        "more": thread.more,
+        "discussion": load_discussion(indicator.subject, say=say),
         "team": team(request) if request.membership.can(Ability.EDIT_ACCOUNTS) else (),
         "here": page_address(request, indicator=pk),
         "close": page_address(request),
@@ -106,25 +103,8 @@ def _address(request: WorkspaceRequest, indicator: Indicator) -> str:
 @require_POST
 @requires(Ability.COMMENT)
 def comment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    indicator, form = indicator_or_404(pk), CommentForm(request.POST)
-    if not form.is_valid():
-        return changed(request, indicator.account_id, "Write something first")
-    body = form.cleaned_data["body"]
-    write_comment(subject=indicator.subject, body=body, by=request.membership, now=request.now)
-    tell_of_comment(indicator, by=request.membership, now=request.now)
+    indicator, body = indicator_or_404(pk), said(request)
+    if body is None:
+        return changed(request, indicator.account_id, NOTHING_SAID)
+    comment_on(indicator, body=body, by=request.membership, now=request.now)
     return changed(request, indicator.account_id, "Comment written")
-
-
-@require_POST
-@requires(Ability.COMMENT)
-def settle_comment(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
-    """Its author takes a comment away, or back again."""
-    said = get_object_or_404(Comment, pk=pk, subject__startswith="indicator:")
-    indicator = indicator_or_404(int(said.subject.removeprefix("indicator:")))
-    if verb == "restore":
-        acted = restore_comment(said, by=request.membership)
-        return changed(request, indicator.account_id, "Comment is back" if acted else BEATEN)
-    if not archive_comment(said, by=request.membership, now=request.now):
-        return changed(request, indicator.account_id, "Only its author can delete a comment")
-    undo = reverse("accounts:settle_comment", args=[slug, pk, "restore"])
-    return changed(request, indicator.account_id, "Comment deleted", undo=undo)

@@ -12,6 +12,7 @@ from accounts.models import Account, Note
 from accounts.notes import load_notes
 from accounts.views.loading import account_or_404, changed
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.attachments import take_files
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 
 NOT_YOURS = "Only its author can do that to a note"
@@ -66,6 +67,12 @@ def restore_note(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         return changed(request, note.account_id, NOT_YOURS)
     note.restore()
     return changed(request, note.account_id, "Note is back")
+
+
+@require_POST
+@requires(Ability.EDIT_ACCOUNTS)
+def attach(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    return take_files(request, note_or_404(pk).subject)
 
 
 def note_or_404(pk: int) -> Note:

@@ -19,6 +19,11 @@ class PreferencesForm(forms.ModelForm):
         fields: ClassVar[list[str]] = ["theme", "density"]
 
 
+class HolidayForm(forms.Form):
+    on = forms.DateField(label="Day", widget=forms.DateInput(attrs={"type": "date"}))
+    name = forms.CharField(max_length=100, widget=forms.TextInput(attrs={"placeholder": "New Year’s Day"}))
+
+
 class ViewForm(forms.Form):
     """Offers only what the person may do with a view."""
 

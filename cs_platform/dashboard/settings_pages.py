@@ -28,6 +28,17 @@ class Section:
 
 SECTIONS: tuple[Section, ...] = (
     Section(
+        "Workspace",
+        (
+            SettingsPage(
+                "dashboard:holidays",
+                "calendar",
+                "Holidays",
+                "Days on which nobody works: what skips weekends skips these too.",
+            ),
+        ),
+    ),
+    Section(
         "Data",
         (
             SettingsPage(

@@ -2,7 +2,7 @@ from django.conf import settings
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import audit, csp_reports, health, mail_sink, saved_views, settings_pages, views
+from . import audit, csp_reports, health, holidays, mail_sink, saved_views, settings_pages, views
 
 
 class PageWithViews(StringConverter):
@@ -22,6 +22,8 @@ urlpatterns = [
     path("w/<slug:slug>/", views.home, name="home"),
     path("w/<slug:slug>/settings/", settings_pages.settings_index, name="settings"),
     path("w/<slug:slug>/settings/audit/", audit.audit_log, name="audit"),
+    path("w/<slug:slug>/settings/holidays/", holidays.holiday_list, name="holidays"),
+    path("w/<slug:slug>/settings/holidays/<int:pk>/remove/", holidays.remove_holiday, name="remove-holiday"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
     path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),
     path("w/<slug:slug>/views/<int:pk>/keep/", saved_views.keep_view, name="keep-view"),

@@ -5,12 +5,11 @@ from datetime import datetime, timedelta
 from django.db.models import F
 
 from accounts.facts import set_key_role, set_known_cause, set_parent
-from accounts.indicators import tell_of_comment
+from accounts.indicators import comment_on
 from accounts.key_roles import define_role
 from accounts.models import Account, AccountUser, Indicator, Note
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant
-from cs_platform.workspace.comments import write_comment
 
 NOTES = (
     "Spoke with their lead: the budget is approved, legal reviews the order form next week.",
@@ -55,5 +54,5 @@ def _discuss(team: list[Membership], *, now: datetime) -> None:
     active = Indicator.objects.filter(state=Indicator.State.ACTIVE, raised_at__lt=now - timedelta(days=2))
     for n, indicator in enumerate(active.order_by("-raised_at", "pk")[:4]):
         at = now - timedelta(days=1, hours=n)
-        write_comment(subject=indicator.subject, body=COMMENTS[n % len(COMMENTS)], by=team[n % len(team)], now=at)
-        tell_of_comment(indicator, by=team[n % len(team)], now=at)
+        mentioned = f"@{team[(n + 1) % len(team)].email} {COMMENTS[n % len(COMMENTS)]}"
+        comment_on(indicator, body=mentioned, by=team[n % len(team)], now=at)

@@ -1,6 +1,10 @@
+from cs_platform.rest.attachments import AttachmentViewSet
 from cs_platform.rest.audit import AuditViewSet
+from cs_platform.rest.comments import CommentViewSet
+from cs_platform.rest.holidays import HolidayViewSet
 from cs_platform.rest.jobs import ERRORS_PATH, JobErrorViewSet, JobViewSet
 from cs_platform.rest.members import MemberViewSet
+from cs_platform.rest.notifications import NotificationViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.saved_views import SavedViewViewSet
 
@@ -10,5 +14,9 @@ router.register("jobs", JobViewSet, "api-job")
 router.register(ERRORS_PATH, JobErrorViewSet, "api-job-error")
 router.register("audit", AuditViewSet, "api-audit")
 router.register("views", SavedViewViewSet, "api-view")
+router.register("comments", CommentViewSet, "api-comment")
+router.register("attachments", AttachmentViewSet, "api-attachment")
+router.register("holidays", HolidayViewSet, "api-holiday")
+router.register("notifications", NotificationViewSet, "api-notification")
 
 urlpatterns = router.urls

@@ -27,6 +27,8 @@ VERBS: Final[Mapping[str, str]] = {
     "evaluation.released": "Held playbook let through",
     "evaluation.dropped": "Held playbook dropped",
     "health_score.changed": "Health score changed",
+    "holiday.added": "Holiday added",
+    "holiday.removed": "Holiday removed",
     "job.started": "Job started",
     "job.cancelled": "Job cancelled",
     "lifecycle_rules.changed": "Lifecycle rules changed",

@@ -63,6 +63,7 @@ SCOPES: dict[str, frozenset[Ability]] = {
     "evaluations:release": frozenset({Ability.READ, Ability.RELEASE_EVALUATIONS}),
     "data": frozenset({Ability.READ, Ability.MANAGE_DATA}),
     "audit": frozenset({Ability.READ, Ability.READ_AUDIT}),
+    "members": frozenset({Ability.READ, Ability.MANAGE_MEMBERS}),
 }
 
 

@@ -1,4 +1,4 @@
-"""What people make for themselves and each other on top of any page: saved views, comments."""
+"""What people make for themselves and each other on top of any page: saved views, comments, files, days off."""
 
 from django.db import models
 
@@ -58,8 +58,10 @@ class Comment(TenantModel):
     """Said about something another app owns."""
 
     subject = models.CharField(max_length=60)  # "indicator:5", "cta:9", "note:3"
+    about = models.CharField(max_length=200, blank=True, default="")  # the subject's name when it was written
+    url = models.CharField(max_length=300, blank=True, default="")  # where it can be read
     author = models.CharField(max_length=100)  # "person:7", "key:3"
-    body = models.TextField()
+    body = models.TextField()  # a mention stands in it as <@7>, the member's id
     written_at = models.DateTimeField()
     edited_at = models.DateTimeField(null=True, blank=True)
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -71,3 +73,151 @@ class Comment(TenantModel):
 
     def __str__(self) -> str:
         return self.body[:80]
+
+
+class Notification(TenantModel):
+    """Something a team member should know of. Whether it is shown, and mailed, was their choice when it happened."""
+
+    is_referenced = False
+
+    class Kind(models.TextChoices):
+        MENTION = "mention", "Mentions"
+        ASSIGNMENT = "assignment", "Assignments"
+        DUE = "due", "Due and overdue"
+        JOB = "job", "Jobs that ended"
+        HELD = "held", "Held checks"
+        FAILURE = "failure", "Failures"
+
+    class Mail(models.TextChoices):
+        NOW = "now", "At once"
+        DAILY = "daily", "In the daily mail"
+        OFF = "off", "No mail"
+
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    text = models.CharField(max_length=300)
+    url = models.CharField(max_length=300)
+    subject = models.CharField(max_length=60, blank=True, default="")  # "cta:9"
+    actor = models.CharField(max_length=100, blank=True, default="")  # "person:7"; empty: nobody's doing
+    at = models.DateTimeField()
+    is_shown = models.BooleanField(default=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.OFF)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    # What is said only once, whoever finds it how often: "due:2026-11-30".
+    once = models.CharField(max_length=100, null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "member", "once"], name="workspace_notification_once")]
+        indexes = [
+            # Read by the bell: how many are new.
+            models.Index(
+                fields=["tenant", "member"],
+                condition=models.Q(read_at__isnull=True, is_shown=True),
+                name="workspace_notification_new",
+            ),
+            # Read by its list, newest first.
+            models.Index(
+                fields=["tenant", "member", "-at", "-id"],
+                condition=models.Q(is_shown=True),
+                name="workspace_notification_list",
+            ),
+            # Read by what mails them.
+            models.Index(
+                fields=["tenant", "mail", "member", "id"],
+                condition=models.Q(mailed_at__isnull=True) & ~models.Q(mail="off"),
+                name="workspace_notification_mail",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class NotificationChoice(TenantModel):
+    """What a member wants to hear of one kind; without a row: notifications.DEFAULTS."""
+
+    is_referenced = False
+
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=12, choices=Notification.Kind.choices)
+    in_app = models.BooleanField(default=True)
+    mail = models.CharField(max_length=6, choices=Notification.Mail.choices)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "member", "kind"], name="workspace_notificationchoice_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.member_id}"
+
+
+class Attachment(TenantModel):
+    """A file somebody put to something. Taken only if its content is what its name says (attachments.py)."""
+
+    class State(models.TextChoices):
+        CHECKING = "checking", "Being checked"
+        CLEAN = "clean", "Ready"
+        REFUSED = "refused", "Refused"
+
+    subject = models.CharField(max_length=60)  # "cta:9", "note:3", "plan:2"
+    name = models.CharField(max_length=200)
+    content_type = models.CharField(max_length=100)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    state = models.CharField(max_length=10, choices=State.choices)
+    reason = models.CharField(max_length=200, blank=True, default="")
+    author = models.CharField(max_length=100)  # "person:7", "key:3"
+    added_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        indexes = [
+            # Read by what shows the files of one thing.
+            models.Index(fields=["tenant", "subject", "added_at", "id"], name="workspace_attachment_of"),
+            # Read by the scanner.
+            models.Index(
+                fields=["tenant", "id"], condition=models.Q(state="checking"), name="workspace_attachment_new"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AttachmentContent(TenantModel):
+    """Apart, so that a list of files never reads them."""
+
+    is_referenced = False
+
+    attachment = TenantForeignKey(Attachment, on_delete=models.CASCADE, related_name="contents")
+    content = models.BinaryField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "attachment"], name="workspace_attachmentcontent_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"of {self.attachment_id}"
+
+
+class Holiday(TenantModel):
+    """A day on which nobody works, though it is no weekend."""
+
+    is_referenced = False
+
+    on = models.DateField()
+    name = models.CharField(max_length=100)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "on"], name="workspace_holiday_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.on}"

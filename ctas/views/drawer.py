@@ -10,9 +10,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.attachments import load_files
+from cs_platform.web.comments import load_discussion
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id, toast, trigger
-from cs_platform.workspace.comments import load_thread
 from ctas.forms import active_members
 from ctas.models import Cta, Task
 from ctas.panels import drawer_parts
@@ -38,8 +39,6 @@ def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     cta = cta_or_404(pk)
     actors = load_actors({cta.created_by, cta.closed_by})
-    thread = load_thread(f"cta:{cta.pk}")
-    actors |= load_actors({comment.author for comment in thread.comments})
     tasks = _tasks(cta)
     context = {
         "cta": cta,
@@ -49,8 +48,8 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
         "members": active_members(request.tenant.pk),
         "priorities": Cta.Priority.choices,
-        "thread": thread,
-        "comments": [(comment, actors[comment.author]) for comment in thread.comments],
+        "discussion": load_discussion(cta.subject, say=reverse("ctas:comment", args=[request.tenant.slug, pk])),
+        "files": load_files(cta.subject, add=_where_to_add(request, cta)),
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
         "here": page_address(request, cta=pk),
@@ -61,6 +60,11 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
 
 def _tasks(cta: Cta) -> list[Task]:
     return list(cta.tasks.filter(archived_at=None).select_related("owner").order_by("position", "pk"))
+
+
+def _where_to_add(request: WorkspaceRequest, cta: Cta) -> str:
+    may = request.membership.can(Ability.WORK_CTAS)
+    return reverse("ctas:attach", args=[request.tenant.slug, cta.pk]) if may else ""
 
 
 def _address(request: WorkspaceRequest, cta: Cta) -> str:

@@ -8,8 +8,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.attachments import take_files
+from cs_platform.web.comments import NOTHING_SAID, said
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires
-from ctas.forms import CloseForm, CommentForm, EditCtaForm, SnoozeForm, TaskForm, first_errors
+from ctas.forms import CloseForm, EditCtaForm, SnoozeForm, TaskForm, first_errors
 from ctas.opening import comment_on
 from ctas.views.drawer import BEATEN, answer, cta_or_404
 
@@ -94,9 +96,14 @@ def add_task(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 @requires(Ability.COMMENT)
 def comment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    cta = cta_or_404(pk)
-    form = CommentForm(request.POST)
-    if not form.is_valid():
-        return answer(request, cta, " ".join(first_errors(form)), refused=True)
-    comment_on(cta, body=form.cleaned_data["body"], by=request.membership, now=request.now)
+    cta, body = cta_or_404(pk), said(request)
+    if body is None:
+        return answer(request, cta, NOTHING_SAID, refused=True)
+    comment_on(cta, body=body, by=request.membership, now=request.now)
     return answer(request, cta, "Comment added")
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def attach(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    return take_files(request, cta_or_404(pk).subject)

@@ -25,6 +25,10 @@ from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import SCOPES
+from cs_platform.workspace.attachments import attach
+from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.holidays import add_holiday
+from cs_platform.workspace.models import Notification
 from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
@@ -59,10 +63,17 @@ def _everything(home: Workspace) -> dict[str, Any]:
     TimelineEntry.objects.create(account=at, at=MONDAY, kind="note", actor="import", text="Foreign")
     problem = {"scope": "account", "key": "x", "outcome": "refused", "reason": "no", "sample": "1", "count": 1}
     TraitProblem.objects.create(source="test", first_at=MONDAY, last_at=MONDAY, **problem)
+    said = write_comment(subject=f"cta:{cta.pk}", body="Foreign", by=home.olga, now=MONDAY)
+    file = attach(subject=f"cta:{cta.pk}", name="foreign.txt", content=b"Foreign", by=home.olga, now=MONDAY)
+    told = {"member": home.tom, "kind": "job", "text": "Foreign", "url": "/", "at": MONDAY}
     view = {"page": "accounts", "setup": Setup("", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
     return {
         "api-account": at.pk,
         "api-user": person.pk,
+        "api-attachment": file.pk,
+        "api-comment": said.pk,
+        "api-holiday": add_holiday(on=MONDAY.date(), name="Foreign", by=home.olga, now=MONDAY).pk,
+        "api-notification": Notification.objects.create(**told).pk,
         "api-trait": trait("foreign").pk,
         "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
         "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,

@@ -32,7 +32,11 @@ from accounts.segments.members import add_by_hand
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Membership
-from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.attachments import attach
+from cs_platform.workspace.comments import archive_comment, write_comment
+from cs_platform.workspace.holidays import add_holiday
+from cs_platform.workspace.models import Notification
+from cs_platform.workspace.notifications import notify
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
@@ -43,9 +47,9 @@ from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_r
 IDS: Final[dict[str, dict[str, str]]] = {
     "accounts:ae": {"pk": "account"},
     "accounts:archive_note": {"pk": "note"},
+    "accounts:attach_note": {"pk": "note"},
     "accounts:assign": {"pk": "indicator"},
     "accounts:comment": {"pk": "indicator"},
-    "accounts:settle_comment": {"pk": "comment"},
     "accounts:csm": {"pk": "account"},
     "accounts:detail": {"pk": "account"},
     "accounts:indicator": {"pk": "indicator"},
@@ -59,6 +63,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "accounts:trait": {"pk": "account", "trait_id": "stage"},
     "accounts:traits": {"pk": "account"},
     "ctas:add_task": {"pk": "cta"},
+    "ctas:attach": {"pk": "cta"},
     "accounts:write_note": {"pk": "account"},
     "ctas:close": {"pk": "cta"},
     "ctas:comment": {"pk": "cta"},
@@ -73,6 +78,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
+    "dashboard:remove-holiday": {"pk": "holiday"},
     "imports:detail": {"pk": "csv_import"},
     "jobs:cancel": {"pk": "running_job"},
     "jobs:detail": {"pk": "job"},
@@ -116,6 +122,12 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "traits:switch": {"pk": "stage"},
     "traits:switch_role": {"pk": "sponsor"},
     "traits:type": {"pk": "stage"},
+    "workspace:archive_comment": {"pk": "comment"},
+    "workspace:attachment": {"pk": "attachment"},
+    "workspace:edit_comment": {"pk": "comment"},
+    "workspace:mark": {"pk": "notification"},
+    "workspace:restore_comment": {"pk": "archived_comment"},
+    "workspace:settle_attachment": {"pk": "attachment"},
     "users:detail": {"pk": "end_user"},
     "users:key_contact": {"pk": "end_user", "account_id": "account"},
     "users:trait": {"pk": "end_user", "trait_id": "mood"},
@@ -123,6 +135,8 @@ IDS: Final[dict[str, dict[str, str]]] = {
 # basename of an endpoint -> the object it is about
 API_IDS: Final[dict[str, str]] = {
     "api-account": "account",
+    "api-attachment": "attachment",
+    "api-comment": "comment",
     "api-conversation": "conversation",
     "api-data-source": "source",
     "api-cta": "cta",
@@ -137,6 +151,8 @@ API_IDS: Final[dict[str, str]] = {
     "api-nps-response": "nps_response",
     "api-playbook": "playbook",
     "api-health-score": "score",
+    "api-holiday": "holiday",
+    "api-notification": "notification",
     "api-run": "dead_run",
     "api-segment": "segment",
     "api-task": "task",
@@ -184,6 +200,8 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "step": "run",
     },
     "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
+    "accounts:attach_note": {"files": Upload("minutes.txt", b"They moved")},
+    "ctas:attach": {"files": Upload("minutes.txt", b"They called back")},
     "ctas:comment": {"body": "They called back"},
     "ctas:edit": {"owner": Id("priya"), "due_on": "2026-12-01"},
     "ctas:finish": {"status": "won", "cancel_tasks": "on"},
@@ -214,6 +232,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "traits:roles": {"name": "Godfather"},
     "traits:type": {"type": "list"},
     "users:trait": {"trait-{mood}": "good"},
+    "dashboard:holidays": {"on": "2027-01-01", "name": "New Year’s Day"},
+    "workspace:edit_comment": {"body": "I call tomorrow"},
+    "workspace:notification_choices": {"in_app-mention": "on", "mail-mention": "daily"},
     "dashboard:preferences": {"theme": "dark", "density": "compact"},
     "dashboard:edit-view": {"name": "Renamed", "shared": "on"},
     "dashboard:new-view": {"name": "Kept", "shared": "on"},
@@ -401,10 +422,20 @@ def _sayings(home: Workspace, at: Account, mark: str) -> Story:
     set_parent(at, parent=account(f"Group {mark}"), by=home.olga, now=MONDAY)
     set_key_role(at, sponsor, member=home.priya, by=home.olga, now=MONDAY)
     set_known_cause(at, cause=f"Moving {mark}", until=MONDAY.date(), by=home.olga, now=MONDAY)
+    note = Note.write(at, body=f"They moved {mark}", by=home.olga, now=MONDAY)
+    said = {"subject": indicator.subject, "about": indicator.title, "url": indicator.get_absolute_url()}
+    gone = write_comment(body=f"Wrong {mark}", by=home.olga, now=MONDAY, **said)
+    archive_comment(gone, by=home.olga, now=MONDAY)
+    notify(members=[home.olga], kind="failure", text=f"Failed {mark}", url=said["url"], by=home.priya, now=MONDAY)
+    file = {"name": f"{mark}.txt", "content": mark.encode(), "by": home.olga, "now": MONDAY}
     return {
-        "note": Note.write(at, body=f"They moved {mark}", by=home.olga, now=MONDAY),
+        "note": note,
         "archived_note": archived,
-        "comment": write_comment(subject=indicator.subject, body=f"I call {mark}", by=home.olga, now=MONDAY),
+        "comment": write_comment(body=f"I call @{home.priya.email} {mark}", by=home.olga, now=MONDAY, **said),
+        "archived_comment": gone,
+        "notification": Notification.objects.get(member=home.olga),
+        "attachment": attach(subject=note.subject, **file),
+        "holiday": add_holiday(on=MONDAY.date(), name=f"Day of {mark}", by=home.olga, now=MONDAY),
         "holding": holding,
         "sponsor": sponsor,
     }

@@ -1,0 +1,135 @@
+"""What team members are told: in the app, by mail at once, in the daily mail, or not at all, as each of them chose.
+
+Telling only writes rows, in the transaction of what happened. Mail leaves later (errands.py).
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer, Membership
+from cs_platform.workspace.models import Notification, NotificationChoice
+
+Kind = Notification.Kind
+Mail = Notification.Mail
+MOST_COUNTED = 99
+PAGE_SIZE = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    in_app: bool
+    mail: str
+
+
+DEFAULTS: Final[Mapping[str, Choice]] = {
+    Kind.MENTION: Choice(True, Mail.NOW),
+    Kind.ASSIGNMENT: Choice(True, Mail.DAILY),
+    Kind.DUE: Choice(True, Mail.DAILY),
+    Kind.JOB: Choice(True, Mail.OFF),
+    Kind.HELD: Choice(True, Mail.NOW),
+    Kind.FAILURE: Choice(True, Mail.DAILY),
+}
+
+
+def notify(
+    *,
+    members: Iterable[Membership | None],
+    kind: str,
+    text: str,
+    url: str,
+    by: Doer | None,
+    now: datetime,
+    subject: str = "",
+    once: str | None = None,
+) -> int:
+    """Tells the active ones among them, but never who did it. `once`: said to each only one time, ever.
+
+    `url` is an address of this site. Returns how many were told.
+    """
+    assert url.startswith("/"), f"{url} is no address of this site."
+    wanted = {member.pk for member in members if member} - {by.member.pk if by and by.member else None}
+    common = {"kind": kind, "text": text[:300], "url": url[:300], "subject": subject, "at": now, "once": once}
+    common["actor"] = by.actor if by else ""
+    rows = [
+        Notification(member_id=pk, is_shown=choice.in_app, mail=choice.mail, **common)
+        for pk, choice in _choices_of(wanted, kind).items()
+        if choice.in_app or choice.mail != Mail.OFF
+    ]
+    Notification.objects.bulk_create(rows, ignore_conflicts=once is not None)
+    return len(rows)
+
+
+def _choices_of(wanted: Collection[int], kind: str) -> dict[int, Choice]:
+    if not wanted:
+        return {}
+    active = Membership.objects.active().in_tenant(current_tenant_id()).filter(pk__in=wanted).order_by("pk")
+    chosen = {row.member_id: row for row in NotificationChoice.objects.filter(kind=kind, member__in=wanted)}
+    return {pk: _choice(chosen.get(pk), kind) for pk in active.values_list("pk", flat=True)}
+
+
+def _choice(row: NotificationChoice | None, kind: str) -> Choice:
+    return Choice(row.in_app, row.mail) if row else DEFAULTS[kind]
+
+
+# --- the bell ---------------------------------------------------------------------------------------------------------
+
+
+def unread_count(member: Membership) -> int:
+    """At most one more than are counted: the bell then says “99+”."""
+    new = Notification.objects.filter(member=member, read_at=None, is_shown=True)
+    return len(new.values_list("pk", flat=True)[: MOST_COUNTED + 1])
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    notifications: list[Notification]
+    next: int | None  # the last one shown, where there are older ones
+
+
+def load_notifications(member: Membership, *, before: Notification | None = None, only_new: bool = False) -> Page:
+    mine = Notification.objects.filter(member=member, is_shown=True)
+    if only_new:
+        mine = mine.filter(read_at=None)
+    if before:
+        mine = mine.filter(Q(at__lt=before.at) | Q(at=before.at, pk__lt=before.pk))
+    found = list(mine.order_by("-at", "-pk")[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    return Page(shown, shown[-1].pk if len(found) > PAGE_SIZE else None)
+
+
+def mark_read(notification: Notification, *, now: datetime) -> bool:
+    return Notification.objects.filter(pk=notification.pk, read_at=None).update(read_at=now) == 1
+
+
+def mark_unread(notification: Notification) -> bool:
+    return Notification.objects.filter(pk=notification.pk, read_at__isnull=False).update(read_at=None) == 1
+
+
+def mark_all_read(member: Membership, *, now: datetime) -> int:
+    """Those that are there by now: what comes while somebody reads stays new."""
+    mine = Notification.objects.filter(member=member, read_at=None, is_shown=True, at__lte=now)
+    marked: int = mine.update(read_at=now)
+    return marked
+
+
+# --- what somebody wants to hear --------------------------------------------------------------------------------------
+
+
+def choices(member: Membership) -> dict[str, Choice]:
+    chosen = {row.kind: row for row in NotificationChoice.objects.filter(member=member)}
+    return {kind: _choice(chosen.get(kind), kind) for kind in Kind.values}
+
+
+def choose(member: Membership, wanted: Mapping[str, Choice]) -> None:
+    """The kinds that are named; the others stay as they are."""
+    with transaction.atomic():
+        for kind, choice in wanted.items():
+            NotificationChoice.objects.update_or_create(
+                member=member, kind=Kind(kind), defaults={"in_app": choice.in_app, "mail": Mail(choice.mail)}
+            )
