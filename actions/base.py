@@ -37,6 +37,8 @@ class Run:
     timezone: str
     due_on: date | None
     receipt: Receipt | None = None
+    # What steps of the kinds an action `follows` did before in the same enrollment, newest first.
+    earlier: tuple[Receipt, ...] = ()
 
     @property
     def writer(self) -> str:
@@ -166,6 +168,7 @@ class Action(ABC):
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.ACCOUNTS, Audience.USERS})
     external: ClassVar[bool] = False
     reversible: ClassVar[bool] = True
+    follows: ClassVar[tuple[str, ...]] = ()  # kinds of actions whose receipts it wants to see (Run.earlier)
     sample: ClassVar[Receipt]  # a valid config, used by the contract test and the docs
 
     @abstractmethod

@@ -2,18 +2,26 @@
 
 from actions.base import Action
 from actions.retired import RetiredAction
+from actions.types.add_note import AddNote
 from actions.types.assign import Assign
+from actions.types.change_segment import ChangeSegment
 from actions.types.create_cta import CreateCta
 from actions.types.create_indicator import CreateIndicator
+from actions.types.create_task import CreateTask
+from actions.types.show_nps import ShowNps
 from actions.types.start_conversation import StartConversation
 from actions.types.update_trait import UpdateTrait
 
 ACTIONS: tuple[Action, ...] = (
     Assign(),
-    StartConversation(),
-    CreateIndicator(),
     CreateCta(),
+    CreateTask(),
+    StartConversation(),
+    ShowNps(),
+    CreateIndicator(),
+    ChangeSegment(),
     UpdateTrait(),
+    AddNote(),
 )
 _BY_KEY = {action.key: action for action in ACTIONS}
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -76,7 +76,8 @@ def load(
         claimed = list(_rows(cursor.fetchall()))
     if len(claimed) != len(run_ids):
         raise LeaseLost
-    return Work(tenant, step, action_for(step.action), token, claimed, now)
+    action = action_for(step.action)
+    return Work(tenant, step, action, token, _with_earlier(action, claimed, tenant.pk), now)
 
 
 def peek(tenant: Tenant, step: Step, run_ids: Sequence[UUID], *, now: datetime) -> Work:
@@ -85,6 +86,26 @@ def peek(tenant: Tenant, step: Step, run_ids: Sequence[UUID], *, now: datetime) 
         cursor.execute(_LOAD.format(fence=""), [tenant.pk, list(run_ids)])
         claimed = list(_rows(cursor.fetchall()))
     return Work(tenant, step, action_for(step.action), UUID(int=0), claimed, now)
+
+
+_EARLIER = """
+    SELECT r.enrollment_id, r.receipt FROM playbooks_actionrun r
+    JOIN playbooks_step s ON s.tenant_id = r.tenant_id AND s.id = r.step_id AND s.action = ANY(%s)
+    WHERE r.tenant_id = %s AND r.enrollment_id = ANY(%s) AND r.state = 'applied'
+    ORDER BY r.settled_at DESC, r.position DESC, r.id
+"""
+
+
+def _with_earlier(action: Action, claimed: list[Claimed], tenant_id: int) -> list[Claimed]:
+    """What the enrollments' earlier steps did, for actions that go on from there."""
+    if not action.follows:
+        return claimed
+    found: dict[int, list[dict[str, Any]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_EARLIER, [list(action.follows), tenant_id, [one.run.enrollment_id for one in claimed]])
+        for enrollment_id, receipt in cursor.fetchall():
+            found.setdefault(enrollment_id, []).append(_document(receipt) or {})
+    return [replace(one, run=replace(one.run, earlier=tuple(found.get(one.run.enrollment_id, ())))) for one in claimed]
 
 
 def _lock_enrollments(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:

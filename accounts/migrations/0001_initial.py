@@ -652,6 +652,7 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(blank=True, null=True)),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
                 ('membership', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='claims', to='accounts.segmentmembership')),
+                ('ended_by', models.CharField(blank=True, db_default='', default='', max_length=100)),
             ],
             options={
                 'base_manager_name': 'objects',

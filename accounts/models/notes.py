@@ -44,13 +44,14 @@ class Note(TenantModel):
         return f"note:{self.pk}"
 
     def is_of(self, doer: Doer) -> bool:
-        return self.author == doer.actor
+        """Its author's; what a playbook wrote is everybody's."""
+        return self.author == doer.actor or self.author.startswith("run:")
 
     def edit(self, *, body: str, by: Doer, now: datetime) -> bool:
         """By its author alone. False when it is archived, somebody else's, or says that already."""
-        if body == self.body:
+        if body == self.body or not self.is_of(by):
             return False
-        return self._change({"archived_at": None, "author": by.actor}, body=body, edited_at=now, edited_by=by.actor)
+        return self._change({"archived_at": None, "author": self.author}, body=body, edited_at=now, edited_by=by.actor)
 
     def archive(self, *, now: datetime) -> bool:
         return self._change({"archived_at": None}, archived_at=now)

@@ -91,6 +91,8 @@ class SegmentClaim(TenantModel):
     automation = models.CharField(max_length=100, blank=True, default="")
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    # Who ended it. Whoever took the subject out puts back only what nobody has withdrawn since.
+    ended_by = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         base_manager_name = "objects"

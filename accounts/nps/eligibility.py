@@ -1,7 +1,7 @@
 """Whom the survey may be shown to now, and the claims by which playbooks and people make somebody eligible."""
 
 import calendar
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -10,6 +10,8 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import AccountUser, EndUser, NpsEligibility, NpsResponse, NpsShowing, NpsSurvey
 from accounts.models.account import TRACKED
+from cs_platform.common.statements import fetch
+from cs_platform.tenancy.context import current_tenant_id
 
 
 def may_be_asked(user_id: int, *, survey: NpsSurvey, account_id: int | None = None, now: datetime, today: date) -> bool:
@@ -79,6 +81,31 @@ def make_eligible(user_ids: Iterable[int], *, source: str, now: datetime) -> set
         ignore_conflicts=True,
     )
     return wanted - standing
+
+
+def claim_eligibility(claims: Sequence[tuple[int, str]], *, now: datetime) -> None:
+    """A claim for each (user, source), all in one statement; those that stand already stay as they are."""
+    if claims:
+        users, sources = zip(*claims, strict=True)
+        given = {"tenant": current_tenant_id(), "users": list(users), "sources": list(sources), "now": now}
+        fetch(_CLAIM, given)
+
+
+_CLAIM = """
+INSERT INTO accounts_npseligibility AS e (tenant_id, end_user_id, source, made_at)
+SELECT DISTINCT %(tenant)s, c.user_id, c.source, %(now)s::timestamptz
+FROM unnest(%(users)s::bigint[], %(sources)s::text[]) AS c(user_id, source) ORDER BY 2, 3
+ON CONFLICT (tenant_id, end_user_id, source) DO UPDATE SET ended_at = NULL, made_at = EXCLUDED.made_at
+    WHERE e.ended_at IS NOT NULL
+"""
+
+
+def open_eligibility(sources: Collection[str]) -> dict[str, tuple[int, int]]:
+    """For each source how many users it holds eligible, and how many of them answered since."""
+    answers = NpsResponse.objects.filter(end_user=OuterRef("end_user"), answered_at__gte=OuterRef("made_at"))
+    held = NpsEligibility.objects.filter(source__in=sources, ended_at__isnull=True).annotate(answered=Exists(answers))
+    counted = held.order_by().values("source").annotate(users=Count("pk"), done=Count("pk", filter=Q(answered=True)))
+    return {row["source"]: (row["users"], row["done"]) for row in counted}
 
 
 def end_eligibility(

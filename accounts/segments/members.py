@@ -62,6 +62,27 @@ def displace(*, segment: Segment, subjects: Iterable[int], actor: str, now: date
     return _take_out(segment, subjects, Sql("c.automation <> ''"), actor=actor, now=now)
 
 
+def put_back(*, segment: Segment, removed: Iterable[Removed], by: str, now: datetime) -> None:
+    """What `by` had displaced: the claims that nobody withdrew, and nothing took out again, since."""
+    with transaction.atomic():
+        restorable = claims_ended_by(by, segment=segment, claims=[claim for one in removed for claim in one.claims])
+        if restorable:
+            _add(segment, restorable, now)
+
+
+def withdraw(*, segment: Segment, claims: Sequence[Claim]) -> None:
+    """Claims that somebody else ended: their own source takes them back, so nobody puts them in again."""
+    run(
+        "UPDATE accounts_segmentclaim c SET ended_by = c.source FROM ({wanted}) w"
+        " JOIN accounts_segmentmembership m ON m.tenant_id = {tenant} AND m.segment_id = w.segment_id"
+        " AND {subject} = w.subject_id WHERE c.tenant_id = {tenant} AND c.membership_id = m.id"
+        " AND c.source = w.source AND c.ended_at IS NOT NULL RETURNING c.id",
+        wanted=_unnest(segment, claims),
+        tenant=Sql.value(segment.tenant_id),
+        subject=Sql(SUBJECT[Segment.Scope(segment.scope)]),
+    )
+
+
 def add_by_hand(*, segment: Segment, subjects: Iterable[int], by: Doer, now: datetime) -> list[Outcome]:
     """A person's claim. It also lets automation back that was kept out before."""
     ids = list(subjects)
@@ -176,6 +197,29 @@ def _open_claims(segment: Segment, claims: Sequence[Claim]) -> set[tuple[int, st
     return {(id, source) for id, source in rows}
 
 
+def claims_ended_by(by: str, *, segment: Segment, claims: Sequence[Claim]) -> list[Claim]:
+    """Those of the claims that are ended and whose ending was `by` this actor."""
+    if not claims:
+        return []
+    rows = run(
+        "SELECT w.subject_id, w.source, w.automation FROM ({wanted}) w WHERE ("
+        "SELECT c.ended_by FROM accounts_segmentmembership m JOIN accounts_segmentclaim c ON c.tenant_id = m.tenant_id"
+        " AND c.membership_id = m.id AND c.source = w.source"
+        " WHERE m.tenant_id = {tenant} AND m.segment_id = w.segment_id"
+        " AND {subject} = w.subject_id AND c.ended_at IS NOT NULL ORDER BY c.ended_at DESC, c.id DESC LIMIT 1) = {by}",
+        wanted=_unnest(segment, claims),
+        tenant=Sql.value(segment.tenant_id),
+        subject=Sql(SUBJECT[Segment.Scope(segment.scope)]),
+        by=Sql.value(by),
+    )
+    return [Claim(*row) for row in rows]
+
+
+def open_claims(*, segment: Segment, subjects: Iterable[int]) -> set[tuple[int, str]]:
+    """Who holds them there: subject and source."""
+    return _open_claims(segment, [Claim(id, "") for id in subjects])
+
+
 # --- going out --------------------------------------------------------------------------------------------------------
 
 
@@ -189,7 +233,8 @@ def _take_out(segment: Segment, subjects: Iterable[int], which: Sql, *, actor: s
 
 
 def _leave(segment: Segment, wanted: Sql, which: Sql, *, actor: str, now: datetime) -> tuple[list[Claim], list[int]]:
-    return leave(segment.scope, wanted, which, actor=Sql.value(actor), tenant_id=current_tenant_id(), now=now)
+    by = Sql.value(actor)
+    return leave(segment.scope, wanted, which, actor=by, by=by, tenant_id=current_tenant_id(), now=now)
 
 
 def _by_subject(claims: Iterable[Claim]) -> dict[int, list[Claim]]:

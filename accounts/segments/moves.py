@@ -14,6 +14,7 @@ from accounts.models import Segment
 from accounts.rules.sql import Sql, compose
 
 RULE = "rule"
+RULE_ITSELF = Sql("c.source")
 
 SUBJECT = {Segment.Scope.ACCOUNT: "m.account_id", Segment.Scope.USER: "m.end_user_id"}
 COLUMN = {Segment.Scope.ACCOUNT: "account_id", Segment.Scope.USER: "end_user_id"}
@@ -131,7 +132,7 @@ WHERE m.tenant_id = {tenant} AND m.left_at IS NULL
 ORDER BY m.id FOR NO KEY UPDATE
 """
 _END = """
-UPDATE accounts_segmentclaim c SET ended_at = {now}
+UPDATE accounts_segmentclaim c SET ended_at = {now}, ended_by = {by}
 FROM ({wanted}) w JOIN accounts_segmentmembership m ON m.tenant_id = {tenant} AND m.segment_id = w.segment_id
     AND {subject} = w.subject_id AND m.left_at IS NULL
 WHERE c.tenant_id = {tenant} AND c.membership_id = m.id AND c.ended_at IS NULL AND {which}
@@ -152,15 +153,18 @@ SELECT subject_id FROM gone
 
 
 def leave(
-    scope: str, wanted: Sql, which: Sql, *, actor: Sql, tenant_id: int, now: datetime
+    scope: str, wanted: Sql, which: Sql, *, actor: Sql, by: Sql = RULE_ITSELF, tenant_id: int, now: datetime
 ) -> tuple[list[Claim], list[int]]:
-    """The claims that ended, and who left. `which` is asked of a claim `c` and its row `w` of `wanted`."""
+    """The claims that ended, and who left. `which` is asked of a claim `c` and its row `w` of `wanted`.
+
+    `by` ended the claims, in SQL over `c`; `actor` tells of it, over `f`, a row of who left.
+    """
     parts = {
         "wanted": wanted,
         "tenant": Sql(str(int(tenant_id))),
         "subject": Sql(SUBJECT[Segment.Scope(scope)]),
     }
     run(_LOCK, **parts)
-    ended = [Claim(*row) for row in run(_END, which=which, now=Sql.value(now), **parts)]
+    ended = [Claim(*row) for row in run(_END, which=which, by=by, now=Sql.value(now), **parts)]
     told = _told(scope, "gone", verb="left", actor=actor, tenant_id=tenant_id, now=now)
     return ended, [id for (id,) in run(_LEAVE, told=told, now=Sql.value(now), **parts)]

@@ -2,10 +2,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from accounts.models import Account, EndUser
+from accounts.models import Account, EndUser, Segment
 from cs_platform.tenancy.context import tenant_context
 from tests import world
-from tests.world import Workspace
+from tests.world import MONDAY, Workspace
 
 
 @pytest.fixture
@@ -15,6 +15,7 @@ def orbiton(db: None) -> Iterator[Workspace]:
     with tenant_context(space.tenant.pk):
         world.trait("stage")
         world.trait("stage", scope="user")
+        Segment.objects.create(scope="account", name="Renewal", created_at=MONDAY)
         yield space
 
 

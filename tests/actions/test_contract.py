@@ -7,7 +7,8 @@ from django.conf import settings
 from django.forms import Form
 
 from accounts.facts import set_person
-from accounts.models import Account, Conversation, EndUser, Indicator, TraitDefinition
+from accounts.models import Account, Conversation, EndUser, Indicator, Note, NpsResponse, Segment, TraitDefinition
+from accounts.segments.members import remove_by_hand
 from accounts.traits import set_trait
 from actions.base import Action, Applied, Audience, Held, Keep, Prepared, Skipped, Undo
 from actions.checks import clean_config
@@ -169,8 +170,26 @@ def _reassign(orbiton: Workspace, account: Account) -> None:
     set_person(account, "ae", member=orbiton.maya, by=orbiton.priya, now=LATER)
 
 
+def _take_out_of_the_segment(orbiton: Workspace, account: Account) -> None:
+    segment = Segment.objects.get(name="Renewal")
+    remove_by_hand(segment=segment, subjects=[account.pk], by=orbiton.priya, now=LATER)
+
+
+def _edit_the_note(orbiton: Workspace, account: Account) -> None:
+    assert Note.objects.get(account=account).edit(body="Mine", by=orbiton.priya, now=LATER)
+
+
+def _answer(orbiton: Workspace, account: Account) -> None:
+    for tie in account.account_users.all():
+        NpsResponse.objects.create(end_user=tie.end_user, account=account, score=9, answered_at=LATER, source="survey")
+
+
 WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
     "assign": (_reassign, "reassigned"),
+    "create_task": (_finish_a_task, "completed"),
+    "change_segment": (_take_out_of_the_segment, "removed_since"),
+    "add_note": (_edit_the_note, "edited"),
+    "show_nps": (_answer, "answered"),
     "update_trait": (_edit_stage, "changed_by"),
     "create_indicator": (_address, "addressed"),
     "create_cta": (_finish_a_task, "completed"),
@@ -197,6 +216,8 @@ def test_undo_after_somebody_worked_on_it_keeps_their_work_and_says_why(
 def _work_of_people() -> dict[str, object]:
     return {
         "aes": list(Account.objects.order_by("pk").values_list("ae_id", flat=True)),
+        "notes": list(Note.objects.filter(archived_at=None).values_list("pk", "body")),
+        "answers": list(NpsResponse.objects.values_list("pk", "score")),
         "stages": list(Account.objects.order_by("pk").values_list("traits__stage", "t01")),
         "addressed": list(Indicator.objects.filter(state="addressed").values_list("pk", "settled_by")),
         "done": list(Task.objects.filter(status="done", archived_at=None).values_list("pk", "completed_by")),

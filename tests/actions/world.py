@@ -9,7 +9,17 @@ from uuid import UUID, uuid4
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, AccountRole, Conversation, EndUser, Indicator, IndicatorClaim
+from accounts.models import (
+    Account,
+    AccountRole,
+    Conversation,
+    EndUser,
+    Indicator,
+    IndicatorClaim,
+    Note,
+    NpsEligibility,
+    SegmentClaim,
+)
 from actions.base import Action, Applied, Batch, Keep, Prepared, Run, Undo, UndoDecision
 from actions.checks import clean_config
 from actions.registry import action_for
@@ -113,6 +123,9 @@ def visible() -> dict[str, Any]:
         "claims": sorted(claims.values_list("indicator_id", "source")),
         "ctas": sorted(Cta.objects.present().values_list("pk", "name", "status")),
         "tasks": sorted(Task.objects.present().values_list("pk", "title", "status")),
+        "segments": sorted(SegmentClaim.objects.filter(ended_at=None).values_list("membership_id", "source")),
+        "notes": sorted(Note.objects.filter(archived_at=None).values_list("pk", "body")),
+        "eligible": sorted(NpsEligibility.objects.filter(ended_at=None).values_list("end_user_id", "source")),
         "drafts": sorted(Conversation.objects.filter(state="pending").values_list("pk", "subject")),
     }
 
