@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
+
 from accounts.models import Account, AccountUser, EndUser, TraitDefinition
 from accounts.models.traits import SLOT_FAMILY
 from cs_platform.tenancy.models import Membership, Tenant, User
@@ -48,14 +50,21 @@ class Workspace:
 
 def workspace(slug: str, *, timezone: str = "UTC", now: datetime = MONDAY) -> Workspace:
     tenant = Tenant.objects.create(slug=slug, name=slug.title(), timezone=timezone, created_at=now)
-    people = {first: _member(tenant, first, name, role, now) for first, (name, role) in PEOPLE.items()}
-    return Workspace(tenant, people)
+    return Workspace(tenant, _people(tenant, now))
 
 
-def _member(tenant: Tenant, first: str, name: str, role: Role, now: datetime) -> Membership:
-    email = f"{first}@{tenant.slug}.example"
-    user = User.objects.create_user(email=email, password="correct horse battery", name=name)
-    return Membership.objects.create(tenant=tenant, user=user, role=role, name=name, email=email, joined_at=now)
+def _people(tenant: Tenant, now: datetime) -> dict[str, Membership]:
+    """Two statements, because nearly every test begins with them."""
+    password = make_password("correct horse battery", salt="salt")
+    users = [
+        User(email=f"{first}@{tenant.slug}.example", password=password, name=name)
+        for first, (name, _role) in PEOPLE.items()
+    ]
+    members = [
+        Membership(tenant=tenant, user=user, role=role, name=user.name, email=user.email, joined_at=now)
+        for user, (_name, role) in zip(User.objects.bulk_create(users), PEOPLE.values(), strict=True)
+    ]
+    return dict(zip(PEOPLE, Membership.objects.bulk_create(members), strict=True))
 
 
 def account(name: str = "Harbourline Logistics", *, now: datetime = MONDAY, **fields: Any) -> Account:
