@@ -185,12 +185,12 @@ def _rows(sql: Sql) -> list[Row]:
 
 
 def bounded(sql: Sql) -> list[Row]:
-    with _at_most(LIMIT_MS):
+    with at_most(LIMIT_MS):
         return _rows(sql)
 
 
 @contextmanager
-def _at_most(milliseconds: int) -> Iterator[None]:
+def at_most(milliseconds: int) -> Iterator[None]:
     """A savepoint, so that a statement that is cut short leaves the transaction usable."""
     usual = _rows(Sql("SELECT current_setting('statement_timeout')"))[0][0]
     try:

@@ -168,6 +168,15 @@ class RuleField(forms.Field):
         except RuleErrors as wrong:
             raise ValidationError([_as_validation(error) for error in wrong.errors]) from None
 
+    def stored(self, value: Any) -> dict[str, Any] | None:
+        """What stands in the editor as JSON to edit later, finished or not; nothing judges it."""
+        draft = self.vocabulary.draft(value)
+        data, _unread = written(draft, fields=self.vocabulary.fields, subject=self.vocabulary.subject)
+        children = next(iter(data.values()))
+        if not children:
+            return None
+        return children[0] if draft.lone and len(children) == 1 else data  # type: ignore[no-any-return]
+
     def has_changed(self, initial: Any, data: Any) -> bool:
         before, after = (
             written(self.vocabulary.draft(one), fields=self.vocabulary.fields, subject=self.vocabulary.subject)[0]

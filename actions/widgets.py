@@ -65,6 +65,9 @@ class TemplateInput(_Templated, forms.TextInput):
 class TemplateTextarea(_Templated, forms.Textarea):
     template_name = "actions/widgets/long_text.html"
 
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        super().__init__({"rows": 5} | (attrs or {}))
+
 
 class RoleSelect(_Templated, forms.Select):
     template_name = "actions/widgets/role.html"

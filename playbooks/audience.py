@@ -15,7 +15,7 @@ from playbooks.models import Playbook, PlaybookVersion
 
 def count_matching(version: PlaybookVersion, *, tenant: Tenant, now: datetime) -> int:
     """How many accounts (or users, once for each of their accounts) match this version's rules now."""
-    audience = audience_of(version.definition, workspace_fields())
+    audience = audience_of(version.draft or version.definition, workspace_fields())
     matching = matching_users if version.playbook.audience == Playbook.Audience.USERS else matching_accounts
     found = matching(audience, tenant_id=tenant.pk, clock=Clock.at(now, ZoneInfo(tenant.timezone)))
     with connection.cursor() as cursor:

@@ -17,6 +17,9 @@ from actions.base import Audience as ActionAudience
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from actions.retired import RetiredAction
+from actions.variables import SCOPES, workspace_variables
+from cs_platform.common import message_templates
+from cs_platform.common.message_templates import TemplateError
 
 MAX_STEPS = 100
 MAX_DAY = 1_000
@@ -24,6 +27,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "tracked": ("subscribed", "trialing"),
     "subscribed": ("subscribed",),
     "trialing": ("trialing",),
+    "churned": ("churned",),
 }
 POLICIES = ("once_ever", "every_match", "once_per_value", "at_most")
 ON_UNMATCH = ("finish", "stop")
@@ -159,7 +163,7 @@ class _Parser:
             category=self.text(data, "category", 100),
             audience=audience,
             target=self.one_of(data, "target", tuple(TARGETS), "tracked"),
-            description=self.text(data, "description", 10_000),
+            description=self.description(data, audience),
             rules=self.rules(data.get("rules")),
             reenrollment=self.reenrollment(data),
             on_unmatch=self.one_of(data, "on_unmatch", ON_UNMATCH, "finish"),
@@ -185,6 +189,19 @@ class _Parser:
         if required and not value.strip():
             self.refuse(name, "Enter a name.")
         return value.strip()
+
+    def description(self, data: dict[str, Any], audience: str) -> str:
+        text = self.text(data, "description", 10_000)
+        try:
+            template = message_templates.parse(text)
+        except TemplateError as error:
+            self.refuse("description", str(error))
+            return text
+        if template.variables:
+            known = workspace_variables(SCOPES[ActionAudience(audience)])
+            for sentence in message_templates.unknown_variables(template, known):
+                self.refuse("description", sentence)
+        return text
 
     def one_of(self, data: dict[str, Any], name: str, choices: tuple[str, ...], default: str) -> str:
         value = data.get(name, default)

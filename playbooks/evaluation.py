@@ -165,7 +165,7 @@ def _evaluate(
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
         for chunk in _chunks(look, kind, only):
             stage_hits(look, chunk, users=kind == Playbook.Audience.USERS)
-            _stage_fresh(look, chunk)
+            stage_fresh(look, chunk)
             _settle_chunk(look, chunk)
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
@@ -243,7 +243,7 @@ def stage_hits(look: Look, chunk: Sequence[Candidate], *, users: bool) -> None:
         )
 
 
-def _stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
+def stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
     """Temp table `fresh`: hits less those whose re-enrollment policy says no."""
     taken = Sql.join(" UNION ALL ", list(_taken(look, chunk)))
     subject = "account_id, end_user_id" if _asks_users(chunk) else "account_id"
@@ -284,7 +284,7 @@ def _taken(look: Look, chunk: Sequence[Candidate]) -> Iterator[Sql]:
     if "every_match" in members:
         yield _taken_by(look, members["every_match"], _never_left(look.now))
     yield from (_taken_by_value(look, candidate) for candidate in members["once_per_value"])
-    yield from (_taken_by_count(look, candidate) for candidate in members["at_most"])
+    yield from (_taken_bycount_bits(look, candidate) for candidate in members["at_most"])
 
 
 def _taken_by(look: Look, members: Sequence[Candidate], condition: Sql) -> Sql:
@@ -320,7 +320,7 @@ def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
     )
 
 
-def _taken_by_count(look: Look, candidate: Candidate) -> Sql:
+def _taken_bycount_bits(look: Look, candidate: Candidate) -> Sql:
     """At most N times, or at most once in D days, or both."""
     limits: list[str] = []
     params: list[Any] = []
@@ -359,7 +359,7 @@ class _Judged:
 
 
 def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
-    matched, fresh, leaving = _count("hit", chunk), _count("fresh", chunk), _leaving(look, chunk)
+    matched, fresh, leaving = count_bits("hit", chunk), count_bits("fresh", chunk), _leaving(look, chunk)
     judged = [
         _judge(look, candidate, matched[candidate.bit], fresh[candidate.bit], leaving[candidate.playbook.pk])
         for candidate in chunk
@@ -385,7 +385,7 @@ def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, le
     return _Judged(candidate, evaluation, leaving)
 
 
-def _count(table: str, chunk: Sequence[Candidate]) -> list[int]:
+def count_bits(table: str, chunk: Sequence[Candidate]) -> list[int]:
     """How many rows have each candidate's bit, in the order of the bits. Few of their combinations occur."""
     counts = ", ".join(
         f"COALESCE(sum(n) FILTER (WHERE bits & {1 << candidate.bit}::bigint <> 0), 0)::int" for candidate in chunk
@@ -395,9 +395,13 @@ def _count(table: str, chunk: Sequence[Candidate]) -> list[int]:
         return list(cursor.fetchone())
 
 
+def usual_limit(chosen: int | None, tracked: int) -> int:
+    return chosen or max(BRAKE_FLOOR, int(tracked * BRAKE_SHARE))
+
+
 def _limit(look: Look, playbook: Playbook) -> int:
     """The brake. Setting a playbook live accepted the number Review showed; it is about what nobody was shown."""
-    usual = playbook.version.definition.get("brake_limit") or max(BRAKE_FLOOR, int(look.tracked * BRAKE_SHARE))  # type: ignore[union-attr]
+    usual = usual_limit(playbook.version.definition.get("brake_limit"), look.tracked)  # type: ignore[union-attr]
     if playbook.first_evaluated_at is None and playbook.expected_count is not None:
         return max(usual, int(playbook.expected_count * FIRST_TIME_MARGIN))
     return usual

@@ -4,22 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from accounts.actors import Actor, load_actors
-from actions.base import Batch, Run
 from actions.registry import action_for
-from actions.variables import load_texts
-from cs_platform.common.message_templates import Output, TemplateError
 from playbooks.failures import OPEN as NEEDS_A_PERSON
+from playbooks.filling import Piece, fill_in
+from playbooks.filling import Subject as Filled
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.progress import UNDER_WAY, marks, track_state
 from playbooks.undo import STOPPABLE
 
 State = ActionRun.State
 WAITING = (State.SCHEDULED, State.RUNNING, State.HELD)
-NOTHING = "–"  # what a variable without a value reads as
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,14 +57,6 @@ class Day:
     on: date | None
     state: str  # done, next or pending
     lines: Sequence[Line]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of the description; a filled-in value stands out."""
-
-    text: str
-    is_value: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,40 +183,12 @@ def _tone(run: ActionRun) -> str:
 
 
 def described(enrollment: Enrollment, *, now: datetime) -> list[Piece]:
-    """The playbook's note with this account's values. A text that cannot be read any more is shown as written."""
+    """The playbook's note with this account's values."""
     source = enrollment.version.definition.get("description", "")
     if not source:
         return []
-    try:
-        texts = load_texts(_batch(enrollment, now), {"description": source})
-    except TemplateError:
-        return [Piece(source, False)]
-    values = next(iter(texts.values.values()), {})
-    return [
-        Piece(piece.text(values) or NOTHING, True) if isinstance(piece, Output) else Piece(piece, False)
-        for piece in texts.templates["description"].pieces
-    ]
-
-
-def _batch(enrollment: Enrollment, now: datetime) -> Batch:
-    run = Run(
-        id=UUID(int=0),
-        enrollment_id=enrollment.pk,
-        account_id=enrollment.account_id,
-        end_user_id=enrollment.end_user_id,
-        cta_id=enrollment.cta_id,
-        timezone=enrollment.timezone,
-        due_on=None,
-    )
-    return Batch(
-        tenant_id=enrollment.tenant.pk,
-        config={},
-        now=now,
-        today=now.astimezone(ZoneInfo(enrollment.timezone)).date(),
-        actor=enrollment.playbook.actor,
-        playbook_name=enrollment.playbook.name,
-        runs=[run],
-    )
+    about = Filled(enrollment.tenant, enrollment.account, enrollment.timezone, end_user_id=enrollment.end_user_id)
+    return fill_in({"description": source}, about, now=now)["description"]
 
 
 # One line per enrollment, for lists -----------------------------------------------------------------------------------

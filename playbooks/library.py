@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
 from django.db.models import Count, Max, Q
 
@@ -19,7 +20,7 @@ from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook, Pl
 from playbooks.progress import UNDER_WAY
 
 UNCATEGORISED = "Other"
-TARGET_WORDS = {"tracked": "All tracked", "subscribed": "Subscribed", "trialing": "Trialing"}
+TARGET_WORDS = {"tracked": "All tracked", "subscribed": "Subscribed", "trialing": "Trialing", "churned": "Churned"}
 GONE = "Its rules ask about a field that is gone"
 
 
@@ -116,10 +117,11 @@ class Words:
         return cls(workspace_fields(), dict(members))
 
     def audience(self, version: PlaybookVersion | None) -> str:
-        if version is None:
-            return "Not published yet"
+        return self.rules(version.definition) if version else "Not published yet"
+
+    def rules(self, definition: Mapping[str, Any]) -> str:
         try:
-            return describe_audience(audience_of(version.definition, self.fields), people=self.people)
+            return describe_audience(audience_of(definition, self.fields), people=self.people)
         except RuleErrors:
             return GONE
 

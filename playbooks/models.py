@@ -60,6 +60,12 @@ class PlaybookVersion(TenantModel):
 
     playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
+    # What stands in the wizard, finished or not, in the form that import reads. Publishing turns it into a definition
+    # and steps, and leaves nothing here.
+    draft = models.JSONField(null=True, blank=True)
+    revision = models.PositiveIntegerField(default=0, db_default=0)  # of the draft: one more with every change
+    changed_at = models.DateTimeField(null=True, blank=True)
+    changed_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
     # Everything but the steps: target, rules, re-enrollment, exit policy, brake, description (playbooks/definition.py).
     definition = models.JSONField(default=dict)
     created_at = models.DateTimeField()
@@ -75,6 +81,11 @@ class PlaybookVersion(TenantModel):
                 fields=["tenant", "playbook"],
                 condition=Q(published_at__isnull=True),
                 name="playbooks_version_one_draft",
+            ),
+            models.CheckConstraint(
+                condition=Q(published_at__isnull=True, draft__isnull=False)
+                | Q(published_at__isnull=False, draft__isnull=True),
+                name="playbooks_version_draft_until_published",
             ),
         ]
 

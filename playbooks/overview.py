@@ -10,11 +10,10 @@ from accounts.rules.describe import counted, describe
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import RuleErrors
 from actions.registry import action_for
-from cs_platform.common import message_templates
-from cs_platform.common.message_templates import Output, TemplateError
-from playbooks.history import Piece
+from playbooks.definition import StepLike
+from playbooks.filling import Piece, as_written
 from playbooks.library import GONE, Words
-from playbooks.models import PlaybookVersion, Step
+from playbooks.models import PlaybookVersion
 
 AGAIN = {
     "once_ever": "Once ever for each",
@@ -27,7 +26,7 @@ ON_UNMATCH = {"finish": "The schedule is finished", "stop": "The playbook stops 
 
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
-    step: Step
+    step: StepLike
     icon: str
     says: str
     on_stop: str
@@ -54,26 +53,21 @@ class Overview:
 
 
 def overview(version: PlaybookVersion) -> Overview:
-    words, definition = Words.load(), version.definition
+    """Of a published version."""
+    return overview_of(version.definition, list(version.steps.order_by("position")), Words.load())
+
+
+def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words: Words) -> Overview:
     limit = definition.get("brake_limit")
     return Overview(
-        sentence=words.audience(version),
+        sentence=words.rules(definition),
         again=_again(definition["reenrollment"], words),
         on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
         weekends="Moved to the next working day" if definition.get("skip_weekends") else "Actions run on weekends too",
         brake=f"Above {limit:,} at once" if limit else "Above 25 and a tenth of tracked accounts at once",
-        days=_days(version, words),
-        description=_description(definition.get("description", "")),
+        days=planned_days(steps, words),
+        description=as_written(definition.get("description", "")),
     )
-
-
-def _description(source: str) -> list[Piece]:
-    """As it was written: variables by their names."""
-    try:
-        pieces = message_templates.parse(source).pieces
-    except TemplateError:
-        return [Piece(source, False)]
-    return [Piece(one.name, True) if isinstance(one, Output) else Piece(one, False) for one in pieces]
 
 
 def _again(again: Mapping[str, Any], words: Words) -> str:
@@ -86,9 +80,10 @@ def _again(again: Mapping[str, Any], words: Words) -> str:
     return AGAIN[again["policy"]].format(field=field, limits=", ".join(limits))
 
 
-def _days(version: PlaybookVersion, words: Words) -> list[PlannedDay]:
-    steps = sorted(version.steps.all(), key=lambda step: (step.anchor, step.offset_days, step.position))
-    grouped = groupby(steps, key=lambda step: (step.anchor, step.offset_days))
+def planned_days(steps: Sequence[StepLike], words: Words) -> list[PlannedDay]:
+    """In the order of days; on one day as they stand. What hangs on a date comes last."""
+    ordered = sorted(steps, key=lambda step: (step.anchor, step.offset_days))
+    grouped = groupby(ordered, key=lambda step: (step.anchor, step.offset_days))
     return [
         PlannedDay(*_when(anchor, offset, words), [_line(step, words) for step in group])
         for (anchor, offset), group in grouped
@@ -105,7 +100,7 @@ def _when(anchor: str, offset: int, words: Words) -> tuple[str, str]:
     return counted(abs(offset), "day"), f"{'before' if offset < 0 else 'after'} {name}"
 
 
-def _line(step: Step, words: Words) -> PlannedLine:
+def _line(step: StepLike, words: Words) -> PlannedLine:
     action = action_for(step.action)
     return PlannedLine(
         step=step,
@@ -117,7 +112,7 @@ def _line(step: Step, words: Words) -> PlannedLine:
     )
 
 
-def _condition(step: Step, words: Words) -> str:
+def _condition(step: StepLike, words: Words) -> str:
     if not step.condition:
         return ""
     try:

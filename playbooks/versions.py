@@ -1,5 +1,6 @@
 """A playbook's life as a document: drafted or imported, published as an immutable version, live, paused, archived."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from playbooks.settlement import count_progress
 from playbooks.undo import request_stops
 
 State = Enrollment.State
+UNTITLED = "Untitled playbook"
+KEEPS_ITS_AUDIENCE = "A published playbook keeps its audience. Make a copy of it under another key."
 
 
 class NotPossible(Exception):
@@ -31,8 +34,8 @@ def import_playbook(data: Any, *, by: Doer | None, now: datetime) -> Playbook:
         if _says_the_same(playbook, definition):
             return playbook
         playbook.versions.filter(published_at__isnull=True).delete()
-        version = _write_version(playbook, definition, now=now)
-        _write_down("imported", playbook, after={"draft": version.number}, by=by, now=now)
+        version = write_draft(playbook, definition.exported(), by=by, now=now)
+        write_down("imported", playbook, after={"draft": version.number}, by=by, now=now)
     return playbook
 
 
@@ -45,11 +48,17 @@ def publish(playbook: Playbook, *, by: Doer | None, now: datetime) -> PlaybookVe
             if playbook.version is None:
                 raise NotPossible("There is nothing to publish yet. Import or draft the playbook first.")
             return playbook.version
-        parse(exported(playbook, draft), fields=workspace_fields())  # fields may have gone since it was drafted
-        PlaybookVersion.objects.filter(pk=draft.pk).update(published_at=now, published_by=by.member if by else None)
-        Playbook.objects.filter(pk=playbook.pk).update(version=draft)
+        definition = parse(draft.draft, fields=workspace_fields())  # fields may have gone since it was drafted
+        if playbook.version_id and playbook.audience != definition.audience:
+            raise NotPossible(KEEPS_ITS_AUDIENCE)
+        Step.objects.bulk_create([_step(draft, position, spec) for position, spec in enumerate(definition.steps)])
+        PlaybookVersion.objects.filter(pk=draft.pk).update(
+            definition=definition.stored(), draft=None, published_at=now, published_by=by.member if by else None
+        )
+        identity = {"name": definition.name, "category": definition.category, "audience": definition.audience}
+        Playbook.objects.filter(pk=playbook.pk).update(version=draft, **identity)
         before = {"version": playbook.version.number if playbook.version else None}
-        _write_down("published", playbook, before=before, after={"version": draft.number}, by=by, now=now)
+        write_down("published", playbook, before=before, after={"version": draft.number}, by=by, now=now)
         draft.refresh_from_db()
         return draft
 
@@ -65,7 +74,7 @@ def set_live(playbook: Playbook, *, by: Doer | None, now: datetime, expected_cou
     )
     if went_live:
         after = {"status": Playbook.Status.LIVE, "expected_count": expected_count}
-        _write_down("set_live", playbook, before={"status": was}, after=after, by=by, now=now)
+        write_down("set_live", playbook, before={"status": was}, after=after, by=by, now=now)
     _resume_waiting(playbook, by=by.actor if by else "engine", now=now)
     tenant = playbook.tenant
     tonight = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
@@ -114,11 +123,11 @@ def _switch(verb: str, playbook: Playbook, old: str, new: str, *, by: Doer, now:
     """False, and nothing written down, where it is not in the old state, or in the new one already."""
     if old == new or not Playbook.objects.filter(pk=playbook.pk, status=old).update(status=new):
         return False
-    _write_down(verb, playbook, before={"status": old}, after={"status": new, **more}, by=by, now=now)
+    write_down(verb, playbook, before={"status": old}, after={"status": new, **more}, by=by, now=now)
     return True
 
 
-def _write_down(verb: str, playbook: Playbook, *, by: Doer | None, now: datetime, **change: Any) -> None:
+def write_down(verb: str, playbook: Playbook, *, by: Doer | None, now: datetime, **change: Any) -> None:
     about: dict[str, Any] = {"subject_type": "playbook", "subject_id": playbook.pk, "name": playbook.name}
     record(verb=f"playbook.{verb}", **about, **change, by=by, now=now)
 
@@ -181,7 +190,9 @@ def _announce_due() -> None:
 
 
 def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
-    """The JSON that import reads."""
+    """The JSON that import reads; of a draft, what stands in it."""
+    if version.draft is not None:
+        return version.draft  # type: ignore[no-any-return]
     identity = {
         "key": playbook.key,
         "name": playbook.name,
@@ -204,10 +215,19 @@ def _upsert(definition: Definition, *, by: Doer | None, now: datetime) -> Playbo
     )
     if not made:
         if playbook.version_id and playbook.audience != definition.audience:
-            raise NotPossible("A published playbook keeps its audience. Import it under another key.")
-        playbook.name, playbook.category, playbook.audience = definition.name, definition.category, definition.audience
-        playbook.save(update_fields=["name", "category", "audience"])
+            raise NotPossible(KEEPS_ITS_AUDIENCE)
+        name_after_draft(playbook, definition.exported())
     return playbook
+
+
+def name_after_draft(playbook: Playbook, draft: Mapping[str, Any]) -> None:
+    """Until it is published a playbook is called, and stands in lists, as its draft says; then as was published."""
+    if playbook.version_id:
+        return
+    playbook.name = str(draft.get("name") or "")[:200] or UNTITLED
+    playbook.category = str(draft.get("category") or "")[:100]
+    playbook.audience = draft["audience"] if draft.get("audience") in Playbook.Audience.values else playbook.audience
+    playbook.save(update_fields=["name", "category", "audience"])
 
 
 def _says_the_same(playbook: Playbook, definition: Definition) -> bool:
@@ -215,11 +235,11 @@ def _says_the_same(playbook: Playbook, definition: Definition) -> bool:
     return latest is not None and exported(playbook, latest) == definition.exported()
 
 
-def _write_version(playbook: Playbook, definition: Definition, *, now: datetime) -> PlaybookVersion:
+def write_draft(playbook: Playbook, content: Mapping[str, Any], *, by: Doer | None, now: datetime) -> PlaybookVersion:
     number = playbook.versions.order_by("-number").values_list("number", flat=True).first() or 0
-    version = playbook.versions.create(number=number + 1, definition=definition.stored(), created_at=now)
-    Step.objects.bulk_create([_step(version, position, spec) for position, spec in enumerate(definition.steps)])
-    return version
+    return playbook.versions.create(
+        number=number + 1, draft=content, created_at=now, changed_at=now, changed_by=by.member if by else None
+    )
 
 
 def _step(version: PlaybookVersion, position: int, spec: StepSpec) -> Step:

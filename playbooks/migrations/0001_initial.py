@@ -78,9 +78,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('number', models.PositiveIntegerField()),
+                ('draft', models.JSONField(blank=True, null=True)),
+                ('revision', models.PositiveIntegerField(db_default=0, default=0)),
+                ('changed_at', models.DateTimeField(blank=True, null=True)),
                 ('definition', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField()),
                 ('published_at', models.DateTimeField(blank=True, null=True)),
+                ('changed_by', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('playbook', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='versions', to='playbooks.playbook')),
                 ('published_by', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
@@ -240,6 +244,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='playbookversion',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('draft__isnull', False), ('published_at__isnull', True)), models.Q(('draft__isnull', True), ('published_at__isnull', False)), _connector='OR'), name='playbooks_version_draft_until_published'),
+        ),
+        migrations.AddConstraint(
+            model_name='playbookversion',
             constraint=cs_platform.tenancy.constraints.TenantPolicy(name='playbooks_playbookversion_tenant_policy'),
         ),
         migrations.AddConstraint(
@@ -249,6 +257,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='playbookversion',
             constraint=cs_platform.tenancy.constraints.TenantReference(column='playbook_id', name='playbooks_playbookversion_playbook_id_tenant_fk', on_delete='NO ACTION', to='playbooks_playbook'),
+        ),
+        migrations.AddConstraint(
+            model_name='playbookversion',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='changed_by_id', name='playbooks_playbookversion_changed_by_id_tenant_fk', on_delete='SET NULL (changed_by_id)', to='tenancy_membership'),
         ),
         migrations.AddConstraint(
             model_name='playbookversion',

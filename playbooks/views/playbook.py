@@ -1,5 +1,7 @@
 """One playbook: what it does, who is in it, how its rules were checked, its versions."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -12,10 +14,13 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks import evaluation
+from playbooks.comparing import Difference, differences
+from playbooks.drafts import open_draft, read
 from playbooks.enrolled import FILTERS, Place, load_enrolled
-from playbooks.library import Counts, count_enrollments
-from playbooks.models import Evaluation, Playbook
-from playbooks.overview import overview
+from playbooks.library import Counts, Words, count_enrollments
+from playbooks.models import Evaluation, Playbook, PlaybookVersion
+from playbooks.overview import Overview, overview, overview_of
+from playbooks.versions import exported
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
 FRAGMENTS = {"playbook": "playbooks/_playbook.html"}
@@ -34,6 +39,7 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
     return {
         "playbook": playbook,
         "tab": tab,
+        "draft": open_draft(playbook),
         "counts": count_enrollments([playbook.pk]).get(playbook.pk, Counts()),
         "here": here,
         "beside": here + ("&" if "?" in here else "?"),
@@ -42,8 +48,16 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
 
 
 def _overview(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
-    version = playbook.version or playbook.versions.order_by("-number").first()
-    return {"version": version, "overview": overview(version) if version else None}
+    """What is published; of a playbook that never was, what its draft comes to once it is finished."""
+    version = playbook.version or open_draft(playbook)
+    return {"version": version, "overview": _said(version) if version else None}
+
+
+def _said(version: PlaybookVersion) -> Overview | None:
+    if version.draft is None:
+        return overview(version)
+    definition, _problems = read(version.draft)
+    return overview_of(definition.stored(), definition.steps, Words.load()) if definition else None
 
 
 def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
@@ -70,7 +84,30 @@ def _evaluations(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any
 
 
 def _versions(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
-    return {"versions": playbook.versions.select_related("published_by").order_by("-number")[:EVALUATIONS_SHOWN]}
+    """`?compare=2`: that version beside the current one, the older first."""
+    found = playbook.versions.select_related("published_by", "changed_by").order_by("-number")
+    wanted = request.GET.get("compare", "")
+    number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else None
+    other = found.filter(number=number).first() if number else None
+    return {"versions": found[:EVALUATIONS_SHOWN], "compared": _compared(playbook, other) if other else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    before: PlaybookVersion
+    after: PlaybookVersion
+    differences: Sequence[Difference]
+    before_label: str
+    after_label: str
+
+
+def _compared(playbook: Playbook, other: PlaybookVersion) -> Compared | None:
+    if playbook.version is None or other.pk == playbook.version.pk:
+        return None
+    before, after = sorted((playbook.version, other), key=lambda version: version.number)
+    labels = [f"Version {one.number}" + ("" if one.published_at else ", draft") for one in (before, after)]
+    found = differences(exported(playbook, before), exported(playbook, after))
+    return Compared(before, after, found, *labels)
 
 
 TABS = {"overview": _overview, "enrollments": _enrollments, "evaluations": _evaluations, "versions": _versions}

@@ -23,7 +23,7 @@ from cs_platform.tenancy.audit import VERBS, calling_from, client_address, recor
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.keys import issue_key, revoke_key
 from cs_platform.tenancy.models import ApiKey, AuditEntry, Credential
-from playbooks import evaluation, versions
+from playbooks import drafts, evaluation, versions
 from playbooks.models import Evaluation, EvaluationRun, Playbook
 from tests.rest.client import Api, refill_buckets
 from tests.visitor import Visitor, text
@@ -59,6 +59,13 @@ def _by(home: Workspace) -> dict[str, Any]:
 
 def _drafted(home: Workspace) -> Playbook:
     return versions.import_playbook(playbook_json(), **_by(home))
+
+
+def _revised(home: Workspace) -> Playbook:
+    playbook = _drafted(home)
+    versions.publish(playbook, **_by(home))
+    drafts.revise(playbook, **_by(home))
+    return playbook
 
 
 def _held(home: Workspace) -> Evaluation:
@@ -124,6 +131,8 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "job.started": (_export, lambda job, home: None),
     "job.cancelled": (_export, lambda job, home: cancel(job, **_by(home))),
     "nps_survey.changed": (_drafted, lambda _, home: change_survey(question="Would you?", **_by(home))),
+    "playbook.drafted": (lambda home: drafts.begin(name="Idea", **_by(home)), lambda draft, home: None),
+    "playbook.draft_discarded": (_revised, lambda playbook, home: drafts.discard(playbook, **_by(home))),
     "playbook.imported": (_drafted, lambda playbook, home: None),
     "playbook.published": (_drafted, lambda playbook, home: versions.publish(playbook, **_by(home))),
     "playbook.set_live": (_drafted, lambda playbook, home: versions.set_live(playbook, **_by(home))),
@@ -152,6 +161,7 @@ IDEMPOTENT = {
     "evaluation.dropped",
     "job.cancelled",
     "nps_survey.changed",
+    "playbook.draft_discarded",
     "playbook.published",
     "playbook.set_live",
     "lifecycle_rules.changed",

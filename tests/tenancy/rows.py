@@ -31,6 +31,8 @@ EXAMPLES: dict[type[Any], Callable[[Any], Any]] = {
 }
 # Tables whose rows are about an account or about a user, and a check makes sure of it.
 EITHER_OR = {"accounts_segmentmembership": ("account", "end_user"), "accounts_traitchange": ("account", "end_user")}
+# What may be empty, but not in a row that has nothing else.
+NEEDED = {"playbooks_playbookversion": {"draft"}}
 
 
 def fill(home: Workspace) -> Rows:
@@ -53,6 +55,8 @@ def required_values(model: type[models.Model], made: Rows) -> dict[str, Any]:
 
 def is_required(field: Any) -> bool:
     if field.name == EITHER_OR.get(field.model._meta.db_table, ("",))[0]:
+        return True
+    if field.name in NEEDED.get(field.model._meta.db_table, ()):
         return True
     is_made = field.generated or isinstance(field, models.AutoField)
     may_be_left_out = field.null or field.has_default() or field.has_db_default()

@@ -4,6 +4,7 @@ A new route whose address holds an id needs a line in IDS; one that takes a POST
 does something. The walk in tests/test_isolation.py says so when one is missing.
 """
 
+import json
 from datetime import timedelta
 from typing import Any, Final
 from uuid import uuid4
@@ -39,6 +40,7 @@ from cs_platform.workspace.models import Notification
 from cs_platform.workspace.notifications import notify
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
 from ctas.opening import open_cta
+from playbooks import drafts
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
 from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, tick, trait, user
@@ -101,6 +103,20 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "health:restore_score": {"pk": "archived_score"},
     "playbooks:apply": {"pk": "account"},
     "playbooks:detail": {"pk": "playbook"},
+    "playbooks:draft_actions": {"pk": "other_playbook"},
+    "playbooks:draft_add": {"pk": "other_playbook"},
+    "playbooks:draft_arrange": {"pk": "other_playbook"},
+    "playbooks:draft_discard": {"pk": "other_playbook"},
+    "playbooks:draft_overview": {"pk": "other_playbook"},
+    "playbooks:draft_publish": {"pk": "other_playbook"},
+    "playbooks:draft_review": {"pk": "other_playbook"},
+    "playbooks:draft_rules": {"pk": "other_playbook"},
+    "playbooks:draft_variables": {"pk": "other_playbook"},
+    "playbooks:draft_weekends": {"pk": "other_playbook"},
+    "playbooks:duplicate": {"pk": "playbook"},
+    "playbooks:edit": {"pk": "playbook"},
+    "playbooks:export": {"pk": "playbook"},
+    "playbooks:restore": {"pk": "playbook"},
     "playbooks:enrollments": {"pk": "playbook"},
     "playbooks:evaluations": {"pk": "playbook"},
     "playbooks:history": {"pk": "enrollment"},
@@ -261,6 +277,17 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "health:new_measure": {"name": "Made", "weight": "1", "when_unknown": "leave_out", **_typed_rule("healthy")},
     "health:new_score": {"name": "Made", "weight": "1"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
+    "playbooks:draft_actions": {"title": "Else", "step-day": "4"},
+    "playbooks:draft_add": {"action": "create_indicator"},
+    "playbooks:draft_arrange": {"step": "risk"},
+    "playbooks:draft_overview": {"name": "Renamed"},
+    "playbooks:draft_publish": {"brake_limit": "40"},
+    "playbooks:draft_review": {"brake_limit": "40"},
+    "playbooks:draft_rules": _typed_rule("account"),
+    "playbooks:draft_weekends": {"skip_weekends": "on"},
+    "playbooks:import": {"text": json.dumps(playbook_json("imported")), "step": "import"},
+    "playbooks:new": {"name": "Made"},
+    "playbooks:restore": {"version": "1"},
     "playbooks:put_away": {"stop": "on"},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
@@ -338,6 +365,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     ]
     playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
     other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
+    drafts.revise(other, by=home.olga, now=MONDAY)
     enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
     tick(now=MONDAY)
     runs = {run.step.key: run for run in ActionRun.objects.select_related("step").filter(enrollment=enrollment)}

@@ -124,6 +124,14 @@ def moment(value: datetime | None, today: date | None = None) -> str:
     return f"{said}, {value:%H:%M}"
 
 
+@register.filter(expects_localtime=True)
+def clock(value: datetime | None, today: date | None = None) -> str:
+    """`14:32` on the day itself, else `19 Nov, 14:32`."""
+    if value and today is not None and value.date() == today:
+        return f"{value:%H:%M}"
+    return moment(value, today)
+
+
 @register.filter
 def days_from(value: date | None, today: date | None) -> int | None:
     """Days from today until a date; negative when it is past."""

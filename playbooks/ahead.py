@@ -1,0 +1,83 @@
+"""What a draft would do at the next check: the very statements of the evaluation, asked now, with nothing kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection
+
+from accounts.matching import TooLong, at_most
+from accounts.models import Account, EndUser
+from accounts.rules.fields import FieldSet
+from cs_platform.tenancy.models import Tenant
+from playbooks.definition import Definition, audience_of
+from playbooks.evaluation import FIRST_TIME_MARGIN, Candidate, Look, count_bits, stage_fresh, stage_hits, usual_limit
+from playbooks.models import EvaluationRun, Playbook
+
+EXAMPLES = 10
+LIMIT_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    account: Account
+    user: EndUser | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.user}, {self.account.name}" if self.user else self.account.name
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """`matched` meet the rules, `fresh` of them would be enrolled; `limit` is the brake once that was accepted."""
+
+    matched: int
+    fresh: int
+    examples: Sequence[Example]
+    without_csm: int
+    limit: int
+
+    @property
+    def kept(self) -> int:
+        """Match, and have it already or had it before."""
+        return self.matched - self.fresh
+
+
+def look_ahead(
+    definition: Definition, playbook: Playbook, *, tenant: Tenant, fields: FieldSet, now: datetime
+) -> Ahead | None:
+    """None where that would take too long while somebody waits."""
+    stored = definition.stored()
+    tracked = Account.objects.tracked().count()
+    look = Look(tenant, EvaluationRun(), fields, now, tracked)
+    candidate = Candidate(playbook, audience_of(stored, fields), again=stored["reenrollment"])
+    try:
+        with at_most(LIMIT_MS):
+            stage_hits(look, [candidate], users=playbook.audience == Playbook.Audience.USERS)
+            stage_fresh(look, [candidate])
+            [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
+            examples, without_csm = _examples(), _without_csm(tenant)
+    except TooLong:
+        return None
+    usual = usual_limit(definition.brake_limit, tracked)
+    return Ahead(matched, fresh, examples, without_csm, max(usual, int(fresh * FIRST_TIME_MARGIN)))
+
+
+def _examples() -> list[Example]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT account_id, end_user_id FROM fresh ORDER BY 1, 2 LIMIT {EXAMPLES}")
+        found = cursor.fetchall()
+    accounts = Account.objects.in_bulk([account_id for account_id, _user in found])
+    users = EndUser.objects.in_bulk([user_id for _account, user_id in found if user_id])
+    return [Example(accounts[account], users.get(user)) for account, user in found if account in accounts]
+
+
+def _without_csm(tenant: Tenant) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(DISTINCT a.id) FROM fresh f JOIN accounts_account a ON a.id = f.account_id"
+            " WHERE a.tenant_id = %s AND a.csm_id IS NULL",
+            [tenant.pk],
+        )
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]

@@ -1,0 +1,112 @@
+"""What differs between two contents of a playbook, in words: between versions, and before an import is written."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from playbooks import drafts, steps
+from playbooks.library import TARGET_WORDS, Words
+from playbooks.overview import Overview, PlannedDay, overview_of, planned_days
+
+Content = Mapping[str, Any]
+NOTHING = "–"
+_SETTINGS = (("key", "Key"), ("name", "Name"), ("category", "Category"), ("audience", "Audience"))
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    what: str
+    before: str
+    after: str
+
+
+def differences(before: Content, after: Content, *, words: Words | None = None) -> list[Difference]:
+    words = words or Words.load()
+    pairs = [*_settings(before, after), *_rules(before, after, words), *_actions(before, after, words)]
+    return [one for one in pairs if one.before != one.after]
+
+
+def _settings(before: Content, after: Content) -> Iterator[Difference]:
+    for name, label in _SETTINGS:
+        yield Difference(label, _said(before.get(name)), _said(after.get(name)))
+    yield Difference("Target accounts", _target(before), _target(after))
+    yield Difference("Description", _said(before.get("description")), _said(after.get("description")))
+
+
+def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference]:
+    """As sentences where both can be read, else as they are stored."""
+    read = [_overview(content, words) for content in (before, after)]
+    if read[0] and read[1]:
+        one, other = read
+        for label, name in (
+            ("Rules", "sentence"),
+            ("Applied again", "again"),
+            ("Rules stop matching", "on_unmatch"),
+            ("Weekends", "weekends"),
+            ("Brake", "brake"),
+        ):
+            yield Difference(label, getattr(one, name), getattr(other, name))
+        return
+    for name in ("rules", "reenrollment", "on_unmatch", "skip_weekends", "brake_limit"):
+        yield Difference(name.replace("_", " ").capitalize(), _said(before.get(name)), _said(after.get(name)))
+
+
+def _actions(before: Content, after: Content, words: Words) -> Iterator[Difference]:
+    """By their keys, which survive editing: the same action, one that came, one that went."""
+    ours, theirs = ({str(step.get("key")): step for step in steps.of_draft(content)} for content in (before, after))
+    sentences = [_sentences(content, words) for content in (before, after)]
+    for key in [*theirs, *(key for key in ours if key not in theirs)]:
+        one, other = ours.get(key), theirs.get(key)
+        before_said, after_said = _sentence(key, sentences[0], one), _sentence(key, sentences[1], other)
+        yield Difference(f"Action {key}", before_said, after_said)
+        if one and other:
+            yield from _inside(key, one, other)
+
+
+def _inside(key: str, one: Content, other: Content) -> Iterator[Difference]:
+    """Settings of an action that its sentence may not tell."""
+    before, after = _parts(one), _parts(other)
+    for name in [*after, *(name for name in before if name not in after)]:
+        yield Difference(f"Action {key}: {name.replace('_', ' ')}", _said(before.get(name)), _said(after.get(name)))
+
+
+def _parts(step: Content) -> dict[str, Any]:
+    extra = {"only if": step.get("condition"), "kept when stopped": step.get("keep_on_stop")}
+    return {**_mapping(step.get("config")), **extra}
+
+
+def _sentences(content: Content, words: Words) -> dict[str, str]:
+    definition, _problems = drafts.read(content, fields=words.fields)
+    if definition is None:
+        return {}
+    days = planned_days(definition.steps, words)
+    return {line.step.key: f"{_when(day, line.step.anchor)}: {line.says}" for day in days for line in day.lines}
+
+
+def _when(day: PlannedDay, anchor: str) -> str:
+    return f"{day.label} {day.after}" if anchor else day.label
+
+
+def _sentence(key: str, sentences: Mapping[str, str], step: Content | None) -> str:
+    if step is None:
+        return NOTHING
+    return sentences.get(key) or f"{_said(step.get('action'))} on {_said(step.get('day') or step.get('anchor'))}"
+
+
+def _overview(content: Content, words: Words) -> Overview | None:
+    definition, _problems = drafts.read(content, fields=words.fields)
+    return overview_of(definition.stored(), definition.steps, words) if definition else None
+
+
+def _target(content: Content) -> str:
+    return TARGET_WORDS.get(str(content.get("target") or "tracked"), _said(content.get("target")))
+
+
+def _said(value: Any) -> str:
+    if value in (None, "", [], {}, False):
+        return NOTHING
+    return "yes" if value is True else str(value)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

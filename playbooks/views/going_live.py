@@ -1,0 +1,162 @@
+"""The fourth step of the wizard: the whole draft to read from start to end, what it would do tonight, and Set live."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.rules.describe import counted
+from actions.registry import action_for
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, go_to, requires
+from playbooks import drafts, steps, versions
+from playbooks.ahead import Ahead, look_ahead
+from playbooks.definition import Definition, DefinitionErrors, Problem
+from playbooks.drafts import ChangedByAnother
+from playbooks.library import Words
+from playbooks.models import Enrollment, Playbook
+from playbooks.overview import Overview, overview_of
+from playbooks.progress import UNDER_WAY
+from playbooks.views.wizard import TITLES, Wizard, answer, open_wizard, save, show
+from playbooks.wizard_forms import whole
+
+
+@dataclass(frozen=True, slots=True)
+class Mending:
+    """A problem, and the page that mends it."""
+
+    part: str
+    message: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    tone: str  # ok or warn
+    says: str
+    detail: str = ""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.DRAFT_PLAYBOOKS)
+def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    wizard = open_wizard(request, pk, "review")
+    if isinstance(wizard, HttpResponse):
+        return wizard
+    return answer(wizard, _brake(request), _page) if request.method == "POST" else _page(wizard)
+
+
+def _brake(request: WorkspaceRequest) -> dict[str, Any]:
+    return {"brake_limit": whole(request.POST.get("brake_limit"))} if "brake_limit" in request.POST else {}
+
+
+@require_POST
+@requires(Ability.PUBLISH_PLAYBOOKS)
+def publish(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Set live accepts the number the person was shown: it comes with the form."""
+    wizard = open_wizard(request, pk, "review")
+    if isinstance(wizard, HttpResponse):
+        return wizard
+    try:
+        save(wizard, _brake(request))
+        said = _published(wizard)
+    except ChangedByAnother as conflict:
+        wizard.draft = conflict.draft
+        return _page(wizard, conflict)
+    except DefinitionErrors:
+        return _page(wizard)
+    except versions.NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return go_to(request, wizard.home)
+    messages.success(request, said)
+    return go_to(request, wizard.home)
+
+
+def _published(wizard: Wizard) -> str:
+    request, playbook = wizard.request, wizard.playbook
+    if "live" not in request.POST:
+        versions.publish(playbook, by=request.membership, now=request.now)
+        return f"Version {wizard.draft.number} of {playbook.name} is published"
+    shown = whole(request.POST.get("expected_count"))
+    expected = shown if isinstance(shown, int) and shown >= 0 else None
+    versions.set_live(playbook, by=request.membership, now=request.now, expected_count=expected)
+    return f"{playbook.name} is live"
+
+
+def _page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> HttpResponse:
+    wizard.judged = bool(wizard.problems) and wizard.request.method == "POST"
+    context: dict[str, Any] = {"mending": [_mending(wizard, one) for one in wizard.problems]}
+    definition = wizard.definition
+    if definition:
+        context |= _reviewed(wizard, definition)
+    return show(wizard, context, conflict)
+
+
+def _mending(wizard: Wizard, problem: Problem) -> Mending:
+    part = drafts.part_of(problem.path)
+    given = steps.of_draft(wizard.content)
+    at = {f"steps[{n}]": str(step.get("key")) for n, step in enumerate(given)}
+    key = at.get(problem.path.partition(".")[0], "")
+    return Mending(TITLES[part], problem.message, f"{wizard.address(part)}?check=1{f'&step={key}' if key else ''}")
+
+
+def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:
+    request = wizard.request
+    words = Words.load()
+    planned = overview_of(definition.stored(), definition.steps, words)
+    ahead = look_ahead(definition, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
+    return {
+        "definition": definition,
+        "overview": planned,
+        "stops": _stops(definition),
+        "ahead": ahead,
+        "day_one": _day_one(planned),
+        "running": _running(wizard.playbook),
+        "checks": _checks(definition, ahead),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A day on the scale: where it lies between the first and the last, in per cent, and how many actions it has."""
+
+    at: int
+    day: int
+    count: int
+
+
+def _stops(definition: Definition) -> Sequence[Stop]:
+    days = sorted(step.offset_days + 1 for step in definition.steps if not step.anchor)
+    if not days:
+        return ()
+    length = max(days[-1] - 1, 1)
+    return [Stop(round(100 * (day - 1) / length), day, days.count(day)) for day in sorted(set(days))]
+
+
+def _day_one(planned: Overview) -> Sequence[str]:
+    return [line.says for day in planned.days if day.label == "Day 1" for line in day.lines]
+
+
+def _running(playbook: Playbook) -> int:
+    """Enrollments that stay on the version they began with."""
+    return Enrollment.objects.filter(playbook=playbook, state__in=UNDER_WAY).count()
+
+
+def _checks(definition: Definition, ahead: Ahead | None) -> list[Check]:
+    found = []
+    irreversible = [step for step in definition.steps if not action_for(step.action).reversible]
+    if irreversible:
+        said = f"{counted(len(irreversible), 'action')} cannot be undone"
+        found.append(Check("warn", said, "What left the workspace stays, whatever is stopped later."))
+    else:
+        found.append(Check("ok", "Everything it does can be undone by stopping it"))
+    needs_csm = any("csm" in step.config.values() for step in definition.steps)
+    if ahead and needs_csm and ahead.without_csm:
+        said = f"{counted(ahead.without_csm, 'matching account')} {'has' if ahead.without_csm == 1 else 'have'} no CSM"
+        found.append(Check("warn", said, "What needs one takes the fallback, or waits for a person."))
+    elif ahead and needs_csm and ahead.fresh:
+        found.append(Check("ok", "Every account it would be applied to has a CSM"))
+    return found

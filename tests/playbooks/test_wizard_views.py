@@ -1,0 +1,301 @@
+"""The wizard page by page: what is typed is kept, what is wrong is told where it is mended, and who may what."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cs_platform.tenancy.context import tenant_context
+from playbooks import drafts
+from playbooks.models import Playbook, PlaybookVersion
+from tests.actions.controls import sent
+from tests.visitor import Visitor, text
+from tests.world import Workspace, account, live, playbook_json, raise_risk, trait
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def maya(inside: Workspace) -> Visitor:
+    """A manager: drafts, but does not publish."""
+    return Visitor(inside.maya)
+
+
+@pytest.fixture
+def jonah(inside: Workspace) -> Visitor:
+    return Visitor(inside.jonah)
+
+
+@pytest.fixture
+def begun(maya: Visitor) -> Playbook:
+    maya.submit("playbooks/new/", name="Low adoption")
+    return Playbook.objects.get(key="low-adoption")
+
+
+def draft_of(playbook: Playbook) -> PlaybookVersion:
+    found = drafts.open_draft(playbook)
+    assert found is not None
+    return found
+
+
+def content(playbook: Playbook) -> dict[str, Any]:
+    return draft_of(playbook).draft or {}
+
+
+def at(playbook: Playbook, part: str) -> str:
+    return f"playbooks/{playbook.pk}/draft/{part}"
+
+
+def test_a_new_playbook_is_begun_by_its_name_and_opens_at_overview(maya: Visitor) -> None:
+    answer = maya.submit("playbooks/new/", name="Low adoption")
+
+    begun = Playbook.objects.get(key="low-adoption")
+    assert answer["Location"].endswith(f"/playbooks/{begun.pk}/draft/overview/")
+    assert (begun.status, begun.created_by) == ("draft", maya.member)
+    assert "Low adoption" in text(maya.page(at(begun, "overview/")))
+
+
+def test_two_playbooks_of_one_name_have_keys_of_their_own(maya: Visitor, begun: Playbook) -> None:
+    maya.submit("playbooks/new/", name="Low adoption")
+
+    assert set(Playbook.objects.values_list("key", flat=True)) == {"low-adoption", "low-adoption-2"}
+
+
+def test_every_page_opens_at_any_time_on_an_empty_draft(maya: Visitor, begun: Playbook) -> None:
+    for part in ("overview/", "rules/", "actions/", "review/"):
+        assert maya.page(at(begun, part)).status_code == 200
+
+    assert "Add at least one condition" in text(maya.page(at(begun, "review/")))
+
+
+def test_what_a_page_shows_reads_back_as_it_is_stored(maya: Visitor, inside: Workspace) -> None:
+    trait("seats", "number")
+    condition = {"field": "plan", "op": "is", "value": "Pro"}
+    steps = [raise_risk(3, condition={"any": [condition, {"field": "trait:seats", "op": "set"}]}, keep_on_stop=True)]
+    rules = {"account": {"all": [condition, {"any": [condition, condition]}]}, "user": {"field": "email", "op": "set"}}
+    whole = playbook_json(description="Call {{ account.name }}", target="trialing", rules=rules, steps=steps)
+    playbook = live(whole, now=NOW)
+    maya.submit(f"playbooks/{playbook.pk}/edit/")
+    before = content(playbook)
+
+    for part in ("overview/", "rules/", "actions/?step=risk"):
+        shown = maya.page(at(playbook, part)).content.decode()
+        data = {name: value for name, value in sent(shown).lists() if name not in ("q",)}
+        maya.client.post(maya.at(at(playbook, part)), data | {"go": "review"})
+
+    assert content(playbook) == before
+
+
+def test_leaving_by_next_is_held_back_by_what_is_wrong_on_the_page(maya: Visitor, begun: Playbook) -> None:
+    held = maya.submit(at(begun, "overview/"), name="", next="rules")
+    assert held.status_code == 422
+    assert "Enter a name" in text(held)
+
+    assert maya.submit(at(begun, "overview/"), name="", go="rules").status_code == 302
+    assert maya.submit(at(begun, "overview/"), name="Rescue", next="rules").status_code == 302
+
+
+def test_saving_by_itself_says_when_and_renames_the_draft(maya: Visitor, begun: Playbook) -> None:
+    answer = text(maya.send(at(begun, "overview/"), target="saved", name="Rescue", autosave="1", revision="0"))
+
+    assert "Saved" in answer
+    assert 'name="revision" value="1"' in answer
+    begun.refresh_from_db()
+    assert (begun.name, begun.key) == ("Rescue", "low-adoption")
+
+
+def test_somebody_elses_change_is_never_written_over_unasked(maya: Visitor, jonah: Visitor, begun: Playbook) -> None:
+    jonah.submit(at(begun, "overview/"), name="Theirs", revision="0", go="rules")
+
+    refused = maya.submit(at(begun, "overview/"), name="Mine", revision="0", go="rules")
+    assert refused.status_code == 409
+    assert "Jonah Weiss changed this draft meanwhile" in text(refused)
+    assert 'value="Mine"' in text(refused)
+    assert content(begun)["name"] == "Theirs"
+
+    maya.submit(at(begun, "overview/"), name="Mine", revision="0", over="1")
+    assert content(begun)["name"] == "Mine"
+
+
+def test_my_own_other_window_is_no_stranger(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "overview/"), name="Once", revision="0", go="rules")
+
+    assert maya.submit(at(begun, "overview/"), name="Twice", revision="0", go="rules").status_code == 302
+
+
+def test_rules_are_kept_unfinished_and_the_editors_buttons_work_without_scripts(maya: Visitor, begun: Playbook) -> None:
+    shown = maya.submit(at(begun, "rules/"), **{"account:edit": "add ", "account:mode": "all"})
+    assert "Search fields" in text(shown)
+
+    maya.submit(
+        at(begun, "rules/"), **{"account:mode": "all", "account:0:field": "mrr", "account:0:op": "at_least"}, go="exit"
+    )
+    assert content(begun)["rules"]["account"]["all"][0]["field"] == "mrr"
+
+
+def test_applying_again_can_be_limited_and_an_odd_number_is_told_on_its_page(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "rules/"), policy="at_most", times="3", days="many", go="exit")
+
+    assert content(begun)["reenrollment"] == {"policy": "at_most", "times": 3, "days": "many"}
+    assert "Enter a whole number from 1 to 3,650" in text(maya.page(at(begun, "rules/?check=1")))
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+
+
+def add(maya: Visitor, playbook: Playbook, action: str, day: int = 1) -> str:
+    answer = maya.submit(at(playbook, "actions/add/"), action=action, day=str(day))
+    return answer["Location"].partition("step=")[2]
+
+
+def keys(playbook: Playbook) -> list[tuple[str, Any]]:
+    return [(step["key"], step.get("day")) for step in content(playbook)["steps"]]
+
+
+def test_actions_are_added_edited_duplicated_and_deleted(maya: Visitor, begun: Playbook) -> None:
+    key = add(maya, begun, "create_indicator", 5)
+    maya.submit(at(begun, f"actions/?step={key}"), title="At risk", kind="risk", assignee="csm", **{"step-day": "7"})
+    assert content(begun)["steps"][0]["config"]["title"] == "At risk"
+    assert "Raise the risk “At risk”" in text(maya.page(at(begun, "actions/")))
+
+    maya.submit(at(begun, "actions/duplicate/"), step=key)
+    assert keys(begun) == [("create-indicator", 7), ("create-indicator-2", 7)]
+    maya.submit(at(begun, "actions/delete/"), step=key)
+    assert keys(begun) == [("create-indicator-2", 7)]
+
+
+def test_actions_move_past_each_other_and_from_day_to_day(maya: Visitor, begun: Playbook) -> None:
+    first, second = add(maya, begun, "create_indicator"), add(maya, begun, "create_cta", 4)
+
+    maya.submit(at(begun, "actions/up/"), step=second)
+    assert keys(begun) == [(first, 1), (second, 1)]
+    maya.submit(at(begun, "actions/up/"), step=second)
+    assert keys(begun) == [(second, 1), (first, 1)]
+    maya.submit(at(begun, "actions/move/"), step=second, day="9")
+    assert keys(begun) == [(first, 1), (second, 9)]
+
+
+def test_only_actions_for_the_audience_are_offered(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "actions/add/"), action="unheard_of")
+    assert content(begun)["steps"] == []
+    assert "Start a conversation" in text(maya.page(at(begun, "actions/")))
+
+
+def test_an_action_can_hang_on_a_date_and_says_when_that_is(maya: Visitor, begun: Playbook) -> None:
+    account("Harbourline", renewal_on=NOW.date().replace(year=NOW.year + 1, month=5, day=20))
+    key = add(maya, begun, "create_indicator")
+    given = {"step-anchor": "renewal_on", "step-day": "5", "step-side": "before"}
+    maya.submit(at(begun, f"actions/?step={key}"), title="Soon", **given)
+
+    assert content(begun)["steps"][0]["anchor"] == {"field": "renewal_on", "days": -5}
+    shown = text(maya.page(at(begun, f"actions/?step={key}")))
+    assert "5 days before" in shown
+    assert "15 May" in shown
+
+
+def test_texts_read_as_they_will_on_an_account(maya: Visitor, begun: Playbook) -> None:
+    harbourline = account("Harbourline")
+    key = add(maya, begun, "create_indicator")
+    given = {"title": "Call {{ account.name }}", "autosave": "1", "on": str(harbourline.pk)}
+
+    assert "Call <b>Harbourline</b>" in text(maya.send(at(begun, f"actions/?step={key}"), target="saved", **given))
+
+
+def test_variables_are_listed_with_the_values_of_an_account(maya: Visitor, begun: Playbook) -> None:
+    trait("seat limit")
+    account("Harbourline", plan="Pro", traits={"seat limit": "12"})
+    shown = text(maya.fragment(at(begun, "variables/?action=start_conversation"), "variables"))
+
+    assert 'data-insert="{{ account.traits[&quot;seat limit&quot;] }}"' in shown
+    assert "{{ sender.first_name }}" in shown
+    assert "Pro" in shown
+
+
+# --- review -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ready(inside: Workspace) -> Playbook:
+    harbourline = account("Harbourline", plan="Pro")
+    account("Calyx", plan="Basic")
+    assert harbourline.pk
+    return drafts.begin(name="Ready", by=inside.maya, now=NOW, content=playbook_json()).playbook
+
+
+def test_review_reads_the_draft_out_and_counts_what_tonight_would_do(maya: Visitor, ready: Playbook) -> None:
+    shown = text(maya.page(at(ready, "review/")))
+
+    assert "Plan is Pro" in shown
+    assert "Raise the risk “At risk”" in shown
+    assert '<dt class="big-num">1</dt><dd>account gets the playbook</dd>' in shown
+    assert "Harbourline" in shown
+    assert "Calyx" not in shown
+
+
+def test_problems_lead_to_the_page_that_mends_them(maya: Visitor, begun: Playbook) -> None:
+    key = add(maya, begun, "create_indicator")
+    shown = text(maya.page(at(begun, "review/")))
+
+    assert f"draft/actions/?check=1&amp;step={key}" in shown
+    assert "draft/rules/?check=1" in shown
+    assert "This field is required" in text(maya.page(at(begun, f"actions/?check=1&step={key}")))
+
+
+def test_managers_draft_and_admins_set_live_with_the_number_they_saw(
+    maya: Visitor, jonah: Visitor, ready: Playbook
+) -> None:
+    assert "An admin sets it live" in text(maya.page(at(ready, "review/")))
+    assert maya.submit(at(ready, "publish/"), live="1", expected_count="1").status_code == 403
+
+    jonah.submit(at(ready, "publish/"), live="1", expected_count="1", brake_limit="30")
+    ready.refresh_from_db()
+    assert (ready.status, ready.expected_count) == ("live", 1)
+    assert ready.version is not None
+    assert ready.version.definition["brake_limit"] == 30
+    assert ready.version.draft is None
+
+
+def test_an_unfinished_draft_cannot_go_live(jonah: Visitor, begun: Playbook) -> None:
+    assert jonah.submit(at(begun, "publish/"), live="1", expected_count="0").status_code == 422
+
+    begun.refresh_from_db()
+    assert begun.status == "draft"
+
+
+def test_a_live_playbook_is_edited_as_a_draft_and_stays_as_it_is_until_published(
+    maya: Visitor, jonah: Visitor, inside: Workspace
+) -> None:
+    playbook = live(playbook_json(), by=inside.jonah, now=NOW)
+    maya.submit(f"playbooks/{playbook.pk}/edit/")
+    maya.submit(at(playbook, "overview/"), name="Renamed", revision="0", go="review")
+    playbook.refresh_from_db()
+    assert playbook.name == "Rescue"
+    assert "Publish version 2" in text(jonah.page(at(playbook, "review/")))
+
+    jonah.submit(at(playbook, "publish/"))
+    playbook.refresh_from_db()
+    assert playbook.version is not None
+    assert (playbook.name, playbook.version.number, playbook.status) == ("Renamed", 2, "live")
+
+
+def test_discarding_the_only_draft_takes_the_playbook_with_it(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "discard/"))
+
+    assert not Playbook.objects.filter(pk=begun.pk).exists()
+
+
+def test_who_only_works_with_playbooks_cannot_open_the_wizard(inside: Workspace, begun: Playbook) -> None:
+    priya = Visitor(inside.priya)
+
+    assert priya.page(at(begun, "overview/")).status_code == 403
+    assert priya.submit("playbooks/new/", name="Mine").status_code == 403
+    assert "New playbook" not in text(priya.page("playbooks/"))
+
+
+def test_another_workspaces_draft_is_a_404(begun: Playbook, halyard: Workspace) -> None:
+    stranger = Visitor(halyard.jonah)
+
+    for part in ("overview/", "rules/", "actions/", "review/", "variables/"):
+        assert stranger.page(at(begun, part)).status_code == 404
+    with tenant_context(halyard.tenant.pk):
+        assert not Playbook.objects.exists()
