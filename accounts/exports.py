@@ -1,20 +1,21 @@
-"""The accounts table as a CSV file: its columns, filters and order, written by a job slice by slice."""
+"""The accounts or users table as a CSV file: its columns, filters and order, written by a job slice by slice."""
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils.timezone import localtime
 
-from accounts.models import Account
 from accounts.models.traits import TraitType
 from accounts.table.asked import CannotAsk, asked_table
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Column
-from accounts.table.page import accounts_of, load_totals, rows_after
+from accounts.table.listing import Listing, Thing
+from accounts.table.lists import ACCOUNTS, USERS
+from accounts.table.page import load_totals, rows_after, things_of
 from accounts.table.state import Cursor, TableState
 from accounts.trait_values import TraitValue
 from cs_platform.jobs.kinds import JobKind, JobRefused, Slice
@@ -24,7 +25,7 @@ from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Tenant
 from cs_platform.tenancy.roles import Ability
 
-EXPORT = "export_accounts"
+EXPORTS = {ACCOUNTS: "export_accounts", USERS: "export_users"}
 AT_ONCE = 1_000
 A_DAY = 5  # exports of one person or key
 BOM = b"\xef\xbb\xbf"
@@ -37,32 +38,35 @@ class TooManyExports(Exception):
         super().__init__(f"You have started {A_DAY} exports in the last 24 hours. Try again tomorrow.")
 
 
-def start_export(query: str, *, bom: bool, tenant: Tenant, by: Doer, now: datetime) -> Job:
+def start_export(query: str, *, bom: bool, tenant: Tenant, by: Doer, now: datetime, listing: Listing = ACCOUNTS) -> Job:
     """Raises CannotAsk and TooManyExports."""
-    asked_table(query, tenant=tenant, member=by.member, now=now)
-    lately = Job.objects.filter(kind=EXPORT, actor=by.actor, created_at__gt=now - timedelta(days=1))
+    asked_table(listing, query, tenant=tenant, member=by.member, now=now)
+    mine = Job.objects.filter(kind__in=EXPORTS.values(), actor=by.actor)
+    lately = mine.filter(created_at__gt=now - timedelta(days=1))
     if lately.exclude(state__in=(Job.State.FAILED, Job.State.CANCELLED)).count() >= A_DAY:
         raise TooManyExports
-    return start_job(EXPORT, title="Export of accounts", params={"query": query, "bom": bom}, by=by, now=now)
+    params = {"query": query, "bom": bom}
+    return start_job(EXPORTS[listing], title=f"Export of {listing.key}", params=params, by=by, now=now)
 
 
 class ExportAccounts(JobKind):
-    key = EXPORT
+    key = EXPORTS[ACCOUNTS]
+    listing: ClassVar[Listing] = ACCOUNTS
     label = "Export"
     icon = "download"
     ability = Ability.MANAGE_DATA
     file_type = "text/csv; charset=utf-8"
 
     def count(self, job: Job, *, now: datetime) -> int:
-        return load_totals(_table(job)[1], tenant_id=current_tenant_id(), exact=True).count
+        return load_totals(self._table(job)[1], tenant_id=current_tenant_id(), exact=True).count
 
     def step(self, job: Job, *, now: datetime) -> Slice:
-        catalogue, state = _table(job)
+        catalogue, state = self._table(job)
         after = Cursor.read(job.cursor.get("after", ""), state.sort)
         found = rows_after(state, after, limit=AT_ONCE, tenant_id=current_tenant_id())
-        columns = [ID_COLUMN, *state.columns]
+        columns = [ID_COLUMN, *(column for column in state.columns if column.key != ID_COLUMN.key)]
         lines = [] if after else [[column.label for column in columns]]
-        lines += _lines(catalogue, columns, accounts_of(found, columns), now=job.created_at)
+        lines += _lines(catalogue, columns, things_of(self.listing, found, columns), now=job.created_at)
         start = BOM if job.params["bom"] and not after else b""
         place = job.done + len(found)
         return Slice(
@@ -72,31 +76,36 @@ class ExportAccounts(JobKind):
         )
 
     def says(self, job: Job) -> str:
-        return f"{job.done:,} account{'' if job.done == 1 else 's'} written"
+        return f"{job.done:,} {self.listing.noun}{'' if job.done == 1 else 's'} written"
 
     def file_name(self, job: Job) -> str:
-        return f"accounts-{job.created_at:%Y-%m-%d}-{job.pk}.csv"
+        return f"{self.listing.key}-{job.created_at:%Y-%m-%d}-{job.pk}.csv"
+
+    def _table(self, job: Job) -> tuple[Catalogue, TableState]:
+        """As it was asked for: “today” stays the day of asking."""
+        try:
+            query = job.params["query"]
+            return asked_table(self.listing, query, tenant=job.tenant, member=job.member, now=job.created_at)
+        except CannotAsk as refusal:
+            raise JobRefused(str(refusal)) from None
 
 
-def _table(job: Job) -> tuple[Catalogue, TableState]:
-    """As it was asked for: “today” stays the day of asking."""
-    try:
-        return asked_table(job.params["query"], tenant=job.tenant, member=job.member, now=job.created_at)
-    except CannotAsk as refusal:
-        raise JobRefused(str(refusal)) from None
+class ExportUsers(ExportAccounts):
+    key = EXPORTS[USERS]
+    listing = USERS
 
 
 def _lines(
-    catalogue: Catalogue, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime
+    catalogue: Catalogue, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime
 ) -> list[list[str]]:
-    cells = catalogue.cells(columns, accounts, now=now, here="")
+    cells = catalogue.cells(columns, things, now=now, here="")
     own = {"external_id": lambda one: one.external_id, "name": lambda one: one.name}
     return [
         [
-            cell_text(column, own[column.key](account) if column.key in own else cells.get((account.pk, column.key)))
+            cell_text(column, own[column.key](thing) if column.key in own else cells.get((thing.pk, column.key)))
             for column in columns
         ]
-        for account in accounts
+        for thing in things
     ]
 
 

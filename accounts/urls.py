@@ -1,5 +1,6 @@
 from django.urls import path, re_path
 
+from accounts.table.lists import ACCOUNTS
 from accounts.views import (
     account,
     bulk,
@@ -16,11 +17,11 @@ from accounts.views import (
 
 app_name = "accounts"
 urlpatterns = [
-    path("", table.account_table, name="list"),
+    path("", table.show_table, {"listing": ACCOUNTS}, name="list"),
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
-    path("bulk/", bulk.bulk_edit, name="bulk"),
-    path("export/", exports.export_accounts, name="export"),
+    path("bulk/", bulk.bulk_edit, {"listing": ACCOUNTS}, name="bulk"),
+    path("export/", exports.export_table, {"listing": ACCOUNTS}, name="export"),
     path("<int:pk>/traits/<int:trait_id>/", inline.edit_account_trait, name="trait"),
     path("<int:pk>/csm/", inline.edit_person, {"role": "csm"}, name="csm"),
     path("<int:pk>/ae/", inline.edit_person, {"role": "ae"}, name="ae"),
@@ -31,7 +32,7 @@ urlpatterns = [
     path("notes/<int:pk>/", notes.edit_note, name="note"),
     path("notes/<int:pk>/archive/", notes.archive_note, name="archive_note"),
     path("notes/<int:pk>/restore/", notes.restore_note, name="restore_note"),
-    path("filter/", filtering.edit_filter, name="filter"),
+    path("filter/", filtering.edit_filter, {"listing": ACCOUNTS}, name="filter"),
     path("rules/edit/", rules.edit_rule, name="edit_rule"),
     path("rules/explain/", rules.explain_rule, name="explain_rule"),
     path("rules/preview/", rules.preview_rule, name="preview_rule"),

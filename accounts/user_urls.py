@@ -1,10 +1,14 @@
 from django.urls import path
 
-from accounts.views import inline, user, users
+from accounts.table.lists import USERS
+from accounts.views import bulk, exports, filtering, inline, table, user
 
 app_name = "users"
 urlpatterns = [
-    path("", users.user_table, name="list"),
+    path("", table.show_table, {"listing": USERS}, name="list"),
+    path("bulk/", bulk.bulk_edit, {"listing": USERS}, name="bulk"),
+    path("export/", exports.export_table, {"listing": USERS}, name="export"),
+    path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),
     path("<int:pk>/", user.user_page, name="detail"),
     path("<int:pk>/accounts/<int:account_id>/key-contact/", user.key_contact, name="key_contact"),
     path("<int:pk>/traits/<int:trait_id>/", inline.edit_user_trait, name="trait"),

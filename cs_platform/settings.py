@@ -312,9 +312,10 @@ SPECTACULAR_SETTINGS = {
 
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
 RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"]
+USER_COLUMN_SOURCES = ["playbooks.columns.UserPlaybookColumns"]
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 # Pages whose lists can be kept as saved views, by their names there.
-PAGES_WITH_VIEWS = {"accounts": "accounts:list"}
+PAGES_WITH_VIEWS = {"accounts": "accounts:list", "users": "users:list"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel", "accounts.nps_panel.NpsPanel"]
 CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
 # Names of those who act and are no team members.
@@ -322,7 +323,9 @@ ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActo
 # What can be done as a long job (cs_platform/jobs/kinds.py).
 JOB_KINDS = [
     "accounts.bulk.kind.BulkEdit",
+    "accounts.bulk.kind.BulkEditUsers",
     "accounts.exports.ExportAccounts",
+    "accounts.exports.ExportUsers",
     "accounts.csv_import.running.CheckImport",
     "accounts.csv_import.running.RunImport",
 ]
@@ -339,6 +342,13 @@ BULK_VERBS = [
 SUBJECTS = {"cta": "ctas.Cta", "indicator": "accounts.Indicator", "note": "accounts.Note"}
 # Looks into files before anybody gets them: a class with `scan` (cs_platform/workspace/attachments.py).
 ATTACHMENT_SCANNER = env.str("ATTACHMENT_SCANNER", default="")
+USER_BULK_VERBS = [
+    "accounts.bulk.set_trait.SetUserTrait",
+    "accounts.bulk.segments.AddUsersToSegment",
+    "accounts.bulk.segments.RemoveUsersFromSegment",
+    "playbooks.bulk.ApplyUserPlaybook",
+    "playbooks.bulk.StopUserPlaybook",
+]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {
     "history": "playbooks.views.history.drawer",

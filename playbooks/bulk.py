@@ -1,12 +1,14 @@
-"""Apply a playbook to many accounts, or stop it on them: verbs of bulk edits."""
+"""Apply a playbook to many accounts or users, or stop it on them: verbs of bulk edits."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 
 from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, subject_of
 from accounts.bulk.writing import lock_present, refuse_absent
+from accounts.models import AccountUser
+from accounts.table.lists import USERS
 from cs_platform.jobs.kinds import Item, JobRefused
 from cs_platform.jobs.models import JobItem
 from cs_platform.tenancy.roles import Ability
@@ -16,16 +18,18 @@ from playbooks.undo import STOPPABLE, request_stops
 
 MOST_PLAYBOOKS = 500
 ACTIVE_ALREADY = "It is active here already."
+AT_NO_ACCOUNT = "They belong to no account."
 UNDER_WAY = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED)
 
 
 class PlaybookForm(VerbForm):
     playbook = forms.ChoiceField(label="Playbook", error_messages={"invalid_choice": "Choose one of the playbooks."})
     statuses: tuple[str, ...] = (Playbook.Status.LIVE,)
+    audience: str = Playbook.Audience.ACCOUNTS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        found = Playbook.objects.filter(status__in=self.statuses, audience=Playbook.Audience.ACCOUNTS)
+        found = Playbook.objects.filter(status__in=self.statuses, audience=self.audience)
         found = found.order_by("name", "pk").values_list("pk", "name")[:MOST_PLAYBOOKS]
         self.fields["playbook"].choices = [(str(pk), name) for pk, name in found]  # type: ignore[attr-defined]
 
@@ -53,27 +57,35 @@ class ApplyPlaybook(BulkVerb):
     label = "Apply a playbook"
     icon = "workflow"
     ability = Ability.RUN_PLAYBOOKS
-    form = PlaybookForm
+    form: ClassVar[type[VerbForm]] = PlaybookForm
+    subject, place = "account_id", 0  # whom an enrollment is of, in its row and in its pair
 
     def describe(self, config: Config) -> str:
         return f"Apply {_playbook(config).name}"
 
-    def apply(self, task: Task, account_ids: Sequence[int]) -> Done:
-        """As by hand: whatever its rules say."""
+    def apply(self, task: Task, ids: Sequence[int]) -> Done:
+        """As by hand: whatever its rules say. A user has it at each of their accounts."""
         playbook = _playbook(task.config)
         if playbook.status != Playbook.Status.LIVE:
             raise JobRefused(f"{playbook.name} is not live any more. Set it live, then apply it.")
-        present = lock_present(account_ids)
+        present = lock_present(ids, self.listing)
         application = Application(task.tenant, playbook, applied_by=task.person, now=task.now)
-        made = enroll(application, [(id, None) for id in present])
-        placed = dict(Enrollment.objects.filter(pk__in=made).values_list("account_id", "pk"))
-        refused = {id: ACTIVE_ALREADY for id in present if id not in placed}
-        items = [Item(subject_of(id), {"enrollment": pk}) for id, pk in placed.items()]
-        return Done(items, refused | refuse_absent(account_ids, present))
+        pairs = self.pairs(present)
+        placed: dict[int, list[int]] = {}
+        for pk, id in Enrollment.objects.filter(pk__in=enroll(application, pairs)).values_list("pk", self.subject):
+            placed.setdefault(id, []).append(pk)
+        reached = {pair[self.place] for pair in pairs}
+        refused = {id: ACTIVE_ALREADY if id in reached else AT_NO_ACCOUNT for id in present if id not in placed}
+        items = [Item(subject_of(id, self.listing), {"enrollments": pks}) for id, pks in placed.items()]
+        return Done(items, refused | refuse_absent(ids, present, self.listing))
+
+    def pairs(self, ids: Sequence[int]) -> list[tuple[int, int | None]]:
+        """Of account and user."""
+        return [(id, None) for id in ids]
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         """Stops them, which takes back what their actions did; the engine carries it out."""
-        ids = {item.before["enrollment"]: item.subject for item in items}
+        ids = {pk: item.subject for item in items for pk in item.before["enrollments"]}
         open_still = Enrollment.objects.filter(pk__in=ids, state__in=STOPPABLE).values_list("pk", flat=True)
         stopped = set(open_still)
         _stop(task, stopped, "Bulk edit undone")
@@ -85,19 +97,44 @@ class StopPlaybook(BulkVerb):
     label = "Stop a playbook"
     icon = "octagon-x"
     ability = Ability.RELEASE_EVALUATIONS  # a stop of many (TRUST §4.1)
-    form = StopForm
+    form: ClassVar[type[VerbForm]] = StopForm
+    subject = "account_id"
 
     def describe(self, config: Config) -> str:
         return f"Stop {_playbook(config).name}"
 
-    def apply(self, task: Task, account_ids: Sequence[int]) -> Done:
-        mine = Enrollment.objects.filter(playbook_id=task.config["playbook"], account_id__in=account_ids)
-        under_way = list(mine.filter(state__in=UNDER_WAY).values_list("pk", "account_id"))
-        _stop(task, {pk for pk, _account in under_way}, task.config["note"])
-        return Done([Item(subject_of(account), {}) for account in {account for _pk, account in under_way}])
+    def apply(self, task: Task, ids: Sequence[int]) -> Done:
+        mine = Enrollment.objects.filter(playbook_id=task.config["playbook"], **{f"{self.subject}__in": ids})
+        under_way = list(mine.filter(state__in=UNDER_WAY).values_list("pk", self.subject))
+        _stop(task, {pk for pk, _id in under_way}, task.config["note"])
+        return Done([Item(subject_of(id, self.listing), {}) for id in sorted({id for _pk, id in under_way})])
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         return {item.subject: "A stopped playbook runs only when it is applied again." for item in items}
+
+
+class UserPlaybookForm(PlaybookForm):
+    audience = Playbook.Audience.USERS
+
+
+class UserStopForm(StopForm):
+    audience = Playbook.Audience.USERS
+
+
+class ApplyUserPlaybook(ApplyPlaybook):
+    form = UserPlaybookForm
+    listing = USERS
+    subject, place = "end_user_id", 1
+
+    def pairs(self, ids: Sequence[int]) -> list[tuple[int, int | None]]:
+        ties = AccountUser.objects.filter(end_user_id__in=ids, account__archived_at=None).order_by("pk")
+        return list(ties.values_list("account_id", "end_user_id"))
+
+
+class StopUserPlaybook(StopPlaybook):
+    form = UserStopForm
+    listing = USERS
+    subject = "end_user_id"
 
 
 def _stop(task: Task, ids: set[int], note: str) -> None:

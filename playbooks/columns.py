@@ -1,4 +1,7 @@
-"""A column of the accounts table for each live playbook: date applied, how far, and its history a click away."""
+"""A column for each live playbook: date applied, how far, and its history a click away.
+
+The accounts table has those of accounts, and user playbooks as they stand at any user; the users table has its own.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,11 +9,9 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from django.db import connection
-
-from accounts.models import Account
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
+from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 from playbooks.models import Playbook
 from playbooks.progress import marks, track_state
@@ -18,30 +19,51 @@ from playbooks.progress import marks, track_state
 MOST_COLUMNS = 12  # from the start; all others can be chosen
 ACTIVE = "('active', 'paused', 'stopping')"
 
-# The enrollment that speaks for an account: the one under way, else the latest. None that is superseded does.
+# The enrollment that speaks for an account (or user): the one under way, else the latest. None that is superseded does.
 _LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"
 _LEADS = f"""
 p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT p.is_superseded AND NOT EXISTS (
     SELECT 1 FROM playbooks_enrollment o
-    WHERE o.tenant_id = {{tenant}} AND o.account_id = p.account_id AND o.playbook_id = {{playbook}}
+    WHERE o.tenant_id = {{tenant}} AND o.{{own}} = p.{{own}} AND o.playbook_id = {{playbook}}
         AND (o.state IN {ACTIVE}, o.activated_at, o.id) > (p.state IN {ACTIVE}, p.activated_at, p.id)
 )
 """
-_JOINED = Sql("playbooks_enrollment p JOIN accounts_account a ON a.tenant_id = p.tenant_id AND a.id = p.account_id")
 _CELLS = f"""
 WITH lead AS (
-    SELECT DISTINCT ON (e.account_id, e.playbook_id)
-        e.id, e.account_id, e.playbook_id, e.state, e.progress, e.activated_on
+    SELECT DISTINCT ON (e.{{own}}, e.playbook_id)
+        e.id, e.{{own}}, e.playbook_id, e.state, e.progress, e.activated_on
     FROM playbooks_enrollment e
-    WHERE e.tenant_id = %s AND e.account_id = ANY(%s) AND e.playbook_id = ANY(%s)
-    ORDER BY e.account_id, e.playbook_id, {_LEAD}
+    WHERE e.tenant_id = {{tenant}} AND e.{{own}} = ANY({{ids}}) AND e.playbook_id = ANY({{playbooks}})
+    ORDER BY e.{{own}}, e.playbook_id, {_LEAD}
 )
 SELECT lead.*, (
     SELECT array_agg(r.state ORDER BY r.due_at NULLS LAST, r.position, r.fan_key)
-    FROM playbooks_actionrun r WHERE r.tenant_id = %s AND r.enrollment_id = lead.id
+    FROM playbooks_actionrun r WHERE r.tenant_id = {{tenant}} AND r.enrollment_id = lead.id
 ) FROM lead
 """
-_SOME = "EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.account_id = a.id{which})"
+_SOME = "EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.{own} = {id}{which})"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose enrollments a table shows."""
+
+    own: str
+    table: str
+    id: str
+    audiences: tuple[str, ...]
+
+    @property
+    def joined(self) -> Sql:
+        alias = self.id.partition(".")[0]
+        return Sql(
+            f"playbooks_enrollment p JOIN {self.table} {alias} ON {alias}.tenant_id = p.tenant_id"
+            f" AND {self.id} = p.{self.own}"
+        )
+
+
+_ACCOUNTS = Owner("account_id", "accounts_account", "a.id", (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS))
+_USERS = Owner("end_user_id", "accounts_enduser", "u.id", (Playbook.Audience.USERS,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,34 +81,43 @@ class Run:
 
 
 class PlaybookColumns:
+    owner = _ACCOUNTS
+
     @cached_property
     def _playbooks(self) -> list[Playbook]:
         live = Playbook.objects.filter(status__in=(Playbook.Status.LIVE, Playbook.Status.PAUSED))
-        return list(live.exclude(audience=Playbook.Audience.CTAS).only("tenant_id", "name").order_by("pk"))
+        return list(live.filter(audience__in=self.owner.audiences).only("tenant_id", "name").order_by("pk"))
 
     def columns(self) -> Sequence[Column]:
-        return [_column(playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
+        return [_column(self.owner, playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
 
     def facets(self) -> Sequence[Facet]:
-        return (Facet("playbook", "Any playbook", "workflow", tuple(_choices(Sql(""), "is")), listed=True),)
+        return (Facet("playbook", "Any playbook", "workflow", tuple(_choices(self.owner, Sql(""), "is")), listed=True),)
 
-    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+    def cells(self, columns: Sequence[Column], things: Sequence[Any], *, now: datetime, here: str) -> Cells:
         """One query for the page: which enrollment speaks for each account, and the states of its runs."""
-        tenant_id = current_tenant_id()
         playbooks = {int(column.key.partition(":")[2]): column.key for column in columns}
-        ids = [account.pk for account in accounts]
-        with connection.cursor() as cursor:
-            cursor.execute(_CELLS, [tenant_id, ids, list(playbooks), tenant_id])
-            rows = cursor.fetchall()
+        query = compose(
+            _CELLS,
+            own=Sql(self.owner.own),
+            tenant=Sql.value(current_tenant_id()),
+            ids=Sql("%s", ([thing.pk for thing in things],)),
+            playbooks=Sql("%s", (list(playbooks),)),
+        )
+        rows = fetch(query.text, query.params)
         return {(row[1], playbooks[row[2]]): _run(row, here) for row in rows}
 
 
+class UserPlaybookColumns(PlaybookColumns):
+    owner = _USERS
+
+
 def _run(row: tuple[Any, ...], here: str) -> Run:
-    id, _account, _playbook, state, progress, applied_on, states = row
+    id, _owner, _playbook, state, progress, applied_on, states = row
     return Run(f"{here}history={id}", track_state(state), progress, applied_on, marks(states or ()))
 
 
-def _column(playbook: Playbook, *, usual: bool) -> Column:
+def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
     key, which = f"playbook:{playbook.pk}", compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook.pk))
     return Column(
         key,
@@ -95,21 +126,21 @@ def _column(playbook: Playbook, *, usual: bool) -> Column:
         icon="workflow",
         group="Playbooks",
         classes="keep run",
-        sorts=_sorts(key, playbook),
-        facet=Facet(key, playbook.name, "workflow", tuple(_choices(which, "")), listed=False),
+        sorts=_sorts(owner, key, playbook),
+        facet=Facet(key, playbook.name, "workflow", tuple(_choices(owner, which, "")), listed=False),
         usual=usual,
         without="Not applied",
     )
 
 
-def _sorts(key: str, playbook: Playbook) -> tuple[Sort, ...]:
+def _sorts(owner: Owner, key: str, playbook: Playbook) -> tuple[Sort, ...]:
     """Read from the enrollments' own indexes; whether one leads is asked only of those the page comes upon."""
     pk = Sql.value(playbook.pk)
-    choices = {one.key: one.predicate for one in _choices(compose(" AND e.playbook_id = {pk}", pk=pk), "")}
-    leads = compose(_LEADS, tenant=Sql.value(playbook.tenant_id), playbook=pk)
+    choices = {one.key: one.predicate for one in _choices(owner, compose(" AND e.playbook_id = {pk}", pk=pk), "")}
+    leads = compose(_LEADS, tenant=Sql.value(playbook.tenant_id), playbook=pk, own=Sql(owner.own))
     # Where one is under way it leads, so the filter can be asked of the row itself, and an index knows.
     alike = {choices["active"].wrapped(): Sql(f"p.state IN {ACTIVE}")}
-    walk = Walk(_JOINED, absent=choices["never"], condition=leads, id=Sql("p.account_id"), alike=alike)
+    walk = Walk(owner.joined, absent=choices["never"], condition=leads, id=Sql(f"p.{owner.own}"), alike=alike)
     progress, applied = Sql("p.progress"), Sql("p.activated_on")
     return (
         Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", walk=walk),
@@ -117,7 +148,7 @@ def _sorts(key: str, playbook: Playbook) -> tuple[Sort, ...]:
     )
 
 
-def _choices(which: Sql, verb: str) -> Iterator[Choice]:
+def _choices(owner: Owner, which: Sql, verb: str) -> Iterator[Choice]:
     """`which` narrows to one playbook; with a verb the words stand in a chip: “is active”."""
     states = (
         ("active", "active", f" AND e.state IN {ACTIVE}"),
@@ -126,13 +157,15 @@ def _choices(which: Sql, verb: str) -> Iterator[Choice]:
         ("applied", "applied at some time", ""),
     )
     for key, words, condition in states:
-        yield Choice(key, _worded(verb, words), _some(compose("{which}{state}", which=which, state=Sql(condition))))
-    yield Choice("never", _worded(verb, "not applied"), compose("NOT {some}", some=_some(which)))
+        yield Choice(
+            key, _worded(verb, words), _some(owner, compose("{which}{state}", which=which, state=Sql(condition)))
+        )
+    yield Choice("never", _worded(verb, "not applied"), compose("NOT {some}", some=_some(owner, which)))
 
 
 def _worded(verb: str, words: str) -> str:
     return f"{verb} {words}" if verb else words[:1].upper() + words[1:]
 
 
-def _some(which: Sql) -> Sql:
-    return compose(_SOME, tenant=Sql.value(current_tenant_id()), which=which)
+def _some(owner: Owner, which: Sql) -> Sql:
+    return compose(_SOME, tenant=Sql.value(current_tenant_id()), own=Sql(owner.own), id=Sql(owner.id), which=which)

@@ -29,6 +29,8 @@ _PROGRESS = "(array_agg(e.progress ORDER BY e.activated_at DESC, e.id DESC))[1]:
 class PlaybookFields:
     """`playbook:<key>`, `playbook_applied:<key>`, `playbook_progress:<key>`; users have those of user playbooks."""
 
+    has_columns = True  # playbooks/columns.py
+
     def fields(self, subject: Subject) -> Iterable[Field]:
         for playbook in self._playbooks.values():
             if playbook.status != Playbook.Status.ARCHIVED:

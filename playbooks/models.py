@@ -250,6 +250,12 @@ class Enrollment(TenantModel):
         indexes = [
             # Read by the account page, and by the evaluation's "already enrolled" mask.
             models.Index(fields=["tenant", "account", "playbook", "state"], name="playbooks_enr_of_account"),
+            # Read by the users table, and by the page of a user.
+            models.Index(
+                fields=["tenant", "end_user", "playbook", "state"],
+                condition=Q(end_user__isnull=False),
+                name="playbooks_enr_of_user",
+            ),
             # Read by the accounts table: its sorts by a playbook's column.
             models.Index(
                 fields=["tenant", "playbook", "progress", "account"],

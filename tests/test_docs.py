@@ -147,11 +147,13 @@ def test_every_source_is_documented_with_its_protocol() -> None:
     assert {name for name, _protocol in rows} == {
         "RULE_FIELD_SOURCES",
         "TABLE_COLUMN_SOURCES",
+        "USER_COLUMN_SOURCES",
         "ACCOUNT_PANELS",
         "ACTOR_SOURCES",
         "DRAWERS",
         "CTA_DRAWER_PARTS",
         "BULK_VERBS",
+        "USER_BULK_VERBS",
         "JOB_KINDS",
         "SUBJECTS",
     }

@@ -4,7 +4,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import django_filters as filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from accounts.fields import workspace_fields
@@ -14,6 +14,7 @@ from accounts.models import (
     Conversation,
     EndUser,
     Indicator,
+    SegmentMembership,
     TimelineEntry,
     TraitDefinition,
     TraitProblem,
@@ -82,6 +83,14 @@ class UserFilters(filters.FilterSet):
     email = filters.CharFilter(lookup_expr="iexact")
     name = filters.CharFilter(lookup_expr="icontains", label="Part of the name.")
     account = NumberInFilter(method="at_accounts", label="Ids of accounts.")
+    role = TextInFilter(method="in_roles", label="One or several roles at an account, separated by commas.")
+    key_contact = filters.BooleanFilter(method="key_contacts", label="Whether they are one of any account.")
+    segment = NumberInFilter(method="in_segments", label="Ids of segments of users.")
+    unsubscribed = filters.BooleanFilter(field_name="unsubscribed_at", lookup_expr="isnull", exclude=True)
+    last_seen_from = filters.IsoDateTimeFilter(field_name="last_seen_at", lookup_expr="gte")
+    last_seen_to = filters.IsoDateTimeFilter(field_name="last_seen_at", lookup_expr="lte")
+    created_from = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_to = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
     updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
     rule = filters.CharFilter(
         method="matching",
@@ -102,6 +111,18 @@ class UserFilters(filters.FilterSet):
         """A sub-select, so that a user of two of them appears once."""
         ties = AccountUser.objects.filter(account_id__in=value)
         return queryset.filter(pk__in=ties.values("end_user_id"))
+
+    def in_roles(self, queryset: QuerySet[Any], name: str, value: list[str]) -> QuerySet[Any]:
+        ties = AccountUser.objects.filter(role__in=value)
+        return queryset.filter(pk__in=ties.values("end_user_id"))
+
+    def key_contacts(self, queryset: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        found = Q(pk__in=AccountUser.objects.filter(is_key_contact=True).values("end_user_id"))
+        return queryset.filter(found if value else ~found)
+
+    def in_segments(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
+        stays = SegmentMembership.objects.filter(segment_id__in=value, left_at=None, end_user__isnull=False)
+        return queryset.filter(pk__in=stays.values("end_user_id"))
 
 
 class TraitFilters(filters.FilterSet):

@@ -28,6 +28,8 @@ from accounts.models import (
     TraitDefinition,
     TraitProblem,
 )
+from accounts.table.listing import Listing
+from accounts.table.lists import ACCOUNTS, USERS
 from accounts.trait_settings import CannotChange
 from accounts.traits import choice_values
 from cs_platform.rest.jobs import JobSerializer
@@ -35,6 +37,30 @@ from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
+
+
+class TableViewSet(UpsertViewSet):
+    """What has a table: it is exported and edited as the table shows it."""
+
+    listing: ClassVar[Listing]
+
+    @documented("Export the list as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
+    @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
+    def export(self, request: Request) -> Response:
+        """Starts a job: when it is done, its file is under `/jobs/{id}/file/`."""
+        job = started_export(
+            self.listing, self.valid(ExportSerializer), tenant=self.tenant, by=self.caller, now=self.now
+        )
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
+
+    @documented("Edit many at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True)
+    @action(detail=False, methods=["post"], url_path="bulk-edit", needs_idempotency_key=True, throttle_cost=BULK_COST)
+    def bulk_edit(self, request: Request) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over."""
+        job = started_bulk_edit(
+            self.listing, self.valid(BulkEditSerializer), tenant=self.tenant, by=self.caller, now=self.now
+        )
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
 
 @extend_schema_view(
@@ -59,10 +85,11 @@ from cs_platform.tenancy.roles import Ability
         needs_key=True,
     ),
 )
-class AccountViewSet(Listed, Retrieved, UpsertViewSet):
+class AccountViewSet(Listed, Retrieved, TableViewSet):
     """Customers of the workspace."""
 
     model = Account
+    listing = ACCOUNTS
     kind = upserts.ACCOUNTS
     scope = TraitDefinition.Scope.ACCOUNT
     facts_serializer = serializers.AccountFactsSerializer
@@ -87,22 +114,6 @@ class AccountViewSet(Listed, Retrieved, UpsertViewSet):
 
     def edit_facts(self, subject: Account, checked: dict[str, Any]) -> None:
         facts.edit_facts(subject, checked, by=self.caller, now=self.now)
-
-    @documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
-    @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
-    def export(self, request: Request) -> Response:
-        """Starts a job: when it is done, its file is under `/jobs/{id}/file/`."""
-        job = started_export(self.valid(ExportSerializer), tenant=self.tenant, by=self.caller, now=self.now)
-        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
-
-    @documented(
-        "Edit many accounts at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
-    )
-    @action(detail=False, methods=["post"], url_path="bulk-edit", needs_idempotency_key=True, throttle_cost=BULK_COST)
-    def bulk_edit(self, request: Request) -> Response:
-        """Starts a job: ask for it under `/jobs/` until it is over."""
-        job = started_bulk_edit(self.valid(BulkEditSerializer), tenant=self.tenant, by=self.caller, now=self.now)
-        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
     @documented(
         "Create or update an account by its external id",
@@ -130,10 +141,11 @@ class AccountViewSet(Listed, Retrieved, UpsertViewSet):
         needs_key=True,
     ),
 )
-class UserViewSet(Listed, Retrieved, UpsertViewSet):
+class UserViewSet(Listed, Retrieved, TableViewSet):
     """People at the accounts."""
 
     model = EndUser
+    listing = USERS
     kind = upserts.USERS
     scope = TraitDefinition.Scope.USER
     facts_serializer = serializers.UserFactsSerializer

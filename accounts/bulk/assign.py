@@ -6,11 +6,11 @@ from typing import Any
 from django import forms
 
 from accounts.bulk.set_trait import active_members
-from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, account_id_of, subject_of
+from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, id_of, subject_of
 from accounts.bulk.writing import (
     CHANGED_SINCE,
-    GONE,
     Told,
+    gone,
     lock_present,
     member_names,
     refuse_absent,
@@ -64,7 +64,7 @@ class Assign(BulkVerb):
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         role = task.config["role"]
-        wanted = {account_id_of(item): item for item in items}
+        wanted = {id_of(item): item for item in items}
         present = lock_present(list(wanted))
         writers = last_writers(present, fields_of(role))
         ours = [id for id in present if writers.get(id) == undone]
@@ -73,7 +73,7 @@ class Assign(BulkVerb):
         changed = _write(task, role, before)
         _tell(task, role, {id: (was, before[id]) for id, was in changed.items()})
         kept = {id for id in wanted if id not in ours and not _was_undone(writers.get(id), task)}
-        return {wanted[id].subject: CHANGED_SINCE if id in present else GONE for id in kept}
+        return {wanted[id].subject: CHANGED_SINCE if id in present else gone() for id in kept}
 
 
 def _was_undone(writer: str | None, task: Task) -> bool:

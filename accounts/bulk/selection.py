@@ -1,20 +1,21 @@
-"""Which accounts a bulk edit is about: those ticked, or all that a list holds."""
+"""Which accounts, or users, a bulk edit is about: those ticked, or all that a list holds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from accounts.models import Account
 from accounts.rules.sql import Sql, compose
 from accounts.table.asked import asked_table
+from accounts.table.listing import Listing
+from accounts.table.lists import ACCOUNTS
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership, Tenant
 
 NAMES_SHOWN = 5
-_FROM = "FROM accounts_account a WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{where}"
+_FROM = "FROM {table} WHERE {present}{where}"
 _COUNT = f"SELECT count(*) {_FROM}"
-_NEXT = f"SELECT a.id {_FROM} AND a.id > {{after}} ORDER BY a.id LIMIT {{limit}}"
+_NEXT = f"SELECT {{id}} {_FROM} AND {{id}} > {{after}} ORDER BY {{id}} LIMIT {{limit}}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class Selection:
 
     ids: tuple[int, ...] = ()
     query: str | None = None
+    listing: Listing = ACCOUNTS
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> "Selection":
-        return cls(tuple(params.get("ids", ())), params.get("query"))
+    def of(cls, params: Mapping[str, Any], listing: Listing) -> "Selection":
+        return cls(tuple(params.get("ids", ())), params.get("query"), listing)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -35,13 +37,15 @@ class Selection:
     def among(self, *, tenant: Tenant, member: Membership | None, now: datetime) -> "Chosen":
         """Raises CannotAsk. `now` is the moment of choosing, so that “today” stays the same through a long job."""
         if self.query is None:
-            return Chosen(tenant.pk, (compose("a.id = ANY({ids})", ids=Sql("%s", (list(self.ids),))),))
-        _catalogue, state = asked_table(self.query, tenant=tenant, member=member, now=now)
-        return Chosen(tenant.pk, tuple(state.conditions))
+            ticked = compose("{id} = ANY({ids})", id=self.listing.id, ids=Sql("%s", (list(self.ids),)))
+            return Chosen(self.listing, tenant.pk, (ticked,))
+        _catalogue, state = asked_table(self.listing, self.query, tenant=tenant, member=member, now=now)
+        return Chosen(self.listing, tenant.pk, tuple(state.conditions))
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
+    listing: Listing
     tenant_id: int
     conditions: Sequence[Sql]
 
@@ -54,9 +58,10 @@ class Chosen:
 
     def names(self) -> list[str]:
         ids = self.next_ids(after=0, limit=NAMES_SHOWN)
-        return list(Account.objects.filter(pk__in=ids).order_by("pk").values_list("name", flat=True))
+        return [str(thing) for thing in self.listing.model.objects.filter(pk__in=ids).order_by("pk")]
 
     def _select(self, template: str, **parts: Sql) -> list[tuple[Any, ...]]:
         where = Sql.join("", [compose(" AND {one}", one=one) for one in self.conditions])
-        sql = compose(template, tenant=Sql.value(self.tenant_id), where=where, **parts)
+        own = {"table": self.listing.table, "id": self.listing.id, "present": self.listing.present(self.tenant_id)}
+        sql = compose(template, where=where, **own, **parts)
         return fetch(sql.text, sql.params)

@@ -1,4 +1,4 @@
-"""Set or clear a custom trait of many accounts.
+"""Set or clear a custom trait of many accounts, or users.
 
 The job is the value's writer, so only what is still its own goes back.
 """
@@ -11,11 +11,12 @@ from typing import Any
 
 from django import forms
 
-from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, account_id_of, subject_of
-from accounts.bulk.writing import CHANGED_SINCE, GONE, Told, lock_present, member_names, refuse_absent, write_down
+from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, id_of, subject_of
+from accounts.bulk.writing import CHANGED_SINCE, Told, gone, lock_present, member_names, refuse_absent, write_down
 from accounts.changes import TRAIT
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
+from accounts.table.lists import USERS
 from accounts.traits import (
     IMPORT,
     TABLES,
@@ -38,8 +39,8 @@ NOT_SET = ("", "Not set")
 MOST_MEMBERS = 1_000
 
 
-def custom_traits() -> list[TraitDefinition]:
-    custom = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, archived_at=None)
+def custom_traits(scope: str) -> list[TraitDefinition]:
+    custom = TraitDefinition.objects.filter(scope=scope, archived_at=None)
     return list(custom.filter(source=TraitDefinition.Source.CUSTOM).order_by("label", "pk"))
 
 
@@ -58,10 +59,11 @@ class AnyValue(forms.Field):
 class SetTraitForm(VerbForm):
     trait = forms.ChoiceField(label="Trait", error_messages={"invalid_choice": "Choose one of the custom traits."})
     value = AnyValue(required=False, help_text="Leave it empty to clear the trait.")
+    scope: str = TraitDefinition.Scope.ACCOUNT
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.definitions = {one.key: one for one in custom_traits()}
+        self.definitions = {one.key: one for one in custom_traits(self.scope)}
         self.fields["trait"].choices = [(key, one.label) for key, one in self.definitions.items()]  # type: ignore[attr-defined]
         chosen = self.definitions.get(str(self["trait"].value())) or next(iter(self.definitions.values()), None)
         if chosen:
@@ -127,37 +129,58 @@ class SetTrait(BulkVerb):
     form = SetTraitForm
 
     def describe(self, config: Config) -> str:
-        definition = _definition(config)
+        definition = self._definition(config)
         label = definition.label if definition else config["trait"]
         if config["value"] is None:
             return f"Clear {label}"
         return f"Set {label} to {_words(definition, config['value'])}"
 
-    def apply(self, task: Task, account_ids: Sequence[int]) -> Done:
-        definition = _definition(task.config)
+    def apply(self, task: Task, ids: Sequence[int]) -> Done:
+        definition = self._definition(task.config)
         if definition is None:
-            return Done(refused=dict.fromkeys(account_ids, "The trait does not exist any more. Create it again."))
-        present = lock_present(account_ids)
+            return Done(refused=dict.fromkeys(ids, "The trait does not exist any more. Create it again."))
+        present = lock_present(ids, self.listing)
         value = task.config["value"]
         before = write_values(definition, {id: Held(value, task.actor, value) for id in present}, now=task.now)
-        _tell(task, definition, {id: (held.value, value) for id, held in before.items()})
-        items = [Item(subject_of(id), held.kept, {"value": value}) for id, held in before.items()]
-        return Done(items, refuse_absent(account_ids, before))
+        self._tell(task, definition, {id: (held.value, value) for id, held in before.items()})
+        items = [Item(subject_of(id, self.listing), held.kept, {"value": value}) for id, held in before.items()]
+        return Done(items, refuse_absent(ids, before, self.listing))
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
-        definition = _definition(task.config)
+        definition = self._definition(task.config)
         if definition is None:
             return {item.subject: "The trait does not exist any more." for item in items}
-        wanted = {account_id_of(item): item for item in items}
-        current = _current(definition.key, lock_present(list(wanted)))
+        wanted = {id_of(item): item for item in items}
+        current = _current(definition, lock_present(list(wanted), self.listing))
         ours = {id: Held.before(wanted[id]) for id, held in current.items() if held.writer == undone}
         was = write_values(definition, ours, now=task.now)
-        _tell(task, definition, {id: (held.value, ours[id].value) for id, held in was.items()})
+        self._tell(task, definition, {id: (held.value, ours[id].value) for id, held in was.items()})
         return {
-            item.subject: CHANGED_SINCE if id in current else GONE
+            item.subject: CHANGED_SINCE if id in current else gone(self.listing)
             for id, item in wanted.items()
             if id not in ours and not _is_back(current.get(id), item)
         }
+
+    def _definition(self, config: Config) -> TraitDefinition | None:
+        scope = self.listing.subject.value
+        return TraitDefinition.objects.filter(scope=scope, key=config["trait"], archived_at=None).first()
+
+    def _tell(self, task: Task, definition: TraitDefinition, changes: Mapping[int, tuple[Any, Any]]) -> None:
+        names = member_names(value for pair in changes.values() for value in pair) if _is_person(definition) else {}
+        told = [
+            Told(id, TRAIT + definition.key, before, after, _sentence(definition, before, after, names))
+            for id, (before, after) in changes.items()
+        ]
+        write_down(task, told, kind="trait.changed", subject=TRAIT + definition.key, listing=self.listing)
+
+
+class UserTraitForm(SetTraitForm):
+    scope = TraitDefinition.Scope.USER
+
+
+class SetUserTrait(SetTrait):
+    form = UserTraitForm
+    listing = USERS
 
 
 def _is_back(held: Held | None, item: JobItem) -> bool:
@@ -165,24 +188,10 @@ def _is_back(held: Held | None, item: JobItem) -> bool:
     return held is not None and (held.value, held.writer) == (item.before["before"], item.before["before_writer"])
 
 
-def _definition(config: Config) -> TraitDefinition | None:
-    scope = TraitDefinition.Scope.ACCOUNT
-    return TraitDefinition.objects.filter(scope=scope, key=config["trait"], archived_at=None).first()
-
-
 def _words(definition: TraitDefinition | None, value: Any) -> str:
     if definition and definition.type == TraitType.PERSON:
         return member_names([value]).get(value, "somebody")
     return shown(value, definition.type if definition else "")
-
-
-def _tell(task: Task, definition: TraitDefinition, changes: Mapping[int, tuple[Any, Any]]) -> None:
-    names = member_names(value for pair in changes.values() for value in pair) if _is_person(definition) else {}
-    told = [
-        Told(id, TRAIT + definition.key, before, after, _sentence(definition, before, after, names))
-        for id, (before, after) in changes.items()
-    ]
-    write_down(task, told, kind="trait.changed", subject=TRAIT + definition.key)
 
 
 def _is_person(definition: TraitDefinition) -> bool:
@@ -195,11 +204,11 @@ def _sentence(definition: TraitDefinition, before: Any, after: Any, names: Mappi
     return change_in_words(definition, Change(before, after))
 
 
-def _current(key: str, account_ids: Sequence[int]) -> dict[int, Held]:
+def _current(definition: TraitDefinition, ids: Sequence[int]) -> dict[int, Held]:
     rows = fetch(
-        "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text, NULL FROM accounts_account"
-        " WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)",
-        {"tenant": current_tenant_id(), "key": key, "ids": list(account_ids)},
+        "SELECT id, (traits -> %(key)s::text)::text, trait_writers ->> %(key)s::text, NULL"
+        f" FROM {TABLES[TraitDefinition.Scope(definition.scope)]} WHERE tenant_id = %(tenant)s AND id = ANY(%(ids)s)",
+        {"tenant": current_tenant_id(), "key": definition.key, "ids": list(ids)},
     )
     return {id: Held.read(*found) for id, *found in rows}
 

@@ -5,50 +5,66 @@ from dataclasses import dataclass
 
 from accounts.bulk.verbs import Task
 from accounts.changes import Changed, remember_changes
-from accounts.models import Account, TimelineEntry
+from accounts.models import AccountUser, TimelineEntry
+from accounts.table.listing import Listing
+from accounts.table.lists import ACCOUNTS
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
 CHANGED_SINCE = "Somebody or something has changed it since: it stays."
-GONE = "The account is archived."
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One change of one account, and how the timeline says it."""
+    """One change of one account or user, and how the timeline says it."""
 
-    account_id: int
+    id: int
     field: str
     before: object
     after: object
     text: str
 
 
-def write_down(task: Task, told: Iterable[Told], *, kind: str, subject: str) -> None:
+def write_down(task: Task, told: Iterable[Told], *, kind: str, subject: str, listing: Listing = ACCOUNTS) -> None:
     lines = [one for one in told if one.before != one.after]
-    changes = [Changed(one.field, one.before, one.after, task.actor, account_id=one.account_id) for one in lines]
+    own = "account_id" if listing is ACCOUNTS else "end_user_id"
+    changes = [Changed(one.field, one.before, one.after, task.actor, **{own: one.id}) for one in lines]
     remember_changes(changes, now=task.now)
+    entry = {"at": task.now, "kind": kind, "actor": task.actor, "subject": subject[:60]}
+    places = _places([one.id for one in lines], listing)
     TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            account_id=one.account_id, at=task.now, kind=kind, actor=task.actor, text=one.text, subject=subject[:60]
-        )
-        for one in lines
+        TimelineEntry(text=one.text, **place, **entry) for one in lines for place in places.get(one.id, ())
     )
 
 
-def lock_present(account_ids: Sequence[int]) -> list[int]:
+def _places(ids: Sequence[int], listing: Listing) -> Mapping[int, Sequence[Mapping[str, int]]]:
+    """The timelines something of an account or user stands in: a user's is told at every account of theirs."""
+    if listing is ACCOUNTS:
+        return {id: [{"account_id": id}] for id in ids}
+    places: dict[int, list[Mapping[str, int]]] = {}
+    ties = AccountUser.objects.filter(end_user_id__in=ids).order_by("pk")
+    for user_id, account_id in ties.values_list("end_user_id", "account_id"):
+        places.setdefault(user_id, []).append({"account_id": account_id, "end_user_id": user_id})
+    return places
+
+
+def lock_present(ids: Sequence[int], listing: Listing = ACCOUNTS) -> list[int]:
     """In the order of ids, like every batch of the engine."""
     rows = fetch(
-        "SELECT id FROM accounts_account WHERE tenant_id = %s AND id = ANY(%s) AND archived_at IS NULL"
+        f"SELECT id FROM {listing.model._meta.db_table} WHERE tenant_id = %s AND id = ANY(%s) AND archived_at IS NULL"
         " ORDER BY id FOR NO KEY UPDATE",
-        [current_tenant_id(), list(account_ids)],
+        [current_tenant_id(), list(ids)],
     )
     return [id for (id,) in rows]
 
 
-def refuse_absent(wanted: Iterable[int], present: Collection[int]) -> dict[int, str]:
-    return {id: GONE for id in wanted if id not in present}
+def refuse_absent(wanted: Iterable[int], present: Collection[int], listing: Listing = ACCOUNTS) -> dict[int, str]:
+    return {id: gone(listing) for id in wanted if id not in present}
+
+
+def gone(listing: Listing = ACCOUNTS) -> str:
+    return f"The {listing.noun} is archived."
 
 
 def member_names(ids: Iterable[object]) -> Mapping[int, str]:
@@ -57,5 +73,5 @@ def member_names(ids: Iterable[object]) -> Mapping[int, str]:
     return dict(members.values_list("pk", "name"))
 
 
-def account_names(ids: Iterable[int]) -> Mapping[int, str]:
-    return dict(Account.objects.filter(pk__in=list(ids)).values_list("pk", "name"))
+def names_of(listing: Listing, ids: Iterable[int]) -> Mapping[int, str]:
+    return {thing.pk: str(thing) for thing in listing.model.objects.filter(pk__in=list(ids))}

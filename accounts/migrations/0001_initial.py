@@ -188,6 +188,8 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('words', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(models.Func('name', models.Value('^\\s*(.*)$'), function='SUBSTRING')), output_field=models.TextField(null=True))),
+                ('words_from_2', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(models.Func('name', models.Value('^\\s*\\S+\\s+(.*)$'), function='SUBSTRING')), output_field=models.TextField(null=True))),
                 ('t01', models.TextField(null=True)),
                 ('t02', models.TextField(null=True)),
                 ('t03', models.TextField(null=True)),
@@ -958,7 +960,27 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enduser',
-            index=models.Index(fields=['tenant', 'email'], name='accounts_enduser_by_email'),
+            index=models.Index(fields=['tenant', 'name', 'id'], name='accounts_enduser_by_name'),
+        ),
+        migrations.AddIndex(
+            model_name='enduser',
+            index=models.Index(fields=['tenant', 'email', 'id'], name='accounts_enduser_by_email'),
+        ),
+        migrations.AddIndex(
+            model_name='enduser',
+            index=models.Index(fields=['tenant', 'last_seen_at', 'id'], name='accounts_enduser_by_last_seen'),
+        ),
+        migrations.AddIndex(
+            model_name='enduser',
+            index=models.Index(fields=['tenant', 'created_at', 'id'], name='accounts_enduser_by_created'),
+        ),
+        migrations.AddIndex(
+            model_name='enduser',
+            index=models.Index(fields=['tenant', 'words'], name='accounts_enduser_words', opclasses=['int8_ops', 'text_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='enduser',
+            index=models.Index(fields=['tenant', 'words_from_2'], name='accounts_enduser_words_from_2', opclasses=['int8_ops', 'text_pattern_ops']),
         ),
         migrations.AddConstraint(
             model_name='enduser',
@@ -1007,6 +1029,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='accountuser',
             index=models.Index(fields=['tenant', 'end_user', 'account'], name='accounts_accountuser_user'),
+        ),
+        migrations.AddIndex(
+            model_name='accountuser',
+            index=models.Index(condition=models.Q(('role__isnull', False)), fields=['tenant', 'role'], name='accounts_accountuser_role'),
         ),
         migrations.AddConstraint(
             model_name='accountuser',

@@ -159,6 +159,8 @@ class EndUser(TenantModel):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
+    words = _words_from(1)
+    words_from_2 = _words_from(2)
     vars().update(slot_fields())
     traits = models.JSONField(default=dict)
     trait_writers = models.JSONField(default=dict)
@@ -169,8 +171,22 @@ class EndUser(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "external_id"], name="accounts_enduser_external_id"),
         ]
-        # Read by search and by replies that come back.
-        indexes = [models.Index(fields=["tenant", "email"], name="accounts_enduser_by_email")]
+        indexes = [
+            # Read by the users table: its sorts, each ending in id; by email also search, and replies that come back.
+            models.Index(fields=["tenant", "name", "id"], name="accounts_enduser_by_name"),
+            models.Index(fields=["tenant", "email", "id"], name="accounts_enduser_by_email"),
+            models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_enduser_by_last_seen"),
+            models.Index(fields=["tenant", "created_at", "id"], name="accounts_enduser_by_created"),
+            # Read by search: the beginning of the first two words of a name.
+            *(
+                models.Index(
+                    fields=["tenant", words],
+                    opclasses=["int8_ops", "text_pattern_ops"],
+                    name=f"accounts_enduser_{words}",
+                )
+                for words in ("words", "words_from_2")
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email or self.external_id
@@ -193,8 +209,14 @@ class AccountUser(TenantModel):
         constraints = [
             models.UniqueConstraint(fields=["tenant", "account", "end_user"], name="accounts_accountuser_once"),
         ]
-        # Read from a user to their accounts.
-        indexes = [models.Index(fields=["tenant", "end_user", "account"], name="accounts_accountuser_user")]
+        indexes = [
+            # Read from a user to their accounts.
+            models.Index(fields=["tenant", "end_user", "account"], name="accounts_accountuser_user"),
+            # Read by the users table's filter by role, which offers those there are.
+            models.Index(
+                fields=["tenant", "role"], condition=models.Q(role__isnull=False), name="accounts_accountuser_role"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.end_user_id} at {self.account_id}"

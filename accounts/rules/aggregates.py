@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from accounts.rules.fields import Subject
@@ -27,7 +28,7 @@ class Aggregate:
 
     def hits(self, leaf: Leaf, *, tenant_id: int, clock: Clock) -> Sql:
         holds = condition(leaf.operator, Sql("s.value"), leaf.values, type=leaf.field.type, clock=clock)
-        rows = self._rows(tenant_id, clock)
+        rows = self.rows_of(tenant_id, clock.today)
         if self.missing is not None:
             rows = self._of_everyone(rows, tenant_id)
         return compose("SELECT s.id FROM ({rows}) s (id, value) WHERE {holds}", rows=rows, holds=holds)
@@ -35,7 +36,7 @@ class Aggregate:
     def current(self, leaf: Leaf, subject_id: Sql, *, tenant_id: int, clock: Clock) -> Sql | None:
         return compose(
             "coalesce((SELECT s.value FROM ({rows}) s (id, value) WHERE s.id = {subject}), {missing})",
-            rows=self._rows(tenant_id, clock),
+            rows=self.rows_of(tenant_id, clock.today),
             subject=subject_id,
             missing=Sql.value(self.missing),
         )
@@ -50,6 +51,7 @@ class Aggregate:
             tenant=Sql(str(int(tenant_id))),
         )
 
-    def _rows(self, tenant_id: int, clock: Clock) -> Sql:
+    def rows_of(self, tenant_id: int, today: date) -> Sql:
+        """SELECT id, value."""
         bound = {name: Sql.value(value) for name, value in self.values}
-        return compose(self.rows, tenant=Sql(str(int(tenant_id))), today=Sql.value(clock.today), **bound)
+        return compose(self.rows, tenant=Sql(str(int(tenant_id))), today=Sql.value(today), **bound)

@@ -1,7 +1,7 @@
-"""The table as a job reads it: from a query string, long after the request, and strictly.
+"""A table as a job reads it: from a query string, long after the request, and strictly.
 
 On a page a filter that means nothing any more filters nothing, and the reader sees it. A job would then do its work on
-accounts nobody meant, so here it is refused.
+things nobody meant, so here it is refused.
 """
 
 from dataclasses import replace
@@ -16,6 +16,7 @@ from accounts.rule_field import people_of
 from accounts.rules.sql import Clock
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import ANY
+from accounts.table.listing import Listing
 from accounts.table.rule_filter import PARAMETER, RuleFilter
 from accounts.table.state import TableState
 from cs_platform.tenancy.models import Membership, Tenant
@@ -26,7 +27,7 @@ class CannotAsk(ValueError):
 
 
 def asked_table(
-    query: str, *, tenant: Tenant, member: Membership | None, now: datetime
+    listing: Listing, query: str, *, tenant: Tenant, member: Membership | None, now: datetime
 ) -> tuple[Catalogue, TableState]:
     """`member` is who “me” stands for; nobody's accounts are an API key's."""
     if "\0" in unquote(query):
@@ -34,7 +35,7 @@ def asked_table(
     params = QueryDict(query)
     me = member or Membership(tenant=tenant)
     zone = ZoneInfo(tenant.timezone)
-    catalogue = Catalogue.of(me, today=now.astimezone(zone).date())
+    catalogue = Catalogue.of(listing, me, today=now.astimezone(zone).date())
     catalogue = _with_rule(params, catalogue, tenant=tenant, clock=Clock.at(now, zone))
     state = TableState.of(params, catalogue)
     _refuse_unknown(params, state)
@@ -44,7 +45,8 @@ def asked_table(
 def _with_rule(params: QueryDict, catalogue: Catalogue, *, tenant: Tenant, clock: Clock) -> Catalogue:
     if not params.get(PARAMETER):
         return catalogue
-    rule = RuleFilter.read(params, fields=workspace_fields(), people=people_of(tenant.pk))
+    subject = catalogue.listing.subject
+    rule = RuleFilter.read(params, fields=workspace_fields(), people=people_of(tenant.pk), subject=subject)
     if rule.problems:
         raise CannotAsk(f"The rule of this list does not hold any more: {' '.join(rule.problems)}")
     return rule.among(catalogue, tenant_id=tenant.pk, clock=clock)
@@ -53,7 +55,7 @@ def _with_rule(params: QueryDict, catalogue: Catalogue, *, tenant: Tenant, clock
 def _refuse_unknown(params: QueryDict, state: TableState) -> None:
     for key, values in params.lists():
         facet = state.facets.get(key)
-        known = {choice.key for choice in facet.choices} | {ANY} if facet else set()
+        known = {choice.key for value in values for choice in facet.chosen([value])} | {ANY} if facet else set()
         is_gone = ":" in key and facet is None  # the filter of a playbook or trait that is not there any more
         if is_gone or (facet and not known.issuperset(values)):
             label = facet.label if facet else key

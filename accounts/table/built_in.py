@@ -109,6 +109,24 @@ DETAILS = (
 )
 RARELY_SHOWN = (
     Column(
+        "external_id",
+        "External id",
+        "accounts/cells/text.html",
+        sorts=(Sort("external_id", Sql("a.external_id"), str, FIRST, LAST, nullable=False),),
+        loads=("external_id",),
+        usual=False,
+    ),
+    Column(
+        "known_cause_until",
+        "Known cause until",
+        "accounts/cells/trial_end.html",
+        sorts=(Sort("known_cause_until", Sql("a.known_cause_until"), date, EARLIEST, LATEST),),
+        loads=("known_cause_until",),
+        usual=False,
+        without="No known cause",
+        shared=True,
+    ),
+    Column(
         "trial_end_on",
         "Trial end",
         "accounts/cells/trial_end.html",
@@ -154,6 +172,8 @@ _VALUES: dict[str, Callable[[Account], Any]] = {
     "last_seen_at": lambda account: account.last_seen_at,
     "plan": lambda account: account.plan,
     "user_count": lambda account: account.user_count,
+    "external_id": lambda account: account.external_id,
+    "known_cause_until": lambda account: account.known_cause_until,
     "trial_end_on": lambda account: account.trial_end_on,
     "created_at": lambda account: account.created_at,
 }
@@ -224,3 +244,18 @@ def _is(column: str, value: object) -> Sql:
 
 def _between(column: str, first: date, last: date) -> Sql:
     return compose(f"{column} BETWEEN {{first}} AND {{last}}", first=Sql.value(first), last=Sql.value(last))
+
+
+_BY_WORDS = " OR ".join(f"a.{words} ^@ lower({{search}})" for words in ("words", "words_from_2", "words_from_3"))
+
+
+def found(search: str, is_large: bool) -> Sql:
+    """By a part of the name (in a large workspace, the beginning of a word of it), or the whole id it has elsewhere."""
+    by_name = _BY_WORDS if is_large else "a.name ILIKE {pattern}"
+    return compose(
+        f"({by_name} OR a.external_id = {{search}})", pattern=Sql.value(pattern_of(search)), search=Sql.value(search)
+    )
+
+
+def pattern_of(search: str) -> str:
+    return "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

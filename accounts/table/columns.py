@@ -1,32 +1,31 @@
-"""What the accounts table is made of. Upper layers add columns and filters through settings.TABLE_COLUMN_SOURCES.
+"""What the tables of accounts and of users are made of. Upper layers add columns and filters through
+settings.TABLE_COLUMN_SOURCES and USER_COLUMN_SOURCES.
 
-Everything here is SQL over `a` (accounts_account), the alias that compiled rules use too.
+Everything here is SQL over `a` (accounts_account) or `u` (accounts_enduser), the aliases that compiled rules use too.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from accounts.models import Account
 from accounts.rules.sql import Sql
 
 TRUE = Sql("true")
-ACCOUNT_ID = Sql("a.id")
 
 
 @dataclass(frozen=True, slots=True)
 class Walk:
     """Another table whose index has the order, so that a page is read from its rows and not sorted out of all accounts.
 
-    `tables` joins `a` to it and yields each account at most once; `id` is the account's id as that index has it.
+    `tables` joins `a` (or `u`) to it and yields each account at most once; `id` is its id as that index has it.
     With `each`, `tables` names only the other table, in few rows, and a page's worth is read of the accounts of each.
     """
 
     tables: Sql
     absent: Sql  # the accounts that it does not yield
     condition: Sql = TRUE
-    id: Sql = ACCOUNT_ID
+    id: Sql | None = None
     each: bool = False
     alike: Mapping[Sql, Sql] = field(
         default_factory=dict
@@ -60,6 +59,8 @@ class Facet:
     """A filter with a few choices. With `multiple` an account may match any of those chosen.
 
     `default` is in force when the address says nothing of the facet; any other word, such as ANY, switches it off.
+    `find` knows choices beside those that are offered. `tied`: predicates over `au`, the tie between user and account;
+    all such filters hold at the same one.
     """
 
     key: str
@@ -69,6 +70,16 @@ class Facet:
     multiple: bool = False
     default: tuple[str, ...] = ()
     listed: bool = True  # offered under "Add filter"; else only in its column's menu
+    tied: bool = False
+    find: "Callable[[str], Choice | None] | None" = None
+
+    def chosen(self, asked: Iterable[str]) -> tuple[Choice, ...]:
+        """Of these words; in the order in which they are offered."""
+        words = list(dict.fromkeys(asked))
+        known = [choice for choice in self.choices if choice.key in words]
+        others = set(words) - {choice.key for choice in known} - {ANY, ""}
+        more = [choice for word in words if self.find and word in others and (choice := self.find(word))]
+        return tuple([*known, *more] if self.multiple else [*known, *more][:1])
 
 
 ANY = "any"
@@ -78,19 +89,19 @@ ANY = "any"
 class Column:
     key: str
     label: str
-    template: str  # of the cell: it sees `account`, `value` and `column`
+    template: str  # of the cell: it sees `subject`, `value` and `column`
     icon: str = ""
     classes: str = ""
     sorts: tuple[Sort, ...] = ()
     facet: Facet | None = None
-    loads: tuple[str, ...] = ()  # fields of Account that the cell reads
+    loads: tuple[str, ...] = ()  # fields of the account or user that the cell reads
     usual: bool = True  # shown when nobody has chosen columns
     without: str = ""  # what a screen reader says where there is no `value`; the template is then not asked
     group: str = "Account"  # under which it is offered to be chosen
     shared: bool = False  # the cell shows nothing but its `value`, so accounts with the same one share it
 
 
-Cells = Mapping[tuple[int, str], Any]  # (account id, column key) → the cell's `value`
+Cells = Mapping[tuple[int, str], Any]  # (id of account or user, column key) → the cell's `value`
 
 
 class ColumnSource(Protocol):
@@ -98,7 +109,7 @@ class ColumnSource(Protocol):
 
     def facets(self) -> Sequence[Facet]: ...
 
-    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+    def cells(self, columns: Sequence[Column], things: Sequence[Any], *, now: datetime, here: str) -> Cells:
         """The values of its own columns for one page, in a fixed number of queries.
 
         `here` is the address of the page, ready for one more `name=value`: a cell may open a drawer beside it.

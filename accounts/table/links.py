@@ -109,20 +109,11 @@ def chips(state: TableState) -> list[Chip]:
     ]
 
 
-# Saved views come on top of these; a preset is nothing but filters and an order.
-PRESETS: tuple[tuple[str, Mapping[str, str]], ...] = (
-    ("All accounts", {}),
-    ("My book", {"csm": "me"}),
-    ("Renewing in 90 days", {"renews": "90", "sort": "renewal_on"}),
-    ("Trials", {"status": "trialing", "sort": "-created_at"}),
-    ("Churned", {"status": "churned"}),
-)
-
-
 def presets(state: TableState) -> list[Item]:
+    """Ready-made views, nothing but filters and an order; saved views come on top of these."""
     return [
         Item(label, "", state.address(**_only(state, params)), _in_force(state) == _filters(state, params))
-        for label, params in PRESETS
+        for label, params in state.listing.presets
     ]
 
 

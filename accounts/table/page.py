@@ -1,4 +1,4 @@
-"""One page of the table, by keyset: no OFFSET, whatever the page, the sort and the filters."""
+"""One page of a table, by keyset: no OFFSET, whatever the page, the sort and the filters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,33 +6,27 @@ from typing import Any
 
 from django.db import connection
 
-from accounts.models import Account
 from accounts.rules.sql import Sql, compose
 from accounts.table.built_in import MONTHS
-from accounts.table.columns import ACCOUNT_ID, TRUE, Column, Walk
+from accounts.table.columns import TRUE, Column, Walk
+from accounts.table.listing import Listing, Thing
 from accounts.table.state import Cursor, TableState
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1_000
 
-ACCOUNTS = Sql("accounts_account a")
 _ROWS = """
-SELECT {id}, {value} FROM {tables}
-WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions}
-ORDER BY {order} LIMIT {limit}
+SELECT {id}, {value} FROM {tables} WHERE {present}{conditions} ORDER BY {order} LIMIT {limit}
 """
 _ROWS_OF_EACH = """
 SELECT {id}, {value} FROM {tables} CROSS JOIN LATERAL (
-    SELECT a.id FROM accounts_account a
-    WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions}
-    ORDER BY {last} LIMIT {limit}
-) a
+    SELECT {own} FROM {table} WHERE {present}{conditions} ORDER BY {last} LIMIT {limit}
+) {alias}
 ORDER BY {order} LIMIT {limit}
 """
 _TOTALS = """
-SELECT count(*), sum(mrr_cents)::bigint FROM (
-    SELECT a.mrr_cents FROM accounts_account a
-    WHERE a.tenant_id = {tenant} AND a.archived_at IS NULL{conditions} LIMIT {limit}
+SELECT count(*), sum(summed)::bigint FROM (
+    SELECT {summed} AS summed FROM {table} WHERE {present}{conditions} LIMIT {limit}
 ) t
 """
 
@@ -41,19 +35,19 @@ Row = tuple[int, Any]  # (id, sort value)
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    accounts: Sequence[Account]
+    things: Sequence[Thing]
     first: int  # number of the first row in the whole list
     previous: Cursor | None  # set where there is such a page
     next: Cursor | None
 
     @property
     def last(self) -> int:
-        return self.first + len(self.accounts) - 1
+        return self.first + len(self.things) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Over all pages. `capped`: there are more than that, and the sum was not made."""
+    """Over all pages. `capped`: there are more than that, and the sum was not made. Users have none."""
 
     count: int
     arr_cents: int | None
@@ -70,7 +64,7 @@ def _page_after(state: TableState, cursor: Cursor | None, *, tenant_id: int) -> 
     rows = rows_after(state, cursor, limit=PAGE_SIZE + 1, tenant_id=tenant_id)
     shown, start = rows[:PAGE_SIZE], cursor.position if cursor else 0
     return Page(
-        accounts=accounts_of(shown, state.columns),
+        things=things_of(state.listing, shown, state.columns),
         first=start + 1,
         previous=_beside(shown[0], start) if cursor and shown else None,
         next=_beside(shown[-1], start + PAGE_SIZE) if len(rows) > PAGE_SIZE else None,
@@ -85,7 +79,7 @@ def _page_before(state: TableState, cursor: Cursor, *, tenant_id: int) -> Page:
     shown = rows[:PAGE_SIZE][::-1]
     start = max(cursor.position - PAGE_SIZE, 0)
     return Page(
-        accounts=accounts_of(shown, state.columns),
+        things=things_of(state.listing, shown, state.columns),
         first=start + 1,
         previous=_beside(shown[0], start),
         next=_beside(shown[-1], start + PAGE_SIZE),
@@ -99,11 +93,11 @@ def _beside(row: Row, position: int) -> Cursor:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the list that one index serves: the accounts with a value in its order, or those without, by id."""
+    """A part of the list that one index serves: those with a value in its order, or those without, by id."""
 
     tables: Sql
     condition: Sql
-    id: Sql = ACCOUNT_ID
+    id: Sql
     value: Sql | None = None
     each: bool = False
 
@@ -123,26 +117,27 @@ class Stretch:
 
 def _stretches(state: TableState) -> list[Stretch]:
     """In the order of the list."""
-    sort, walk = state.sort, state.sort.walk
+    sort, walk, listing = state.sort, state.sort.walk, state.listing
     if walk:
-        found = _walked(walk, sort.value, state.conditions)
+        found = _walked(listing, walk, sort.value, state.conditions)
     elif sort.nullable:
         found = [
-            Stretch(ACCOUNTS, compose("{v} IS NOT NULL", v=sort.value), value=sort.value),
-            Stretch(ACCOUNTS, compose("{v} IS NULL", v=sort.value)),
+            Stretch(listing.table, compose("{v} IS NOT NULL", v=sort.value), listing.id, sort.value),
+            Stretch(listing.table, compose("{v} IS NULL", v=sort.value), listing.id),
         ]
     else:
-        found = [Stretch(ACCOUNTS, TRUE, value=sort.value)]
+        found = [Stretch(listing.table, TRUE, listing.id, sort.value)]
     return found[::-1] if sort.absent_is_least and not state.descending else found
 
 
-def _walked(walk: Walk, value: Sql, conditions: Sequence[Sql]) -> list[Stretch]:
+def _walked(listing: Listing, walk: Walk, value: Sql, conditions: Sequence[Sql]) -> list[Stretch]:
     """Whoever asks for the absent alone need not wait for a walk that can find none of them."""
-    absent = Stretch(ACCOUNTS, walk.absent)
+    absent = Stretch(listing.table, walk.absent, listing.id)
     if walk.absent.wrapped() in conditions:
         return [absent]
     narrowed = [walk.alike[one] for one in conditions if one in walk.alike]
-    return [Stretch(walk.tables, _all_of([walk.condition, *narrowed]), walk.id, value, walk.each), absent]
+    condition = _all_of([walk.condition, *narrowed])
+    return [Stretch(walk.tables, condition, walk.id or listing.id, value, walk.each), absent]
 
 
 def rows_after(state: TableState, cursor: Cursor | None, *, limit: int, tenant_id: int) -> list[Row]:
@@ -184,7 +179,10 @@ def _query(
         id=stretch.id,
         value=stretch.value or Sql("NULL"),
         tables=stretch.tables,
-        tenant=Sql.value(tenant_id),
+        table=state.listing.table,
+        own=state.listing.id,
+        alias=Sql(state.listing.alias),
+        present=state.listing.present(tenant_id),
         conditions=_and([*state.conditions, stretch.condition, ahead]),
         order=_ordered(stretch.keys, direction),
         last=_ordered(stretch.keys[-1:], direction),
@@ -207,19 +205,21 @@ def _and(conditions: Sequence[Sql]) -> Sql:
     return Sql.join("", [compose(" AND {one}", one=one) for one in conditions])
 
 
-def accounts_of(rows: Sequence[Row], columns: Sequence[Column]) -> list[Account]:
+def things_of(listing: Listing, rows: Sequence[Row], columns: Sequence[Column]) -> list[Thing]:
     fields = {name for column in columns for name in column.loads}
     people = sorted(fields & {"csm", "ae"})
-    accounts = Account.objects.filter(pk__in=[id for id, _value in rows])
-    accounts = accounts.select_related(*people) if people else accounts
-    found = {account.pk: account for account in accounts.only("tenant_id", *fields, *(f"{p}__name" for p in people))}
+    things = listing.model.objects.filter(pk__in=[id for id, _value in rows])
+    things = things.select_related(*people) if people else things
+    found = {thing.pk: thing for thing in things.only("tenant_id", *fields, *(f"{p}__name" for p in people))}
     return [found[id] for id, _value in rows if id in found]
 
 
 def load_totals(state: TableState, *, tenant_id: int, exact: bool = False) -> Totals:
     sql = compose(
         _TOTALS,
-        tenant=Sql.value(tenant_id),
+        summed=Sql(state.listing.summed),
+        table=state.listing.table,
+        present=state.listing.present(tenant_id),
         conditions=_and(state.conditions),
         limit=Sql.value(None if exact else COUNT_LIMIT + 1),
     )
@@ -228,4 +228,4 @@ def load_totals(state: TableState, *, tenant_id: int, exact: bool = False) -> To
         count, mrr_cents = cursor.fetchone()
     if not exact and count > COUNT_LIMIT:
         return Totals(COUNT_LIMIT, None, capped=True)
-    return Totals(count, (mrr_cents or 0) * MONTHS, capped=False)
+    return Totals(count, None if mrr_cents is None else mrr_cents * MONTHS, capped=False)

@@ -11,8 +11,8 @@ from django.template.loader import get_template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.models import Account
 from accounts.table.columns import Cells, Column
+from accounts.table.listing import Thing
 from accounts.table.state import TableState
 
 _NOTHING = '<span class="faint" aria-hidden="true">–</span><span class="sr">{}</span>'
@@ -24,49 +24,49 @@ _BOX = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    account: Account
+    thing: Thing
     cells: SafeString
 
 
 def rendered(
-    state: TableState, accounts: Sequence[Account], cells: Cells, request: HttpRequest, *, selectable: bool
+    state: TableState, things: Sequence[Thing], cells: Cells, request: HttpRequest, *, selectable: bool
 ) -> list[Row]:
     context = make_context({}, request)
-    if not accounts:
+    if not things:
         return []
     with context.bind_template(_template(state.columns[0])):
         by_column = [
-            list(_cells_of(column, state.widths.get(column.key), accounts, cells, context)) for column in state.columns
+            list(_cells_of(column, state.widths.get(column.key), things, cells, context)) for column in state.columns
         ]
     if selectable:
-        by_column.insert(0, [format_html(_BOX, account.pk, account.name) for account in accounts])
+        by_column.insert(0, [format_html(_BOX, thing.pk, thing) for thing in things])
     return [
-        Row(account, mark_safe("".join(row)))  # every piece comes from a template or format_html
-        for account, row in zip(accounts, zip(*by_column, strict=True), strict=True)
+        Row(thing, mark_safe("".join(row)))  # every piece comes from a template or format_html
+        for thing, row in zip(things, zip(*by_column, strict=True), strict=True)
     ]
 
 
 def _cells_of(
-    column: Column, width: int | None, accounts: Sequence[Account], cells: Cells, context: Context
+    column: Column, width: int | None, things: Sequence[Thing], cells: Cells, context: Context
 ) -> Iterator[str]:
     template, opening = _template(column), _opening(column, width)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
-    for account in accounts:
-        value = cells.get((account.pk, column.key))
+    for thing in things:
+        value = cells.get((thing.pk, column.key))
         if value is None and column.without:
             yield nothing
         elif column.shared and value in written:
             yield written[value]
         else:
-            cell = f"{opening}{_asked(template, context, account, column, value).strip()}</td>"
+            cell = f"{opening}{_asked(template, context, thing, column, value).strip()}</td>"
             if column.shared:
                 written[value] = cell
             yield cell
 
 
-def _asked(template: Template, context: Context, account: Account, column: Column, value: Any) -> str:
-    with context.push(account=account, column=column, value=value):
+def _asked(template: Template, context: Context, thing: Thing, column: Column, value: Any) -> str:
+    with context.push(subject=thing, column=column, value=value):
         return template.render(context)
 
 

@@ -1,4 +1,4 @@
-"""`?filter=<rule>`: a rule as one more filter of the accounts table. What is no rule filters nothing, and says why."""
+"""`?filter=<rule>`: a rule as one more filter of a table. What is no rule filters nothing, and says why."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -55,7 +55,8 @@ class RuleFilter:
             return catalogue
         where = predicate(self.rule, tenant_id=tenant_id, clock=clock)
         choice = Choice(self.text, describe(self.rule, people=self.people), where)
-        facet = Facet(PARAMETER, "Rule", "list-filter", (choice,), listed=False)
+        tied = self.rule.subject is Subject.USER
+        facet = Facet(PARAMETER, "Rule", "list-filter", (choice,), listed=False, tied=tied)
         return replace(catalogue, facets=[*catalogue.facets, facet])
 
     def chips(self, state: TableState) -> list[RuleChip]:

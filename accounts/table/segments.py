@@ -1,23 +1,31 @@
-"""The accounts table's column of segments, and its filter by them."""
+"""A table's column of segments, and its filter by them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from accounts.models import Account, Segment, SegmentMembership
+from accounts.models import Segment, SegmentMembership
+from accounts.rules.fields import Subject
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Cells, Choice, Column, Facet
+from accounts.table.listing import Thing
 from cs_platform.tenancy.context import current_tenant_id
 
 _IN = """
 EXISTS (
     SELECT FROM accounts_segmentmembership m
-    WHERE m.tenant_id = {tenant} AND m.segment_id = {segment} AND m.account_id = a.id AND m.left_at IS NULL
+    WHERE m.tenant_id = {tenant} AND m.segment_id = {segment} AND {own} AND m.left_at IS NULL
 )
 """
+_FIELD = {Subject.ACCOUNT: "account", Subject.USER: "end_user"}
+_OWN = {Subject.ACCOUNT: Sql("m.account_id = a.id"), Subject.USER: Sql("m.end_user_id = u.id")}
 
 
+@dataclass(frozen=True, slots=True)
 class SegmentColumns:
+    subject: Subject
+
     def columns(self) -> Sequence[Column]:
         return (
             Column(
@@ -32,19 +40,19 @@ class SegmentColumns:
         )
 
     def facets(self) -> Sequence[Facet]:
-        present = Segment.objects.filter(scope=Segment.Scope.ACCOUNT, archived_at=None).order_by("name", "pk")
-        choices = tuple(Choice(str(pk), name, _is_in(pk)) for pk, name in present.values_list("pk", "name"))
+        present = Segment.objects.filter(scope=self.subject.value, archived_at=None).order_by("name", "pk")
+        choices = tuple(Choice(str(pk), name, self._is_in(pk)) for pk, name in present.values_list("pk", "name"))
         return (Facet("segment", "Segment", "shapes", choices, multiple=True),) if choices else ()
 
-    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
-        stays = SegmentMembership.objects.filter(
-            account__in=accounts, left_at=None, segment__archived_at=None
-        ).order_by("segment__name", "pk")
+    def cells(self, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime, here: str) -> Cells:
+        own = {f"{_FIELD[self.subject]}__in": things}
+        stays = SegmentMembership.objects.filter(**own, left_at=None, segment__archived_at=None)
         names: dict[int, list[str]] = defaultdict(list)
-        for account_id, name in stays.values_list("account_id", "segment__name"):
-            names[account_id].append(name)
-        return {(account_id, "segments"): tuple(found) for account_id, found in names.items()}
+        ids = f"{_FIELD[self.subject]}_id"
+        for id, name in stays.order_by("segment__name", "pk").values_list(ids, "segment__name"):
+            names[id].append(name)
+        return {(id, "segments"): tuple(found) for id, found in names.items()}
 
-
-def _is_in(segment_id: int) -> Sql:
-    return compose(_IN, tenant=Sql.value(current_tenant_id()), segment=Sql.value(segment_id))
+    def _is_in(self, segment_id: int) -> Sql:
+        tenant, segment = Sql.value(current_tenant_id()), Sql.value(segment_id)
+        return compose(_IN, tenant=tenant, segment=segment, own=_OWN[self.subject])

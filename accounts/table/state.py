@@ -11,11 +11,11 @@ from typing import Any
 from django.conf import settings
 from django.http import QueryDict
 
-from accounts.rules.sql import Sql, compose
+from accounts.rules.sql import Sql
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Choice, Column, Facet, Sort, sort_of
+from accounts.table.listing import Listing
 
-DEFAULT_SORT = "renewal_on"
 PASSING = ("after", "before", "totals")  # parameters that say where in the list we are, not what it is
 LOOKS = ("column", "width", "view", "sort")
 SEARCH_LIMIT = 100
@@ -64,6 +64,7 @@ def _whole(value: Any) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TableState:
+    listing: Listing
     params: QueryDict
     search: str
     found: Sql | None
@@ -81,9 +82,10 @@ class TableState:
         sort, descending = _sort(params, catalogue)
         search = " ".join(params.get("q", "").replace("\x00", "").split())[:SEARCH_LIMIT]
         return cls(
+            listing=catalogue.listing,
             params=params,
             search=search,
-            found=_found(search, is_large=catalogue.is_large) if search else None,
+            found=catalogue.listing.found(search, catalogue.is_large) if search else None,
             chosen={facet.key: found for facet in catalogue.facets if (found := _chosen(params, facet))},
             facets={facet.key: facet for facet in catalogue.facets},
             columns=tuple(catalogue.chosen(params.getlist("column"))),
@@ -96,8 +98,11 @@ class TableState:
 
     @property
     def conditions(self) -> list[Sql]:
-        facets = [_any_of(choices) for choices in self.chosen.values()]
-        return [*facets, self.found] if self.found else facets
+        own = [_any_of(choices) for key, choices in self.chosen.items() if not self.facets[key].tied]
+        tied = [_any_of(choices) for key, choices in self.chosen.items() if self.facets[key].tied]
+        if tied and self.listing.tied:
+            own.append(self.listing.tied(tied))
+        return [*own, self.found] if self.found else own
 
     @property
     def is_filtered(self) -> bool:
@@ -152,13 +157,10 @@ def keys(choices: tuple[Choice, ...]) -> tuple[str, ...]:
 
 
 def _sort(params: QueryDict, catalogue: Catalogue) -> tuple[Sort, bool]:
-    asked = params.get("sort", "")
-    found = sort_of(catalogue.columns, asked.removeprefix("-"))
-    if found:
-        return found, asked.startswith("-")
-    usual = sort_of(catalogue.columns, DEFAULT_SORT)
-    assert usual is not None, "The default sort is one of the built-in columns."
-    return usual, False
+    for asked in (params.get("sort", ""), catalogue.listing.sort):
+        if found := sort_of(catalogue.columns, asked.removeprefix("-")):
+            return found, asked.startswith("-")
+    raise AssertionError("The usual sort is one of the built-in columns.")
 
 
 def _widths(params: QueryDict) -> Iterator[tuple[str, int]]:
@@ -170,20 +172,8 @@ def _widths(params: QueryDict) -> Iterator[tuple[str, int]]:
 
 
 def _chosen(params: QueryDict, facet: Facet) -> tuple[Choice, ...]:
-    asked = params.getlist(facet.key) or facet.default
-    found = tuple(choice for choice in facet.choices if choice.key in asked)
-    return found if facet.multiple else found[:1]
+    return facet.chosen(one.replace("\x00", "") for one in params.getlist(facet.key) or facet.default)
 
 
 def _any_of(choices: tuple[Choice, ...]) -> Sql:
     return Sql.join(" OR ", [choice.predicate for choice in choices]).wrapped()
-
-
-_BY_WORDS = " OR ".join(f"a.{words} ^@ lower({{search}})" for words in ("words", "words_from_2", "words_from_3"))
-
-
-def _found(search: str, *, is_large: bool) -> Sql:
-    """By a part of the name (in a large workspace, the beginning of a word of it), or the whole id it has elsewhere."""
-    by_name = _BY_WORDS if is_large else "a.name ILIKE {pattern}"
-    pattern = "%" + search.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    return compose(f"({by_name} OR a.external_id = {{search}})", pattern=Sql.value(pattern), search=Sql.value(search))

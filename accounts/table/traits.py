@@ -1,4 +1,4 @@
-"""A column for each trait of accounts; the ones edited here are shown from the start."""
+"""A column for each trait of accounts, or of users; the ones edited here are shown from the start."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,13 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
-from accounts.models import Account, TraitDefinition
+from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
+from accounts.rules.fields import Subject
 from accounts.rules.sql import Sql, compose
 from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from accounts.table.listing import Thing
 from accounts.trait_values import presented
 from cs_platform.tenancy.models import Membership
 
@@ -35,11 +37,12 @@ class TraitColumns:
     """Traits that feed a built-in column are that column. One without a slot is shown, but cannot be sorted by."""
 
     tenant_id: int
+    subject: Subject
     _by_column: dict[str, TraitDefinition] = field(default_factory=dict)
 
     @cached_property
     def _definitions(self) -> list[TraitDefinition]:
-        found = TraitDefinition.objects.filter(scope=TraitDefinition.Scope.ACCOUNT, column="", archived_at__isnull=True)
+        found = TraitDefinition.objects.filter(scope=self.subject.value, column="", archived_at__isnull=True)
         return list(found.order_by("source", "label", "pk"))
 
     def columns(self) -> Sequence[Column]:
@@ -72,18 +75,18 @@ class TraitColumns:
             shared=True,
         )
 
-    def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
+    def cells(self, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime, here: str) -> Cells:
         shown = [(column.key, self._by_column[column.key]) for column in columns]
-        people = self._people([definition for _key, definition in shown], accounts)
+        people = self._people([definition for _key, definition in shown], things)
         return {
-            (account.pk, key): presented(definition, _value(account, definition), people=people)
+            (thing.pk, key): presented(definition, _value(thing, definition), people=people)
             for key, definition in shown
-            for account in accounts
+            for thing in things
         }
 
-    def _people(self, definitions: Sequence[TraitDefinition], accounts: Sequence[Account]) -> dict[int, str]:
+    def _people(self, definitions: Sequence[TraitDefinition], things: Sequence[Thing]) -> dict[int, str]:
         persons = [one for one in definitions if one.type == TraitType.PERSON]
-        ids = {_value(account, one) for one in persons for account in accounts} - {None}
+        ids = {_value(thing, one) for one in persons for thing in things} - {None}
         found = Membership.objects.in_tenant(self.tenant_id).filter(pk__in=ids) if ids else ()
         return {member.pk: member.name for member in found}
 
@@ -92,12 +95,12 @@ def _sorts(key: str, definition: TraitDefinition) -> tuple[Sort, ...]:
     if not definition.slot or definition.type not in _SORTS:
         return ()
     kind, ascending, descending = _SORTS[definition.type]
-    return (Sort(key, Sql(f"a.{definition.slot}"), kind, ascending, descending),)
+    return (Sort(key, _slot(definition), kind, ascending, descending),)
 
 
 def _choices(definition: TraitDefinition) -> Iterator[Choice]:
     """Of a trait with a few values only."""
-    slot = f"a.{definition.slot}"
+    slot = _slot(definition).text
     if definition.type == TraitType.BOOLEAN:
         yield from (Choice("yes", "Yes", Sql(f"{slot} = true")), Choice("no", "No", Sql(f"{slot} = false")))
     elif definition.type == TraitType.CHOICE:
@@ -108,5 +111,9 @@ def _choices(definition: TraitDefinition) -> Iterator[Choice]:
     yield Choice(UNSET, "Not set", Sql(f"{slot} IS NULL"))
 
 
-def _value(account: Account, definition: TraitDefinition) -> Any:
-    return getattr(account, definition.slot) if definition.slot else account.traits.get(definition.key)
+def _slot(definition: TraitDefinition) -> Sql:
+    return Sql(f"{'u' if definition.scope == TraitDefinition.Scope.USER else 'a'}.{definition.slot}")
+
+
+def _value(thing: Thing, definition: TraitDefinition) -> Any:
+    return getattr(thing, definition.slot) if definition.slot else thing.traits.get(definition.key)

@@ -1,4 +1,6 @@
-"""Export of the accounts table as a CSV file."""
+"""Export of a table as a CSV file."""
+
+from typing import Any
 
 from django import forms
 from django.http import HttpResponse, QueryDict
@@ -6,6 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.exports import TooManyExports, start_export
 from accounts.table.asked import CannotAsk, asked_table
+from accounts.table.listing import Listing
 from accounts.table.page import load_totals
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.jobs import started
@@ -24,18 +27,19 @@ class ExportForm(forms.Form):
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.MANAGE_DATA)
-def export_accounts(request: WorkspaceRequest, slug: str) -> HttpResponse:
+def export_table(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpResponse:
     """Of the list at this query string."""
     query = request.POST["query"] if "query" in request.POST else list_query(request)
     form = ExportForm(request.POST if request.method == "POST" else None)
     try:
         if form.is_valid():
             bom = form.cleaned_data["bom"]
-            job = start_export(query, bom=bom, tenant=request.tenant, by=request.membership, now=request.now)
-            return started(request, job)
-        return _dialog(request, query, form)
+            asker: Any = {"tenant": request.tenant, "by": request.membership, "now": request.now}
+            return started(request, start_export(query, bom=bom, listing=listing, **asker))
+        return _dialog(request, listing, query, form)
     except (CannotAsk, TooManyExports) as refusal:
-        return _shown(request, {"refusal": str(refusal)}, status=422 if form.is_bound else 200)
+        context = {"list": listing, "refusal": str(refusal)}
+        return _shown(request, context, status=422 if form.is_bound else 200)
 
 
 def list_query(request: WorkspaceRequest) -> str:
@@ -49,9 +53,10 @@ def list_query(request: WorkspaceRequest) -> str:
     return params.urlencode()
 
 
-def _dialog(request: WorkspaceRequest, query: str, form: ExportForm) -> HttpResponse:
-    _catalogue, state = asked_table(query, tenant=request.tenant, member=request.membership, now=request.now)
+def _dialog(request: WorkspaceRequest, listing: Listing, query: str, form: ExportForm) -> HttpResponse:
+    _catalogue, state = asked_table(listing, query, tenant=request.tenant, member=request.membership, now=request.now)
     context = {
+        "list": listing,
         "form": form,
         "query": query,
         "columns": [column.label for column in state.columns],
@@ -60,6 +65,6 @@ def _dialog(request: WorkspaceRequest, query: str, form: ExportForm) -> HttpResp
     return _shown(request, context, status=200)
 
 
-def _shown(request: WorkspaceRequest, context: dict[str, object], *, status: int) -> HttpResponse:
+def _shown(request: WorkspaceRequest, context: dict[str, Any], *, status: int) -> HttpResponse:
     template = "_export_dialog" if target_id(request) == "dialog" else "export"
     return render_page(request, f"accounts/{template}.html", context, status=status)

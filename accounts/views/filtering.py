@@ -1,5 +1,6 @@
-"""A rule as a filter of the accounts table: read from its address, and built in a dialog."""
+"""A rule as a filter of a table: read from its address, and built in a dialog."""
 
+from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -12,6 +13,7 @@ from accounts.rule_field import EditsRules, RuleField, people_of
 from accounts.rules.fields import Subject
 from accounts.rules.sql import Clock
 from accounts.table.catalogue import Catalogue
+from accounts.table.listing import Listing
 from accounts.table.rule_filter import PARAMETER, RuleFilter, compact
 from accounts.table.state import PASSING
 from cs_platform.tenancy.roles import Ability
@@ -24,10 +26,21 @@ class FilterForm(EditsRules, forms.Form):
     rules = RuleField(Subject.ACCOUNT, required=False)
 
 
-def filter_of(request: WorkspaceRequest) -> RuleFilter:
+class UserFilterForm(EditsRules, forms.Form):
+    rules = RuleField(Subject.USER, required=False)
+
+
+FORMS: Mapping[Subject, type[FilterForm | UserFilterForm]] = {
+    Subject.ACCOUNT: FilterForm,
+    Subject.USER: UserFilterForm,
+}
+
+
+def filter_of(request: WorkspaceRequest, listing: Listing) -> RuleFilter:
     if not request.GET.get(PARAMETER):
         return RuleFilter()
-    return RuleFilter.read(request.GET, fields=workspace_fields(), people=people_of(request.tenant.pk))
+    people = people_of(request.tenant.pk)
+    return RuleFilter.read(request.GET, fields=workspace_fields(), people=people, subject=listing.subject)
 
 
 def filtered(request: WorkspaceRequest, catalogue: Catalogue, rule: RuleFilter) -> Catalogue:
@@ -37,15 +50,20 @@ def filtered(request: WorkspaceRequest, catalogue: Catalogue, rule: RuleFilter) 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.READ)
-def edit_filter(request: WorkspaceRequest, slug: str) -> HttpResponse:
+def edit_filter(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpResponse:
     """The builder for the list at this query string; done, it leads back to that list."""
-    rule = filter_of(request).rule
-    form = FilterForm(request.POST if request.method == "POST" else None, initial={"rules": rule})
+    rule = filter_of(request, listing).rule
+    form = FORMS[listing.subject](request.POST if request.method == "POST" else None, initial={"rules": rule})
     if form.is_valid():
         rule = form.cleaned_data["rules"]
-        return _show(request, _list(request, compact(rule and rule.root)))
+        return _show(request, _list(request, listing, compact(rule and rule.root)))
     template = "_filter_dialog" if target_id(request) == "dialog" else "filter"
-    context = {"form": form, "back": _list(request, request.GET.get(PARAMETER)), "here": request.get_full_path()}
+    context = {
+        "list": listing,
+        "form": form,
+        "back": _list(request, listing, request.GET.get(PARAMETER)),
+        "here": request.get_full_path(),
+    }
     status = 422 if form.is_bound and not form.is_editing else 200
     return render_page(request, f"accounts/{template}.html", context, status=status)
 
@@ -57,11 +75,11 @@ def _show(request: WorkspaceRequest, address: str) -> HttpResponse:
     return HttpResponseRedirect(address)
 
 
-def _list(request: WorkspaceRequest, rule: str | None) -> str:
+def _list(request: WorkspaceRequest, listing: Listing, rule: str | None) -> str:
     """The list as it was, from its beginning, with this rule."""
     params = QueryDict(request.GET.urlencode(), mutable=True)
     for name in (*PASSING, PARAMETER):
         params.pop(name, None)
     if rule:
         params[PARAMETER] = rule
-    return f"{reverse('accounts:list', args=[request.tenant.slug])}?{params.urlencode(safe=':')}"
+    return f"{reverse(f'{listing.key}:list', args=[request.tenant.slug])}?{params.urlencode(safe=':')}"

@@ -1,16 +1,17 @@
-"""The accounts table: one address for the page, its rows, its totals and the drawer beside it."""
+"""The tables of accounts and of users: one address for the page, its rows, its totals and the drawer beside it."""
 
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.table.catalogue import Catalogue
 from accounts.table.chooser import Chooser
 from accounts.table.links import chips, heads, presets
+from accounts.table.listing import Listing
 from accounts.table.page import Page, Totals, load_page, load_totals
 from accounts.table.rows import Row, rendered
 from accounts.table.rule_filter import PARAMETER, RuleFilter
@@ -23,30 +24,31 @@ from cs_platform.web.saved_views import opening, view_bar
 
 FRAGMENTS = {"results": "accounts/_results.html", "totals": "accounts/_totals.html"}
 EXACT = "exact"
-PAGE = "accounts"  # among those that have saved views
 
 
 @require_safe
 @requires(Ability.READ)
-def account_table(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    if opened_with := opening(request, PAGE):
+def show_table(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpResponse:
+    if opened_with := opening(request, listing.key):
         return redirect(opened_with)
     if target_id(request) == "totals":
-        return render_page(request, "accounts/table.html", _counted(request), fragments=FRAGMENTS)
-    return render_beside(request, "accounts/table.html", lambda: _listed(request), fragments=FRAGMENTS)
+        return render_page(request, "accounts/table.html", _counted(request, listing), fragments=FRAGMENTS)
+    return render_beside(request, "accounts/table.html", lambda: _listed(request, listing), fragments=FRAGMENTS)
 
 
-def _state(request: WorkspaceRequest) -> tuple[Catalogue, TableState, RuleFilter]:
-    rule = filter_of(request)
-    catalogue = filtered(request, Catalogue.of(request.membership, today=timezone.localdate(request.now)), rule)
+def _state(request: WorkspaceRequest, listing: Listing) -> tuple[Catalogue, TableState, RuleFilter]:
+    rule = filter_of(request, listing)
+    today = timezone.localdate(request.now)
+    catalogue = filtered(request, Catalogue.of(listing, request.membership, today=today), rule)
     return catalogue, TableState.of(request.GET, catalogue), rule
 
 
-def _listed(request: WorkspaceRequest) -> dict[str, Any]:
-    catalogue, state, rule = _state(request)
+def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
+    catalogue, state, rule = _state(request, listing)
     page = load_page(state, tenant_id=request.tenant.pk)
     return {
         "state": state,
+        "list": listing,
         "page": page,
         "rows": _rows(request, catalogue, state, page),
         "heads": heads(state),
@@ -54,30 +56,30 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
         "chips": [chip for chip in chips(state) if chip.facet.key != PARAMETER],
         "rule": rule,
         "rule_chips": rule.chips(state),
-        "rule_editor": f"{reverse('accounts:filter', args=[request.tenant.slug])}{state.address()}",
+        "rule_editor": f"{_address_of(request, listing, 'filter')}{state.address()}",
         "presets": presets(state),
-        "views": view_bar(request, PAGE),
-        "bulk": _bulk(request),
-        "previous": _address(state, before=page.previous),
-        "next": _address(state, after=page.next),
+        "views": view_bar(request, listing.key),
+        "bulk": _bulk(request, listing),
+        "export": f"{_address_of(request, listing, 'export')}{state.address()}",
+        "previous": _beside(state, before=page.previous),
+        "next": _beside(state, after=page.next),
         "filters": [(facet, state.chosen.get(facet.key, ())) for facet in state.facets.values() if facet.listed],
         "totals": _totals(request, state) if "totals" in request.GET else None,
     }
 
 
 def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[Row]:
-    cells = catalogue.cells(state.columns, page.accounts, now=request.now, here=_here(request))
-    return rendered(state, page.accounts, cells, request, selectable=bool(_bulk(request)))
+    cells = catalogue.cells(state.columns, page.things, now=request.now, here=_here(request))
+    return rendered(state, page.things, cells, request, selectable=bool(_bulk(request, catalogue.listing)))
 
 
-def _bulk(request: WorkspaceRequest) -> str:
-    """Where the selected accounts go; empty for who may only read."""
-    if not request.membership.can(Ability.EDIT_ACCOUNTS):
-        return ""
-    try:
-        return reverse("accounts:bulk", args=[request.tenant.slug])
-    except NoReverseMatch:
-        return ""
+def _bulk(request: WorkspaceRequest, listing: Listing) -> str:
+    """Where those selected go; empty for who may only read."""
+    return _address_of(request, listing, "bulk") if request.membership.can(Ability.EDIT_ACCOUNTS) else ""
+
+
+def _address_of(request: WorkspaceRequest, listing: Listing, name: str) -> str:
+    return reverse(f"{listing.key}:{name}", args=[request.tenant.slug])
 
 
 def _here(request: WorkspaceRequest) -> str:
@@ -85,13 +87,13 @@ def _here(request: WorkspaceRequest) -> str:
     return address + ("&" if "?" in address else "?")
 
 
-def _address(state: TableState, **cursor: Any) -> str:
+def _beside(state: TableState, **cursor: Any) -> str:
     return state.address(**cursor) if all(cursor.values()) else ""
 
 
-def _counted(request: WorkspaceRequest) -> dict[str, Any]:
-    _catalogue, state, _rule = _state(request)
-    return {"state": state, "totals": _totals(request, state)}
+def _counted(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
+    _catalogue, state, _rule = _state(request, listing)
+    return {"state": state, "list": listing, "totals": _totals(request, state)}
 
 
 def _totals(request: WorkspaceRequest, state: TableState) -> Totals:

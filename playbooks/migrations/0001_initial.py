@@ -328,6 +328,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enrollment',
+            index=models.Index(condition=models.Q(('end_user__isnull', False)), fields=['tenant', 'end_user', 'playbook', 'state'], name='playbooks_enr_of_user'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
             index=models.Index(condition=models.Q(('is_superseded', False)), fields=['tenant', 'playbook', 'progress', 'account'], name='playbooks_enr_by_progress'),
         ),
         migrations.AddIndex(

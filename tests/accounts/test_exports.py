@@ -11,6 +11,7 @@ from accounts import exports
 from accounts.exports import TooManyExports, cell_text, start_export
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Column
+from accounts.table.lists import ACCOUNTS
 from accounts.trait_values import TraitValue
 from cs_platform.jobs.models import Job, JobFile
 from cs_platform.jobs.pump import run_jobs
@@ -53,7 +54,7 @@ def test_every_column_there_is_can_be_written(inside: Workspace) -> None:
         trait(f"a_{kind}", kind)
     one = account("Alpha", plan="Pro", csm=inside.tom, renewal_on=date(2027, 3, 1), last_seen_at=MONDAY, health=46.0)
     apply_now(live(playbook_json()), one, now=MONDAY)
-    columns = Catalogue.of(inside.maya, today=MONDAY.date()).columns
+    columns = Catalogue.of(ACCOUNTS, inside.maya, today=MONDAY.date()).columns
     _job, lines = export(inside, "status=any&" + "&".join(f"column={column.key}" for column in columns))
     shown = dict(zip(*lines, strict=True))
 

@@ -11,6 +11,7 @@ from accounts.models import Account
 from accounts.table import catalogue as catalogues
 from accounts.table import page as paging
 from accounts.table.catalogue import Catalogue
+from accounts.table.lists import ACCOUNTS
 from accounts.table.page import Page, load_page, load_totals
 from accounts.table.state import Cursor, TableState
 from accounts.table.traits import UNSET
@@ -53,7 +54,7 @@ def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def catalogue(inside: Workspace) -> Catalogue:
-    return Catalogue.of(inside.priya, today=TODAY)
+    return Catalogue.of(ACCOUNTS, inside.priya, today=TODAY)
 
 
 def state(inside: Workspace, query: str = "") -> TableState:
@@ -69,7 +70,7 @@ def walk(inside: Workspace, query: str, step: str, cursor: str) -> list[list[str
     pages, seen = [], 0
     while cursor and (seen := seen + 1) < 20:
         page = load(inside, f"{query}&{step}={cursor}")
-        pages.append([one.name for one in page.accounts])
+        pages.append([one.name for one in page.things])
         cursor = str((page.next if step == "after" else page.previous) or "")
     return pages
 
@@ -82,7 +83,7 @@ def test_every_sort_shows_every_account_once_in_both_directions(
     inside: Workspace, accounts: list[Account], sort: str
 ) -> None:
     first = load(inside, f"sort={sort}")
-    forwards = [[one.name for one in first.accounts], *walk(inside, f"sort={sort}", "after", str(first.next))]
+    forwards = [[one.name for one in first.things], *walk(inside, f"sort={sort}", "after", str(first.next))]
 
     assert sorted(name for names in forwards for name in names) == list(NAMES)
     assert [len(names) for names in forwards] == [3, 3, 2]
@@ -106,7 +107,7 @@ def test_accounts_without_a_value_come_last_either_way(inside: Workspace, accoun
 
 
 def test_a_sort_by_person_is_by_name(inside: Workspace, accounts: list[Account]) -> None:
-    shown = load(inside, "sort=csm").accounts
+    shown = load(inside, "sort=csm").things
 
     assert [one.csm.name for one in shown if one.csm] == ["Priya Raman"] * 3
 
@@ -118,7 +119,7 @@ def test_pages_know_their_place(inside: Workspace, accounts: list[Account]) -> N
     assert (first.first, first.last, first.previous) == (1, 3, None)
     assert (second.first, second.last) == (4, 6)
     assert (again := load(inside, f"sort=name&before={second.previous}")).first == 1
-    assert again.accounts == first.accounts
+    assert again.things == first.things
 
 
 def test_a_page_before_that_became_short_is_read_from_the_start(inside: Workspace, accounts: list[Account]) -> None:
@@ -127,7 +128,7 @@ def test_a_page_before_that_became_short_is_read_from_the_start(inside: Workspac
 
     page = load(inside, f"sort=name&before={second.previous}")
 
-    assert [one.name for one in page.accounts] == ["Bramblewick", "Calyx", "Drumlin"]
+    assert [one.name for one in page.things] == ["Bramblewick", "Calyx", "Drumlin"]
     assert (page.first, page.previous) == (1, None)
 
 
@@ -162,7 +163,7 @@ def test_filters(
 ) -> None:
     monkeypatch.setattr(paging, "PAGE_SIZE", 50)
 
-    assert [one.name for one in load(inside, f"{query}&sort=name").accounts] == found
+    assert [one.name for one in load(inside, f"{query}&sort=name").things] == found
 
 
 @pytest.mark.parametrize(
@@ -185,7 +186,7 @@ def test_in_a_large_workspace_a_search_finds_beginnings_of_words(
     account("Harbourline Fine Foods")
     account("50% Off", external_id="acc-77")
 
-    assert [one.name for one in load(inside, urlencode({"q": query})).accounts] == found
+    assert [one.name for one in load(inside, urlencode({"q": query})).things] == found
 
 
 @pytest.mark.parametrize(
@@ -206,20 +207,20 @@ def test_a_trait_with_few_values_filters_from_the_menu_of_its_column(
     account("Won", t01="Won")
     account("Open", b01=True)
 
-    assert [one.name for one in load(inside, query).accounts] == found
+    assert [one.name for one in load(inside, query).things] == found
 
 
 def test_an_account_is_found_by_the_id_it_has_elsewhere(inside: Workspace) -> None:
     account("Harbourline", external_id="acc-77")
 
-    assert [one.name for one in load(inside, "q=acc-77").accounts] == ["Harbourline"]
+    assert [one.name for one in load(inside, "q=acc-77").things] == ["Harbourline"]
 
 
 def test_without_a_choice_only_tracked_accounts_are_shown(inside: Workspace) -> None:
     for lifecycle in ("subscribed", "trialing", "churned", "ignored"):
         account(lifecycle.title(), lifecycle=lifecycle)
 
-    assert {one.name for one in load(inside).accounts} == {"Subscribed", "Trialing"}
+    assert {one.name for one in load(inside).things} == {"Subscribed", "Trialing"}
     assert load_totals(state(inside, "status=any"), tenant_id=inside.tenant.pk).count == 4
 
 
@@ -228,7 +229,7 @@ def test_archived_accounts_and_other_workspaces_are_never_listed(inside: Workspa
     with tenant_context(halyard.tenant.pk):
         account("Foreign")
 
-    assert load(inside).accounts == []
+    assert load(inside).things == []
 
 
 def test_totals_count_up_to_a_limit_and_beyond_on_demand(
@@ -258,7 +259,7 @@ def rescue(inside: Workspace, accounts: list[Account]) -> Any:
 
 
 def shown(inside: Workspace, query: str) -> list[str]:
-    return [one.name for one in load(inside, query).accounts]
+    return [one.name for one in load(inside, query).things]
 
 
 def test_the_table_sorts_by_a_playbook_and_lists_the_others_after(inside: Workspace, rescue: Any) -> None:
@@ -275,7 +276,7 @@ def test_who_sorts_by_a_playbook_and_asks_for_those_without_it_gets_them(inside:
     first = load(inside, query)
     following = walk(inside, query, "after", str(first.next))
 
-    assert {one.name for one in first.accounts}.union(*following) == set(NAMES) - {"Harbourline", "Emberline", "Calyx"}
+    assert {one.name for one in first.things}.union(*following) == set(NAMES) - {"Harbourline", "Emberline", "Calyx"}
 
 
 @pytest.mark.parametrize(("sort", "found"), [("applied", ["Emberline", "Calyx"]), ("progress", ["Calyx", "Emberline"])])
@@ -306,7 +307,7 @@ def test_the_latest_application_speaks_for_its_account_until_an_earlier_one_is_u
 def test_accounts_without_a_cta_count_as_those_with_the_fewest(inside: Workspace, rescue: Any, sort: str) -> None:
     gannet = Account.objects.get(name="Gannet")
     open_cta(account=gannet, name="Call them", type="risk", by=inside.priya, now=MONDAY)
-    pages = [[one.name for one in load(inside, f"sort={sort}").accounts]]
+    pages = [[one.name for one in load(inside, f"sort={sort}").things]]
     pages += walk(inside, f"sort={sort}", "after", str(load(inside, f"sort={sort}").next))
 
     assert [name for page in pages for name in page].index("Gannet") == (0 if sort.startswith("-") else 7)

@@ -59,7 +59,6 @@ RAW_SQL = {
     "accounts/table/page.py",
     "accounts/trait_settings.py",
     "accounts/traits.py",
-    "accounts/user_table.py",
     "actions/cta_work.py",
     "actions/people.py",
     "actions/subjects.py",

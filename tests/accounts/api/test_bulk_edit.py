@@ -1,8 +1,8 @@
-from accounts.models import Account
+from accounts.models import Account, AccountUser
 from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.context import tenant_context
 from tests.rest.client import Api, refill_buckets
-from tests.world import Workspace, account, trait
+from tests.world import Workspace, account, trait, user
 
 PATH = "/accounts/bulk-edit/"
 
@@ -65,3 +65,22 @@ def test_the_api_starts_it_and_hands_out_the_file(orbiton: Workspace, api: Api) 
 
     assert b"".join(answer.response.streaming_content) == b"External id,Account,Plan\r\nalpha,Alpha,\r\n"  # type: ignore[attr-defined]
     assert api.post("/accounts/export/", {"query": "filter=nonsense"}).errors == {"/query": "invalid"}
+
+
+def test_users_are_edited_exported_and_filtered_likewise(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        trait("mood", scope="user")
+        ada = user("Ada", account("Harbourline"), role="admin")
+        user("Bob", account("Calyx"))
+        AccountUser.objects.filter(end_user=ada).update(is_key_contact=True)
+    body = {"query": "role=admin", "verb": "set_trait", "config": {"trait": "mood", "value": "good"}}
+    job = api.post("/users/bulk-edit/", body, Idempotency_Key="one")
+    exported = api.post("/users/export/", {"query": "sort=name&column=trait:mood"})
+    run_jobs()
+
+    assert api.get(f"/jobs/{job.json['id']}/").json["says"] == "1 changed"
+    assert api.get(f"/jobs/{exported.json['id']}/").json["says"] == "2 users written"
+    for query in ("role=admin", "key_contact=true", "key_contact=true&unsubscribed=false"):
+        assert [one["name"] for one in api.get(f"/users/?{query}").results] == ["Ada"], query
+    assert [one["name"] for one in api.get("/users/?key_contact=false").results] == ["Bob"]
+    assert api.get("/users/?unsubscribed=true").results == []

@@ -1,0 +1,193 @@
+"""Columns and filters of people: they are listed once, however many accounts they belong to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import Prefetch
+
+from accounts.models import Account, AccountUser, EndUser
+from accounts.rules.sql import Sql, compose
+from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, pattern_of
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from cs_platform.common.statements import fetch
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Tenant
+
+ROLES_SHOWN = 50
+ACCOUNTS_SHOWN = 3
+LONG = 90  # days after which nobody counts on somebody coming back by themselves
+SEEN = (7, 30, LONG)
+
+COLUMNS = (
+    Column(
+        "name",
+        "User",
+        "accounts/cells/user.html",
+        classes="first pin edge keep",
+        sorts=(Sort("name", Sql("u.name"), str, FIRST, LAST, nullable=False),),
+        loads=("name", "email", "external_id", "unsubscribed_at"),
+    ),
+    Column(
+        "email",
+        "Email",
+        "accounts/cells/text.html",
+        sorts=(Sort("email", Sql("u.email"), str, FIRST, LAST),),
+        loads=("email",),
+        without="Not known",
+    ),
+    Column("accounts", "Accounts", "accounts/cells/accounts.html", classes="keep", without="At no account"),
+    Column(
+        "last_seen",
+        "Last seen",
+        "accounts/cells/last_seen.html",
+        classes="keep muted renewal",
+        sorts=(Sort("last_seen", Sql("u.last_seen_at"), datetime, EARLIEST, LATEST, starts_descending=True),),
+        loads=("last_seen_at",),
+        shared=True,
+    ),
+)
+DETAILS = (
+    Column(
+        "created",
+        "User since",
+        "accounts/cells/created.html",
+        classes="muted",
+        sorts=(Sort("created", Sql("u.created_at"), datetime, EARLIEST, LATEST, nullable=False),),
+        loads=("created_at",),
+        shared=True,
+    ),
+    Column(
+        "external_id",
+        "External id",
+        "accounts/cells/text.html",
+        sorts=(Sort("external_id", Sql("u.external_id"), str, FIRST, LAST, nullable=False),),
+        loads=("external_id",),
+        usual=False,
+    ),
+)
+_FIELDS = {"email": "email", "last_seen": "last_seen_at", "created": "created_at", "external_id": "external_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account somebody belongs to, and as what."""
+
+    account_id: int
+    name: str
+    role: str
+    is_key_contact: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})" if self.role else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """`today` is the workspace's date."""
+
+    tenant: Tenant
+    today: date
+
+    def columns(self) -> Sequence[Column]:
+        return (*COLUMNS, *DETAILS)
+
+    def facets(self) -> Sequence[Facet]:
+        return (_role(), self._seen(), _email(), _key_contact(), _account())
+
+    def cells(self, columns: Sequence[Column], users: Sequence[EndUser], *, now: datetime, here: str) -> Cells:
+        fields = [(column.key, _FIELDS[column.key]) for column in columns if column.key in _FIELDS]
+        cells = {(user.pk, key): getattr(user, field) or None for key, field in fields for user in users}
+        places = _places(users) if any(column.key == "accounts" for column in columns) else {}
+        return {**cells, **places}
+
+    def _seen(self) -> Facet:
+        choices = [Choice(str(days), f"in {days} days", self._seen_within(days)) for days in SEEN]
+        long = compose("(u.last_seen_at IS NULL OR u.last_seen_at < {then})", then=self._days_ago(LONG))
+        return Facet("seen", "Seen", "eye", (*choices, Choice("long", f"not for {LONG} days", long)))
+
+    def _seen_within(self, days: int) -> Sql:
+        return compose("u.last_seen_at >= {then}", then=self._days_ago(days))
+
+    def _days_ago(self, days: int) -> Sql:
+        day = self.today - timedelta(days=days)
+        return Sql.value(datetime.combine(day, time.min, tzinfo=ZoneInfo(self.tenant.timezone)))
+
+
+def _places(users: Sequence[EndUser]) -> Cells:
+    """The accounts of each, those first whose key contact they are."""
+    ties = AccountUser.objects.filter(end_user__in=users, account__archived_at=None)
+    ties = ties.prefetch_related(Prefetch("account", Account.objects.only("tenant_id", "name")))
+    found: dict[tuple[int, str], tuple[Place, ...]] = {}
+    for tie in ties.order_by("end_user", "-is_key_contact", "pk"):
+        place = Place(tie.account_id, tie.account.name, tie.role or "", tie.is_key_contact)
+        found[tie.end_user_id, "accounts"] = (*found.get((tie.end_user_id, "accounts"), ()), place)
+    return found
+
+
+# --- filters ----------------------------------------------------------------------------------------------------------
+
+# From one role to the next by the index: looking at every tie would be felt where there are millions.
+_ROLES = """
+WITH RECURSIVE found AS (
+    (SELECT min(role) AS role, 1 AS n FROM accounts_accountuser WHERE tenant_id = %(tenant)s AND role > '')
+    UNION ALL
+    SELECT (
+        SELECT min(t.role) FROM accounts_accountuser t WHERE t.tenant_id = %(tenant)s AND t.role > found.role
+    ), n + 1
+    FROM found WHERE role IS NOT NULL AND n < %(most)s
+)
+SELECT role FROM found WHERE role IS NOT NULL ORDER BY role
+"""
+_AT_ONE_ACCOUNT = """
+EXISTS (
+    SELECT FROM accounts_accountuser au JOIN accounts_account a ON a.tenant_id = au.tenant_id AND a.id = au.account_id
+    WHERE au.tenant_id = {tenant} AND au.end_user_id = u.id AND a.archived_at IS NULL AND {all}
+)
+"""
+
+
+def at_one_account(predicates: Sequence[Sql]) -> Sql:
+    """The role at that account, not at another."""
+    return compose(_AT_ONE_ACCOUNT, tenant=Sql.value(current_tenant_id()), all=Sql.join(" AND ", predicates))
+
+
+def _role() -> Facet:
+    roles = fetch(_ROLES, {"tenant": current_tenant_id(), "most": ROLES_SHOWN})
+    return Facet("role", "Role", "id-card", tuple(_in_role(role) for (role,) in roles), tied=True, find=_in_role)
+
+
+def _in_role(role: str) -> Choice:
+    return Choice(role, role, compose("au.role = {role}", role=Sql.value(role)))
+
+
+def _email() -> Facet:
+    known = Choice("yes", "known", Sql("u.email <> ''"))
+    return Facet("email", "Email", "mail", (known, Choice("no", "not known", Sql("(u.email IS NULL OR u.email = '')"))))
+
+
+def _key_contact() -> Facet:
+    return Facet("key", "Key contact", "user", (Choice("yes", "Yes", Sql("au.is_key_contact")),), tied=True)
+
+
+def _account() -> Facet:
+    """Too many to be listed; the page of an account leads here."""
+    return Facet("account", "Account", "building-2", (), listed=False, tied=True, find=_at_account)
+
+
+def _at_account(text: str) -> Choice | None:
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+    account = Account.objects.present().filter(pk=number).first() if number else None
+    return Choice(text, account.name, compose("au.account_id = {id}", id=Sql.value(account.pk))) if account else None
+
+
+_BY_WORDS = "u.words ^@ lower({search}) OR u.words_from_2 ^@ lower({search}) OR u.email ^@ lower({search})"
+
+
+def found(search: str, is_large: bool) -> Sql:
+    """By a part of name or email (of many users, the beginning of first name, last name or email), or the whole id."""
+    by_name = _BY_WORDS if is_large else "u.name ILIKE {pattern} OR u.email ILIKE {pattern}"
+    return compose(
+        f"({by_name} OR u.external_id = {{search}})", pattern=Sql.value(pattern_of(search)), search=Sql.value(search)
+    )
