@@ -35,6 +35,14 @@ def make_fast(definition: TraitDefinition) -> None:
     definition.refresh_from_db()
 
 
+def refuse_fast(definition: TraitDefinition) -> None:
+    """As far as can be told without looking into accounts. Raises CannotBeFast."""
+    _refuse_what_has_no_slot(definition)
+    fellows = TraitDefinition.objects.filter(scope=definition.scope, is_fast=True).exclude(pk=definition.pk)
+    if fellows.count() >= FAST_LIMIT:
+        raise CannotBeFast(f"{FAST_LIMIT} traits are fast already. Make one of them slow first.")
+
+
 def make_slow(definition: TraitDefinition) -> None:
     """It keeps its slot until another trait wants to be fast."""
     TraitDefinition.objects.filter(pk=definition.pk).update(is_fast=False)

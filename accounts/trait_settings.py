@@ -30,7 +30,6 @@ from cs_platform.tenancy.models import Doer, Tenant
 LABEL_LIMIT, DESCRIPTION_LIMIT, CHOICES_LIMIT = 100, 1_000, 200
 COUNTED = 1_000  # "where used" says "1,000+" beyond
 DISTINCT_LIMIT = 5_000
-REFUSED_SHOWN = 20
 MAPPABLE = tuple(column for column in dict.fromkeys(DEFAULT_COLUMNS.values()) if column in COLUMN_TYPES)
 
 
@@ -113,7 +112,7 @@ def listed(scope: str) -> QuerySet[TraitDefinition]:
 
 @dataclass(frozen=True, slots=True)
 class Retyping:
-    """What a new type would do. `refused` has the commonest values that would be cleared, with how many hold each."""
+    """What a new type would do. `refused` are the values it would clear: the commonest first, with its count."""
 
     type: str
     kept: int
@@ -123,7 +122,7 @@ class Retyping:
 
 
 def preview_type(definition: TraitDefinition, type: str) -> Retyping:
-    _refuse_type(definition, type)
+    refuse_type(definition, type)
     as_new = TraitDefinition(type=type, choices=definition.choices if type == TraitType.CHOICE else [])
     values: dict[str, Any] = {}
     refused: list[tuple[str, int, str]] = []
@@ -137,7 +136,7 @@ def preview_type(definition: TraitDefinition, type: str) -> Retyping:
             values[text] = None
             refused.append((_as_typed(definition, before)[:60], count, str(refusal)))
     lost = sum(count for _, count, _ in refused)
-    return Retyping(type, kept, lost, sorted(refused, key=lambda one: -one[1])[:REFUSED_SHOWN], values)
+    return Retyping(type, kept, lost, sorted(refused, key=lambda one: -one[1]), values)
 
 
 def change_type(definition: TraitDefinition, type: str, *, by: Doer, now: datetime) -> Retyping:
@@ -152,7 +151,7 @@ def change_type(definition: TraitDefinition, type: str, *, by: Doer, now: dateti
     return retyping
 
 
-def _refuse_type(definition: TraitDefinition, type: str) -> None:
+def refuse_type(definition: TraitDefinition, type: str) -> None:
     if type not in TraitType.values or type == definition.type:
         raise CannotChange("Choose another type.")
     if definition.column:
@@ -233,7 +232,7 @@ def feed_column(definition: TraitDefinition, column: str, *, by: Doer, now: date
     with change_written_down(definition, by=by, now=now):
         fellows = list(TraitDefinition.objects.filter(scope=ACCOUNT).order_by("pk").select_for_update())
         definition.refresh_from_db()
-        _refuse_column(definition, column)
+        refuse_column(definition, column)
         for fed in fellows:
             if fed.column == column and fed.pk != definition.pk:
                 with change_written_down(fed, by=by, now=now):
@@ -270,7 +269,7 @@ def _stop_feeding(definition: TraitDefinition) -> None:
         )
 
 
-def _refuse_column(definition: TraitDefinition, column: str) -> None:
+def refuse_column(definition: TraitDefinition, column: str) -> None:
     if definition.scope != ACCOUNT or column not in MAPPABLE:
         raise CannotChange("Choose one of the built-in fields of accounts.")
     if definition.column:
@@ -313,4 +312,8 @@ def columns_for(definition: TraitDefinition) -> list[tuple[str, str]]:
     if definition.scope != ACCOUNT or definition.column:
         return []
     fitting = [column for column in MAPPABLE if COLUMN_TYPES[column] == definition.type]
-    return [(column, column.removesuffix("_id").removesuffix("_cents").replace("_", " ")) for column in fitting]
+    return [(column, column_words(column)) for column in fitting]
+
+
+def column_words(column: str) -> str:
+    return column.removesuffix("_id").removesuffix("_cents").replace("_", " ")

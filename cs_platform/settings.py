@@ -147,7 +147,9 @@ CELERY_TASK_ANNOTATIONS = {
         "time_limit": 1260,
         "acks_late": False,
         "reject_on_worker_lost": False,
-    }
+    },
+    # A job's step may rewrite all accounts of a workspace (accounts/trait_jobs.py).
+    "cs_platform.jobs.tasks.run_due_jobs": {"soft_time_limit": 1200, "time_limit": 1260},
 }
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 300,
@@ -326,6 +328,10 @@ JOB_KINDS = [
     "accounts.bulk.kind.BulkEditUsers",
     "accounts.exports.ExportAccounts",
     "accounts.exports.ExportUsers",
+    "accounts.trait_jobs.CheckType",
+    "accounts.trait_jobs.ChangeType",
+    "accounts.trait_jobs.MakeFast",
+    "accounts.trait_jobs.FeedField",
     "accounts.csv_import.running.CheckImport",
     "accounts.csv_import.running.RunImport",
 ]

@@ -65,6 +65,7 @@ ASKING = {  # rules are long
     "accounts:edit_rule",
     "accounts:explain_rule",
     "accounts:filter",
+    "users:filter",
     "accounts:preview_rule",
     "health:preview_measure",
 }

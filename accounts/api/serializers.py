@@ -18,6 +18,7 @@ from accounts.models import (
 )
 from accounts.models.account import Lifecycle
 from accounts.models.traits import TraitType
+from accounts.trait_settings import MAPPABLE
 from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
 
 MAX_BULK = 1_000
@@ -150,22 +151,17 @@ class TraitDescriptionSerializer(StrictSerializer):
 class TraitTypeSerializer(StrictSerializer):
     type = serializers.ChoiceField(TraitType.choices)
     preview = serializers.BooleanField(default=False, help_text="Only say what it would come to.")
+    clearing = serializers.IntegerField(
+        default=0, min_value=0, help_text="How many values may be cleared. With more the job is refused."
+    )
 
 
-class RefusedValueSerializer(serializers.Serializer[Any]):
-    value = serializers.CharField()
-    count = serializers.IntegerField()
-    message = serializers.CharField()
-
-    def to_representation(self, instance: tuple[str, int, str]) -> dict[str, Any]:
-        return dict(zip(("value", "count", "message"), instance, strict=True))
+class FedFieldSerializer(StrictSerializer):
+    field = serializers.ChoiceField(MAPPABLE, allow_null=True, help_text="A built-in field of accounts.")
 
 
-class RetypingSerializer(serializers.Serializer[Any]):
-    type = serializers.CharField()
-    kept = serializers.IntegerField(help_text="Values that fit the new type.")
-    lost = serializers.IntegerField(help_text="Values that do not, and are cleared.")
-    refused = RefusedValueSerializer(many=True, help_text="The most frequent of these.")
+class SpeedSerializer(StrictSerializer):
+    fast = serializers.BooleanField()
 
 
 class EventTypeSerializer(serializers.ModelSerializer[EventType]):

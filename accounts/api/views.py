@@ -12,12 +12,13 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import trait_settings
+from accounts import trait_jobs, trait_settings
 from accounts.api import facts, filters, serializers, upserts
 from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
 from accounts.api.upserting import BULK_COST, UpsertViewSet
 from accounts.contacts import set_key_contact
 from accounts.definitions import CannotDefine, define_trait
+from accounts.fast_traits import CannotBeFast
 from accounts.models import (
     Account,
     Conversation,
@@ -32,6 +33,7 @@ from accounts.table.listing import Listing
 from accounts.table.lists import ACCOUNTS, USERS
 from accounts.trait_settings import CannotChange
 from accounts.traits import choice_values
+from cs_platform.jobs.models import Job
 from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
@@ -44,7 +46,6 @@ class TableViewSet(UpsertViewSet):
 
     listing: ClassVar[Listing]
 
-    @documented("Export the list as CSV", request=ExportSerializer, answers=JobSerializer, status=201)
     @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
     def export(self, request: Request) -> Response:
         """Starts a job: when it is done, its file is under `/jobs/{id}/file/`."""
@@ -53,7 +54,6 @@ class TableViewSet(UpsertViewSet):
         )
         return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
-    @documented("Edit many at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True)
     @action(detail=False, methods=["post"], url_path="bulk-edit", needs_idempotency_key=True, throttle_cost=BULK_COST)
     def bulk_edit(self, request: Request) -> Response:
         """Starts a job: ask for it under `/jobs/` until it is over."""
@@ -78,6 +78,10 @@ class TableViewSet(UpsertViewSet):
         answers=serializers.AccountSerializer,
     ),
     by_external_id=documented("Read an account by its external id", answers=serializers.AccountSerializer),
+    export=documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
+    bulk_edit=documented(
+        "Edit many accounts at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
+    ),
     bulk=documented(
         "Create or update up to 1,000 accounts",
         request=serializers.BulkAccountsSerializer,
@@ -134,6 +138,10 @@ class AccountViewSet(Listed, Retrieved, TableViewSet):
         "Edit custom traits of a user", request=serializers.TraitEditsSerializer, answers=serializers.UserSerializer
     ),
     by_external_id=documented("Read a user by its external id", answers=serializers.UserSerializer),
+    export=documented("Export users as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
+    bulk_edit=documented(
+        "Edit many users at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
+    ),
     bulk=documented(
         "Create or update up to 1,000 users",
         request=serializers.BulkUsersSerializer,
@@ -237,24 +245,55 @@ class TraitViewSet(Listed, Retrieved, ApiViewSet):
     @documented(
         "Change the type of a trait, or see what that would clear",
         request=serializers.TraitTypeSerializer,
-        answers=serializers.RetypingSerializer,
+        answers=JobSerializer,
+        status=201,
     )
     @action(detail=True, methods=["post"], url_path="type")
     def change_type(self, request: Request, pk: str) -> Response:
+        """Starts a job. Its `result` says how many values were kept and lost, its errors which."""
         definition, checked = self.get_object(), self.valid(serializers.TraitTypeSerializer)
+        type, clearing = checked["type"], checked["clearing"]
+        by: Any = {"by": self.caller, "now": self.now}
         with _refusals("type"):
             if checked["preview"]:
-                retyping = trait_settings.preview_type(definition, checked["type"])
-            else:
-                retyping = trait_settings.change_type(definition, checked["type"], by=self.caller, now=self.now)
-        return Response(serializers.RetypingSerializer(retyping).data)
+                return self._job(trait_jobs.check_type(definition, type, **by))
+            return self._job(trait_jobs.change_type(definition, type, clearing=clearing, **by))
+
+    @documented(
+        "Fill a built-in field from a trait",
+        request=serializers.FedFieldSerializer,
+        answers=JobSerializer,
+        status=201,
+    )
+    @action(detail=True, methods=["post"], url_path="field")
+    def feed_field(self, request: Request, pk: str) -> Response:
+        """Starts a job. Without a field the trait fills none any more."""
+        definition, checked = self.get_object(), self.valid(serializers.FedFieldSerializer)
+        with _refusals("field"):
+            return self._job(trait_jobs.feed_column(definition, checked["field"] or "", by=self.caller, now=self.now))
+
+    @documented(
+        "Make a trait fast, or slow again", request=serializers.SpeedSerializer, answers=JobSerializer, status=201
+    )
+    @action(detail=True, methods=["post"])
+    def speed(self, request: Request, pk: str) -> Response:
+        """Making it fast starts a job."""
+        definition, checked = self.get_object(), self.valid(serializers.SpeedSerializer)
+        if not checked["fast"]:
+            trait_settings.set_fast(definition, fast=False, by=self.caller, now=self.now)
+            return self.fresh(definition)
+        with _refusals("fast"):
+            return self._job(trait_jobs.make_fast(definition, by=self.caller, now=self.now))
+
+    def _job(self, job: Job) -> Response:
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
 
 @contextmanager
 def _refusals(name: str) -> Iterator[None]:
     try:
         yield
-    except CannotChange as refusal:
+    except (CannotBeFast, CannotChange) as refusal:
         raise Invalid(faults=[Fault(f"/{name}", str(refusal))]) from None
 
 

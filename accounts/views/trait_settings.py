@@ -8,14 +8,19 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import trait_settings
+from accounts import trait_jobs, trait_settings
 from accounts.definitions import CannotDefine, define_trait
 from accounts.fast_traits import CannotBeFast
 from accounts.models import TraitDefinition
 from accounts.trait_forms import NewTraitForm, TraitForm
-from accounts.trait_settings import CannotChange, Retyping
+from accounts.trait_settings import CannotChange
+from cs_platform.jobs.models import Job
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.jobs import started
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
+
+REFUSED_SHOWN = 20
+FRAGMENTS = {"trait": "accounts/settings/_trait.html"}
 
 
 @require_safe
@@ -52,7 +57,7 @@ def define(request: WorkspaceRequest, slug: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.MANAGE_DATA)
 def trait_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    """A POST changes its name, description and choices. `?type=` shows what another type would do."""
+    """A POST changes its name, description and choices."""
     definition = _definition(pk)
     form = TraitForm(request.POST if request.method == "POST" else None, definition=definition)
     if request.method == "POST" and form.is_valid():
@@ -68,15 +73,15 @@ def trait_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 @requires(Ability.MANAGE_DATA)
 def change_type(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    definition = _definition(pk)
+    """First it is tried: `clearing` says how many values somebody has seen that would be lost."""
+    definition, type, clearing = _definition(pk), request.POST.get("type", ""), request.POST.get("clearing", "")
+    by: Any = {"by": request.membership, "now": request.now}
     try:
-        done = trait_settings.change_type(
-            definition, request.POST.get("type", ""), by=request.membership, now=request.now
-        )
+        if clearing.isascii() and clearing.isdecimal() and len(clearing) < 10:
+            return started(request, trait_jobs.change_type(definition, type, clearing=int(clearing), **by))
+        return started(request, trait_jobs.check_type(definition, type, **by))
     except CannotChange as refusal:
         return _page(request, definition, error=str(refusal), status=422)
-    words = f"{definition.label} is of the type {definition.get_type_display()} now"
-    return _done(request, definition, f"{words}; {done.lost:,} values were cleared" if done.lost else words)
 
 
 @require_POST
@@ -85,24 +90,21 @@ def feed_column(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """`column` empty: it feeds none any more."""
     definition, column = _definition(pk), request.POST.get("column", "")
     try:
-        if column:
-            trait_settings.feed_column(definition, column, by=request.membership, now=request.now)
-        else:
-            trait_settings.stop_feeding(definition, by=request.membership, now=request.now)
+        return started(request, trait_jobs.feed_column(definition, column, by=request.membership, now=request.now))
     except CannotChange as refusal:
         return _page(request, definition, error=str(refusal), status=422)
-    return _done(request, definition, f"{definition.label} saved")
 
 
 @require_POST
 @requires(Ability.MANAGE_DATA)
 def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
     definition = _definition(pk)
+    if verb != "fast":
+        return _done(request, definition, f"{definition.label} {_switched(request, definition, verb)}")
     try:
-        text = _switched(request, definition, verb)
-    except CannotBeFast as refusal:
+        return started(request, trait_jobs.make_fast(definition, by=request.membership, now=request.now))
+    except (CannotBeFast, CannotChange) as refusal:
         return _page(request, definition, error=str(refusal), status=422)
-    return _done(request, definition, f"{definition.label} {text}")
 
 
 def _switched(request: WorkspaceRequest, definition: TraitDefinition, verb: str) -> str:
@@ -113,34 +115,32 @@ def _switched(request: WorkspaceRequest, definition: TraitDefinition, verb: str)
     if verb == "restore":
         trait_settings.restore_trait(definition, by=by, now=now)
         return "is back"
-    trait_settings.set_fast(definition, fast=verb == "fast", by=by, now=now)
-    return "is fast now" if verb == "fast" else "is not fast any more"
+    trait_settings.set_fast(definition, fast=False, by=by, now=now)
+    return "is not fast any more"
 
 
 def _page(
     request: WorkspaceRequest, definition: TraitDefinition, *, form: Any = None, error: str = "", status: int = 200
 ) -> HttpResponse:
-    retyping, refusal = _previewed(definition, request.GET.get("type", ""))
+    tried = _tried(definition)
     context = {
         "definition": definition,
         "form": form or TraitForm(definition=definition),
-        "error": error or refusal,
-        "retyping": retyping,
+        "error": error,
+        "tried": tried,
+        "refused": tried.errors.order_by("position")[:REFUSED_SHOWN] if tried else (),
         "types": trait_settings.types_for(definition),
         "columns": trait_settings.columns_for(definition),
         "used": trait_settings.usage_of([definition]).get(definition.pk, 0),
         "counted": trait_settings.COUNTED,
     }
-    return render_page(request, "accounts/settings/trait.html", context, status=422 if refusal else status)
+    return render_page(request, "accounts/settings/trait.html", context, fragments=FRAGMENTS, status=status)
 
 
-def _previewed(definition: TraitDefinition, type: str) -> tuple[Retyping | None, str]:
-    if not type:
-        return None, ""
-    try:
-        return trait_settings.preview_type(definition, type), ""
-    except CannotChange as refusal:
-        return None, str(refusal)
+def _tried(definition: TraitDefinition) -> Job | None:
+    """The last work on it, if that was a dry run that came to its end."""
+    last = trait_jobs.work_on(definition).first()
+    return last if last and last.kind == trait_jobs.CHECK and last.state == Job.State.DONE else None
 
 
 def _definition(pk: int) -> TraitDefinition:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar
 
@@ -61,6 +61,7 @@ class JobKind(ABC):
     can_undo: ClassVar[bool] = False
     event: ClassVar[str] = ""  # the browser event on which pages show anew what it changes
     file_type: ClassVar[str] = ""  # the media type of the file it makes
+    lasts: ClassVar[timedelta | None] = None  # how long one step may take, where a lease is too short for it
 
     def count(self, job: Job, *, now: datetime) -> int | None:
         """How many things there are to do, if that can be known."""
@@ -150,6 +151,11 @@ class RetiredKind(JobKind):
 def job_kinds() -> Mapping[str, JobKind]:
     kinds: list[JobKind] = [UndoJob(), *(import_string(path)() for path in settings.JOB_KINDS)]
     return {kind.key: kind for kind in kinds}
+
+
+@cache
+def lasting_kinds() -> Mapping[str, timedelta]:
+    return {key: kind.lasts for key, kind in job_kinds().items() if kind.lasts}
 
 
 def kind_of(job: Job) -> JobKind:

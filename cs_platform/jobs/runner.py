@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from cs_platform.jobs.kinds import Failure, Item, JobKind, JobRefused, Slice, kind_of
+from cs_platform.jobs.kinds import Failure, Item, JobKind, JobRefused, Slice, kind_of, lasting_kinds
 from cs_platform.jobs.leases import MOST_CLAIMS, Claim, LeaseLost, hold_alone, lease_end
 from cs_platform.jobs.models import Job, JobError, JobFile, JobItem, JobQuerySet
 from cs_platform.jobs.starting import KEEP_FILES
@@ -22,6 +22,8 @@ MOST_ERRORS = 10_000  # listed one by one; beyond that they are only counted
 def work_on(claim: Claim, *, tenant_id: int, now: datetime) -> bool:
     """One slice. Whether there is more to do of this job, for us and now."""
     try:
+        with tenant_context(tenant_id):
+            _hold_longer(claim, now)
         with tenant_context(tenant_id):
             return _slice(claim, now)
     except LeaseLost:
@@ -57,6 +59,12 @@ def _slice(claim: Claim, now: datetime) -> bool:
         return _end(job, kind, claim, Job.State.DONE, now)
     _settle(claim, cursor=dict(made.cursor), **_counted(job), claims=0, lease_until=lease_end(now))
     return True
+
+
+def _hold_longer(claim: Claim, now: datetime) -> None:
+    """Where a step takes longer than a lease; committed before it begins."""
+    for kind, lasts in lasting_kinds().items():
+        _held(claim).filter(kind=kind).update(lease_until=now + lasts)
 
 
 def _begin(job: Job, kind: JobKind, now: datetime) -> None:

@@ -1,7 +1,10 @@
 """Settings of traits: a new type is shown before it happens, values follow, and a built-in field gets its feeder."""
 
+from typing import Any
+
 import pytest
 
+from accounts import trait_jobs
 from accounts.changes import load_history
 from accounts.models import Account
 from accounts.trait_settings import (
@@ -13,6 +16,11 @@ from accounts.trait_settings import (
     stop_feeding,
     usage_of,
 )
+from cs_platform.jobs.kinds import Slice
+from cs_platform.jobs.leases import claim_job
+from cs_platform.jobs.models import Job
+from cs_platform.jobs.pump import run_jobs
+from cs_platform.jobs.runner import work_on
 from tests.visitor import Visitor, text
 from tests.world import MONDAY, Workspace, account, trait
 
@@ -76,10 +84,62 @@ def test_an_archived_trait_leaves_the_account_page(inside: Workspace) -> None:
     assert "Renewal stage" not in text(maya.page(f"accounts/{at.pk}/"))
 
 
-def test_the_page_shows_what_a_type_would_clear(inside: Workspace) -> None:
-    seats = trait("seats")
+def test_a_type_is_tried_by_a_job_and_changed_by_another_if_no_more_is_lost_than_was_shown(inside: Workspace) -> None:
+    seats, maya = trait("seats"), Visitor(inside.maya)
     account("A", traits={"seats": "many"}, t01="many")
-    shown = text(Visitor(inside.maya).page(f"settings/traits/{seats.pk}/?type=number"))
-
+    page, change = f"settings/traits/{seats.pk}/", f"settings/traits/{seats.pk}/type/"
+    maya.submit(change, type="number")
+    assert maya.submit(change, type="number").status_code == 422  # one at a time
+    run_jobs()
+    shown = text(maya.page(page))
     assert "1 would be cleared" in shown
-    assert "“many” is not a number." in shown
+    assert "“many” is not a number. 1 has it." in shown
+
+    account("B", traits={"seats": "few"}, t01="few")
+    maya.submit(change, type="number", clearing="1")
+    run_jobs()
+    refused = Job.objects.latest("pk")
+    assert (refused.state, "2 values would be cleared" in refused.error) == ("failed", True)
+    assert set(Account.objects.values_list("t01", flat=True)) == {"many", "few"}
+
+    maya.submit(change, type="number", clearing="2")
+    run_jobs()
+    seats.refresh_from_db()
+    assert (seats.type, set(Account.objects.values_list("t01", flat=True))) == ("number", {None})
+    assert "2 cleared" in text(maya.page(f"jobs/{Job.objects.latest('pk').pk}/"))
+
+
+def test_a_trait_becomes_fast_and_fills_a_field_by_jobs(inside: Workspace) -> None:
+    tier, maya = trait("tier"), Visitor(inside.maya)
+    account("A", traits={"tier": "Gold"}, t01="Gold")
+    maya.submit(f"settings/traits/{tier.pk}/fast/")
+    run_jobs()
+    tier.refresh_from_db()
+    assert (tier.is_fast, Account.objects.get().t16) == (True, "Gold")
+
+    maya.submit(f"settings/traits/{tier.pk}/column/", column="plan")
+    run_jobs()
+    assert Account.objects.get().plan == "Gold"
+    maya.submit(f"settings/traits/{tier.pk}/column/", column="")
+    run_jobs()
+    tier.refresh_from_db()
+    assert (tier.column, Job.objects.exclude(state="done").count()) == ("", 0)
+    assert "none of" not in text(maya.submit(f"settings/traits/{tier.pk}/column/", column="mrr_cents"))
+
+
+def test_a_step_that_rewrites_everything_is_held_for_longer_than_a_lease(inside: Workspace, monkeypatch: Any) -> None:
+    tier = trait("tier")
+    job = trait_jobs.make_fast(tier, by=inside.maya, now=MONDAY)
+    claim = claim_job(tenant_id=inside.tenant.pk, now=MONDAY)
+    assert claim
+    leases = []
+
+    def step(kind: Any, job: Job, *, now: Any) -> Slice:
+        leases.append(job.lease_until)
+        return Slice(None)
+
+    monkeypatch.setattr(trait_jobs.MakeFast, "step", step)
+    work_on(claim, tenant_id=inside.tenant.pk, now=MONDAY)
+
+    assert leases == [MONDAY + trait_jobs.MakeFast.lasts]
+    assert Job.objects.get(pk=job.pk).state == "done"

@@ -56,8 +56,10 @@ RAW_SQL = {
     "accounts/segments/listing.py",
     "accounts/segments/moves.py",
     "accounts/segments/settling.py",
+    "accounts/table/facts.py",
     "accounts/table/page.py",
     "accounts/trait_settings.py",
+    "accounts/table/people.py",
     "accounts/traits.py",
     "actions/cta_work.py",
     "actions/people.py",
@@ -111,6 +113,7 @@ REMEMBERED = {
     ("accounts/ingest/reading.py", "_time_zones"): "names of zones",
     ("cs_platform/common/message_templates.py", "parse"): "by the template's whole text; holds no values",
     ("cs_platform/jobs/kinds.py", "job_kinds"): "what can be done, the same for everybody",
+    ("cs_platform/jobs/kinds.py", "lasting_kinds"): "how long kinds of work take, the same for everybody",
     ("cs_platform/rest/documents.py", "_committed"): "a file of the checkout",
     ("playbooks/schedule.py", "zone_info"): "zones by name",
 }
