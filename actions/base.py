@@ -37,6 +37,7 @@ class Run:
     timezone: str
     due_on: date | None
     receipt: Receipt | None = None
+    fan_key: str = ""  # one of several that a step of this enrollment fanned out into
     # What steps of the kinds an action `follows` did before in the same enrollment, newest first.
     earlier: tuple[Receipt, ...] = ()
 
@@ -102,6 +103,22 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
+class FanOut:
+    """One step, several recipients: each becomes a run of its own, all written down before the first one leaves."""
+
+    receipt: Receipt
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Ready, but not now: outside its hours, or too close to another. It counts as no attempt."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Retry:
     """The provider proved that nothing happened: safe to try again, not before `not_before` where it says so."""
 
@@ -119,13 +136,14 @@ class Uncertain:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider refuses for good, in its own words."""
+    """The provider refuses for good, in its own words; `unreachable`: there is nobody at this address."""
 
     reason: str
+    unreachable: bool = False
 
 
 ApplyOutcome = Applied | Skipped | Held
-PrepareOutcome = Prepared | Skipped | Held
+PrepareOutcome = Prepared | FanOut | Skipped | Held
 DeliveryOutcome = Applied | Retry | Uncertain | Refused
 
 
@@ -222,7 +240,7 @@ class ExternalAction(Action):
 
     @abstractmethod
     def load(self, batch: Batch) -> Mapping[UUID, Any]:
-        """Last thing before the call, in the transaction that commits the sent marker: the payload, or Skipped / Held.
+        """Last thing before the call, in the transaction that commits the sent marker: the payload, or why not.
 
         Suppression, opt-outs and a draft cancelled by a person are asked here.
         """

@@ -14,6 +14,7 @@ urlpatterns = [
     path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
     path("w/<slug:slug>/", include("cs_platform.web.workspace_urls")),
+    path("", include("accounts.public_urls")),
     path("w/<slug:slug>/imports/", include("accounts.import_urls")),
     path("w/<slug:slug>/jobs/", include("cs_platform.web.job_urls")),
     path("api/v1/", include("cs_platform.api_urls")),

@@ -54,7 +54,7 @@ class Work:
 
 _LOAD = """
     SELECT r.id, r.enrollment_id, e.account_id, e.end_user_id, e.cta_id, e.timezone, r.due_on, r.receipt,
-        e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL
+        r.fan_key, e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL
     FROM playbooks_actionrun r JOIN playbooks_enrollment e ON e.id = r.enrollment_id
     WHERE r.tenant_id = %s AND r.id = ANY(%s) {fence} ORDER BY e.id, r.position
 """
@@ -129,8 +129,8 @@ def _lock_subjects(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> Iterator[Claimed]:
-    for id, enrollment, account, user, cta, zone, due_on, receipt, state, attempt, try_at, prepared in rows:
-        run = Run(id, enrollment, account, user, cta, zone, due_on, _document(receipt))
+    for id, enrollment, account, user, cta, zone, due_on, receipt, fan_key, state, attempt, try_at, prepared in rows:
+        run = Run(id, enrollment, account, user, cta, zone, due_on, _document(receipt), fan_key)
         yield Claimed(run, state, attempt, try_at, prepared)
 
 

@@ -15,7 +15,19 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from actions.base import Applied, DeliveryOutcome, ExternalAction, Held, Prepared, Refused, Retry, Skipped, Uncertain
+from actions.base import (
+    Applied,
+    DeliveryOutcome,
+    ExternalAction,
+    FanOut,
+    Held,
+    Later,
+    Prepared,
+    Refused,
+    Retry,
+    Skipped,
+    Uncertain,
+)
 from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
@@ -108,13 +120,38 @@ def _prepared(work: Work, drafts: Sequence[Claimed]) -> list[Settled]:
     if not drafts:
         return []
     outcomes = _external(work.action).prepare(work.batch(drafts))
+    _fan_out(work.tenant.pk, {id: one.keys for id, one in outcomes.items() if isinstance(one, FanOut)})
     return [_settled_draft(one, outcomes[one.run.id]) for one in drafts]
 
 
-def _settled_draft(one: Claimed, outcome: Prepared | Skipped | Held) -> Settled:
+def _fan_out(tenant_id: int, keys: Mapping[UUID, Sequence[str]]) -> None:
+    """A run for each recipient, due with its parent: a crash anywhere later repeats none and forgets none."""
+    rows = [(id, key) for id, some in keys.items() for key in some]
+    if not rows:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, fan_key, position, is_external,
+                anchor_on, due_on, due_at, try_at, cause_depth)
+            SELECT r.tenant_id, r.enrollment_id, r.step_id, k.key, r.position, r.is_external,
+                r.anchor_on, r.due_on, r.due_at, r.try_at, r.cause_depth
+            FROM unnest(%s::uuid[], %s::text[]) WITH ORDINALITY AS k(id, key, n)
+            JOIN playbooks_actionrun r ON r.tenant_id = %s AND r.id = k.id ORDER BY k.n
+            ON CONFLICT (tenant_id, enrollment_id, step_id, fan_key) DO NOTHING
+            """,
+            [[id for id, _key in rows], [key for _id, key in rows], tenant_id],
+        )
+
+
+def _settled_draft(one: Claimed, outcome: Prepared | FanOut | Skipped | Held | Later) -> Settled:
     match outcome:
         case Prepared(receipt, send_at):
             return Settled(one.run.id, "scheduled", receipt, try_at=send_at, prepared=True)
+        case FanOut(receipt, _):
+            return Settled(one.run.id, "applied", receipt)
+        case Later(until, reason):
+            return Settled(one.run.id, "scheduled", reason_code="later", reason=reason, try_at=until)
         case Skipped(reason):
             return Settled(one.run.id, "skipped", reason_code="skipped", reason=reason)
         case Held(code, reason):
@@ -125,8 +162,9 @@ def _load_payloads(work: Work, ready: Sequence[Claimed]) -> tuple[dict[UUID, Any
     if not ready:
         return {}, []
     loaded = _external(work.action).load(work.batch(ready))
-    kept_back = [_settled_draft(one, found) for one in ready if isinstance(found := loaded[one.run.id], Skipped | Held)]
-    return {id: found for id, found in loaded.items() if not isinstance(found, Skipped | Held)}, kept_back
+    stays = {id: found for id, found in loaded.items() if isinstance(found, Skipped | Held | Later)}
+    kept_back = [_settled_draft(one, stays[one.run.id]) for one in ready if one.run.id in stays]
+    return {id: found for id, found in loaded.items() if id not in stays}, kept_back
 
 
 def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) -> None:
@@ -213,7 +251,7 @@ def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Sett
             return retry_or_dead(one, reason, now=now, not_before=not_before)
         case Uncertain(reason):
             return Settled(one.run.id, "uncertain", reason_code="uncertain", reason=reason)
-        case Refused(reason):
+        case Refused(reason, _):
             return Settled(one.run.id, "dead", reason_code="refused", reason=reason)
 
 

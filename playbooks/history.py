@@ -97,7 +97,7 @@ def load_history(enrollment: Enrollment, *, now: datetime) -> History:
     return History(
         enrollment=enrollment,
         days=days,
-        marks=marks(run.state for run in runs),
+        marks=marks(run.state for run in runs if not run.fan_key),
         description=described(enrollment, now=now),
         applied_by=actors[enrollment.applied_by],
         stopped_by=actors[enrollment.stopped_by] if enrollment.stopped_by else None,
@@ -226,7 +226,7 @@ def _summary(enrollment: Enrollment, runs: Sequence[ActionRun], actors: dict[str
     waiting = next((run for run in runs if run.state in (State.SCHEDULED, State.RUNNING)), None)
     return Summary(
         enrollment=enrollment,
-        marks=marks(run.state for run in runs),
+        marks=marks(run.state for run in runs if not run.fan_key),
         next_step=waiting.step if waiting else None,
         next_on=waiting.due_on if waiting else None,
         held=sum(run.state in NEEDS_A_PERSON for run in runs),

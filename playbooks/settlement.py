@@ -92,7 +92,7 @@ def count_progress(enrollment_ids: Iterable[int], *, tenant_id: int, now: dateti
             """
             WITH tally AS (
                 SELECT enrollment_id,
-                    count(*) FILTER (WHERE state IN ('applied', 'skipped', 'dead')) AS done,
+                    count(*) FILTER (WHERE state IN ('applied', 'skipped', 'dead') AND fan_key = '') AS done,
                     count(*) FILTER (WHERE state IN ('scheduled', 'held', 'running', 'uncertain')) AS open
                 FROM playbooks_actionrun WHERE tenant_id = %(tenant)s AND enrollment_id = ANY(%(ids)s) GROUP BY 1
             )

@@ -1,7 +1,7 @@
 """Write to a person at the account by email: drafted for review, looked at once more before it leaves, kept as sent."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 from django import forms
 
 from accounts.actors import Actor, load_actors
+from accounts.conversations.sending import Hours, Traffic, the_policy
+from accounts.conversations.suppressing import bounced, leave_of
 from accounts.models import Conversation
 from actions.base import (
     TALK,
@@ -18,8 +20,10 @@ from actions.base import (
     Config,
     DeliveryOutcome,
     ExternalAction,
+    FanOut,
     Held,
     Keep,
+    Later,
     Prepared,
     PrepareOutcome,
     Receipt,
@@ -31,8 +35,10 @@ from actions.base import (
     Undo,
     UndoDecision,
 )
+from actions.choosing import UserRuleField
 from actions.forms import ActionForm, RoleField, TemplateField
 from actions.people import CSM, Member, load_targets, role_words
+from actions.subjects import users_of
 from actions.variables import SENDER, USER, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
@@ -40,16 +46,38 @@ from cs_platform.connectors.base import NotNow, Outcome, Rejected, Sent, Unknown
 from cs_platform.connectors.smtp import Letter, SmtpTransport, is_address, message_id_of
 
 State = Conversation.State
+TARGET, PRIMARY, MATCHING = "target", "primary", "matching"
+FAN = "user:"
 
 
 class StartConversationForm(ActionForm):
     extra_scopes = (USER, SENDER)
 
+    shown_when = {"filters": ("recipients", frozenset({MATCHING}))}
+
     sender = RoleField(initial=CSM)
     fallback_sender = RoleField(required=False)
     subject = TemplateField()
     body = TemplateField(single_line=False)
+    recipients = forms.ChoiceField(
+        label="To",
+        choices=[
+            (TARGET, "The user, or the account’s primary contact"),
+            (PRIMARY, "The account’s primary contact"),
+            (MATCHING, "Each user of the account who matches"),
+        ],
+        initial=TARGET,
+    )
+    filters = UserRuleField(label="Which users", required=False)
     review_hours = forms.IntegerField(required=False, initial=0, min_value=0, max_value=24 * 14)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("recipients") != MATCHING:
+            return cleaned | {"filters": None}
+        if not cleaned.get("filters") and "filters" not in self.errors:
+            self.add_error("filters", "Say which users are written to.")
+        return cleaned
 
 
 class StartConversation(ExternalAction):
@@ -70,27 +98,36 @@ class StartConversation(ExternalAction):
     def describe(self, config: Config) -> str:
         hours = config["review_hours"] or 0
         wait = f", after {hours} {'hour' if hours == 1 else 'hours'} for review" if hours else ""
-        return f"Send “{config['subject']}” from {role_words(config['sender'])}{wait}"
+        whom = {PRIMARY: " to the primary contact", MATCHING: " to each user who matches"}
+        to = whom.get(config["recipients"], "")
+        return f"Send “{config['subject']}”{to} from {role_words(config['sender'])}{wait}"
 
     def describe_stop(self, config: Config) -> str:
         return "A message that still waits is cancelled. One that was sent cannot be unsent."
 
     def tell(self, config: Config, receipt: Receipt) -> str:
+        if "fan_out" in receipt:
+            return (
+                f"Written to {receipt['fan_out']} {'user' if receipt['fan_out'] == 1 else 'users'}, each by themselves"
+            )
         if "conversation_id" not in receipt:
             return f"Sent by hand: {config['subject']}"
         verb = "Email sent" if "message_id" in receipt else "Email drafted"
         return f"{verb} to {receipt['to_name'] or receipt['to_email']}: {receipt['subject']}"
 
     def prepare(self, batch: Batch) -> Mapping[UUID, PrepareOutcome]:
-        drafts = _drafts(batch)
+        fanned = _fan_out(batch)
+        drafts = _drafts(replace(batch, runs=[run for run in batch.runs if run.id not in fanned]))
         wanted = {run_id: draft for run_id, draft in drafts.items() if isinstance(draft, _Draft)}
         prepared = _insert(batch, wanted) if wanted else {}
-        return {run_id: prepared.get(run_id) or draft for run_id, draft in drafts.items()}  # type: ignore[misc]
+        return {**fanned, **{run_id: prepared.get(run_id) or draft for run_id, draft in drafts.items()}}  # type: ignore[misc]
 
     def load(self, batch: Batch) -> Mapping[UUID, Any]:
         found = _pending(batch)
         actors = load_actors({pending.cancelled_by for pending in found.values() if pending.cancelled_by})
-        loaded = {run.id: _payload(batch, run, found.get(run.id), actors) for run in batch.runs}
+        loaded: dict[UUID, Any] = {run.id: _payload(batch, run, found.get(run.id), actors) for run in batch.runs}
+        loaded |= _not_yet(batch, {id: found[id] for id, payload in loaded.items() if isinstance(payload, _Payload)})
+        _put_off(batch, {id: one.until for id, one in loaded.items() if isinstance(one, Later)})
         _mark(batch, State.SENDING, [run_id for run_id, payload in loaded.items() if isinstance(payload, _Payload)])
         _withdraw(batch, [run_id for run_id, payload in loaded.items() if isinstance(payload, Skipped)])
         return loaded
@@ -105,6 +142,7 @@ class StartConversation(ExternalAction):
         _keep_sent(batch, {run_id: outcomes[run_id].receipt for run_id in by_kind[Applied]})  # type: ignore[union-attr]
         _mark(batch, State.PENDING, by_kind[Retry])
         _mark(batch, State.FAILED, by_kind[Refused])
+        _remember_bounces(batch, {id for id in by_kind[Refused] if outcomes[id].unreachable})  # type: ignore[union-attr]
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
         found = _conversations(batch, lock=lock)
@@ -115,6 +153,30 @@ class StartConversation(ExternalAction):
 
     def cancel(self, batch: Batch) -> None:
         _withdraw(batch, batch.run_ids)
+
+
+# --- to whom ----------------------------------------------------------------------------------------------------------
+
+
+def _fan_out(batch: Batch) -> dict[UUID, FanOut | Skipped | Held]:
+    """Runs that write to each user who matches, before they have become a run for each."""
+    parents = [run for run in batch.runs if batch.config["recipients"] == MATCHING and not run.fan_key]
+    found = users_of(batch, parents, batch.config["filters"]) if parents else {}
+    if isinstance(found, Held):
+        return dict.fromkeys([run.id for run in parents], found)
+    return {id: _recipients_of(users) for id, users in found.items()}
+
+
+def _recipients_of(users: Sequence[int]) -> FanOut | Skipped:
+    keys = [f"{FAN}{id}" for id in users]
+    return FanOut({"fan_out": len(keys)}, keys) if keys else Skipped("No user of the account matches.")
+
+
+def _addressee(batch: Batch, run: Run) -> int | None:
+    """The user it is written to; None: the account's primary contact."""
+    if run.fan_key:
+        return int(run.fan_key.removeprefix(FAN))
+    return run.end_user_id if batch.config["recipients"] == TARGET else None
 
 
 # --- drafting ---------------------------------------------------------------------------------------------------------
@@ -164,12 +226,9 @@ CROSS JOIN LATERAL (
 
 
 def _recipients(batch: Batch) -> dict[UUID, _Recipient]:
-    own = any(run.end_user_id for run in batch.runs)
-    params = {
-        "tenant": batch.tenant_id,
-        "accounts": [run.account_id for run in batch.runs],
-        "users": [run.end_user_id for run in batch.runs],
-    }
+    users = [_addressee(batch, run) for run in batch.runs]
+    own = any(users)
+    params = {"tenant": batch.tenant_id, "accounts": [run.account_id for run in batch.runs], "users": users}
     rows = fetch(_OWN_USER if own else _PRIMARY_CONTACT, params)
     return {batch.runs[n - 1].id: _Recipient(*found) for n, *found in rows if is_address(found[2])}
 
@@ -196,7 +255,7 @@ def _drafts(batch: Batch) -> dict[UUID, "_Draft | Skipped | Held"]:
             return Skipped("The account is archived.")
         recipient, sender = recipients.get(run.id), senders.get(run.id)
         if recipient is None:
-            return _nobody_to_write_to(run)
+            return _nobody_to_write_to(_addressee(batch, run))
         if recipient.refuses:
             return _refusal(recipient.name or recipient.email, recipient.refuses)
         if sender is None:
@@ -214,8 +273,8 @@ def _nobody_to_send(batch: Batch) -> Held:
     return Held("no_assignee", f"Nobody can send this: {who} is not set or no longer active, and no fallback is.")
 
 
-def _nobody_to_write_to(run: Run) -> Held:
-    if run.end_user_id:
+def _nobody_to_write_to(user_id: int | None) -> Held:
+    if user_id:
         return Held("no_recipient", "The user has no email address that works. Add one, or skip this step.")
     return Held("no_recipient", "The account has no primary contact with an email address. Mark a key contact.")
 
@@ -228,11 +287,11 @@ def _refusal(name: str, reason: str) -> Skipped:
 _INSERT = """
 INSERT INTO accounts_conversation (tenant_id, account_id, end_user_id, sender_id, channel, state, subject, body,
                                    to_email, to_name, send_at, created_at, cancelled_by, origin_run_id, origin_ordinal)
-SELECT %(tenant)s, account_id, end_user_id, sender_id, 'smtp', 'pending', subject, body, to_email, to_name, %(send_at)s,
+SELECT %(tenant)s, account_id, end_user_id, sender_id, 'smtp', 'pending', subject, body, to_email, to_name, send_at,
     %(now)s, '', run_id, 0
 FROM unnest(%(accounts)s::bigint[], %(users)s::bigint[], %(senders)s::bigint[], %(subjects)s::text[],
-            %(bodies)s::text[], %(emails)s::text[], %(names)s::text[], %(runs)s::uuid[])
-    AS w(account_id, end_user_id, sender_id, subject, body, to_email, to_name, run_id)
+            %(bodies)s::text[], %(emails)s::text[], %(names)s::text[], %(runs)s::uuid[], %(send_at)s::timestamptz[])
+    AS w(account_id, end_user_id, sender_id, subject, body, to_email, to_name, run_id, send_at)
 ON CONFLICT (tenant_id, origin_run_id, origin_ordinal) DO UPDATE SET send_at = accounts_conversation.send_at
 RETURNING origin_run_id, id, state, send_at
 """
@@ -241,12 +300,16 @@ RETURNING origin_run_id, id, state, send_at
 def _insert(batch: Batch, drafts: Mapping[UUID, _Draft]) -> dict[UUID, Prepared | Skipped]:
     """A draft made earlier for the same run is found again, as a person may have left it."""
     rows = list(drafts.values())
+    hours, reviewed_at = (
+        Hours.of(the_policy(), now=batch.now),
+        batch.now + timedelta(hours=batch.config["review_hours"] or 0),
+    )
     found = fetch(
         _INSERT,
         {
             "tenant": batch.tenant_id,
             "now": batch.now,
-            "send_at": batch.now + timedelta(hours=batch.config["review_hours"] or 0),
+            "send_at": [hours.next_open(reviewed_at, draft.run.timezone) for draft in rows],
             "accounts": [draft.run.account_id for draft in rows],
             "users": [draft.recipient.id for draft in rows],
             "senders": [draft.sender.id for draft in rows],
@@ -297,6 +360,9 @@ class _Pending:
     sender_email: str | None
     is_gone: bool
     refuses: str
+    sender_id: int | None
+    end_user_id: int | None
+    was_released: bool  # a person chose to send it now
 
 
 _PENDING = """
@@ -304,7 +370,8 @@ SELECT v.origin_run_id, v.id, v.state, v.cancelled_by, v.subject, v.body, v.to_e
     a.archived_at IS NOT NULL OR COALESCE(u.archived_at IS NOT NULL, true),
     CASE WHEN u.unsubscribed_at IS NOT NULL THEN 'unsubscribed'
          ELSE COALESCE((SELECT s.reason FROM accounts_suppression s
-                        WHERE s.tenant_id = v.tenant_id AND s.email = lower(v.to_email)), '') END
+                        WHERE s.tenant_id = v.tenant_id AND s.email = lower(v.to_email)), '') END,
+    v.sender_id, v.end_user_id, v.released_at IS NOT NULL
 FROM accounts_conversation v
 JOIN accounts_account a ON a.tenant_id = v.tenant_id AND a.id = v.account_id
 LEFT JOIN accounts_enduser u ON u.tenant_id = v.tenant_id AND u.id = v.end_user_id
@@ -336,6 +403,40 @@ def _payload(
     return _Payload(letter, _sent_receipt(found, letter))
 
 
+def _not_yet(batch: Batch, ready: Mapping[UUID, _Pending]) -> dict[UUID, Later]:
+    """What is outside the sending hours, or would be too much; a person who said "now" is obeyed."""
+    if not ready:
+        return {}
+    policy = the_policy()
+    hours = Hours.of(policy, now=batch.now)
+    senders, users = {one.sender_id for one in ready.values()}, {one.end_user_id for one in ready.values()}
+    traffic = Traffic.lately(policy, senders=senders, users=users, now=batch.now)
+    found = {run.id: _when(run, ready[run.id], hours, traffic) for run in batch.runs if run.id in ready}
+    return {id: later for id, later in found.items() if later}
+
+
+def _when(run: Run, draft: _Pending, hours: Hours, traffic: Traffic) -> Later | None:
+    free_at = traffic.free_at(draft.sender_id, draft.end_user_id)
+    leaves_at = traffic.now if draft.was_released else hours.next_open(free_at, run.timezone)
+    if leaves_at <= traffic.now:
+        traffic.leaves(draft.sender_id, draft.end_user_id)
+        return None
+    if free_at > traffic.now:
+        return Later(leaves_at, "Its mailbox, or whom it goes to, has had as many as the workspace allows.")
+    return Later(leaves_at, "It waits for the sending hours.")
+
+
+def _put_off(batch: Batch, until: Mapping[UUID, datetime]) -> None:
+    """So that whoever looks at it sees when it leaves."""
+    if until:
+        fetch(
+            "UPDATE accounts_conversation v SET send_at = w.send_at"
+            " FROM unnest(%s::uuid[], %s::timestamptz[]) AS w(run_id, send_at)"
+            " WHERE v.tenant_id = %s AND v.origin_run_id = w.run_id AND v.state = 'pending'",
+            [list(until), list(until.values()), batch.tenant_id],
+        )
+
+
 def _letter(batch: Batch, run: Run, found: _Pending, sender_name: str, sender_email: str) -> Letter:
     return Letter(
         message_id=message_id_of(run.id, sender_email),
@@ -346,6 +447,7 @@ def _letter(batch: Batch, run: Run, found: _Pending, sender_name: str, sender_em
         to_email=found.to_email,
         subject=found.subject,
         body=found.body,
+        unsubscribe_url=leave_of(found.conversation_id).url,
     )
 
 
@@ -367,8 +469,8 @@ def _outcome(outcome: Outcome, receipt: Receipt) -> DeliveryOutcome:
             return Applied(receipt)
         case NotNow(reason, not_before):
             return Retry(reason, not_before)
-        case Rejected(reason):
-            return Refused(reason)
+        case Rejected(reason, unreachable):
+            return Refused(reason, unreachable)
         case Unknown(reason):
             return Uncertain(reason)
 
@@ -376,10 +478,17 @@ def _outcome(outcome: Outcome, receipt: Receipt) -> DeliveryOutcome:
 def _mark(batch: Batch, state: str, run_ids: list[UUID]) -> None:
     if run_ids:
         fetch(
-            "UPDATE accounts_conversation SET state = %(state)s WHERE tenant_id = %(tenant)s "
+            "UPDATE accounts_conversation SET state = %(state)s, "
+            "sending_at = CASE WHEN %(state)s = 'sending' THEN %(now)s ELSE sending_at END "
+            "WHERE tenant_id = %(tenant)s "
             "AND origin_run_id = ANY(%(runs)s::uuid[]) AND state IN ('pending', 'sending', 'failed')",
-            {"state": state, "tenant": batch.tenant_id, "runs": run_ids},
+            {"state": state, "tenant": batch.tenant_id, "runs": run_ids, "now": batch.now},
         )
+
+
+def _remember_bounces(batch: Batch, run_ids: Collection[UUID]) -> None:
+    receipts = {run.writer: run.receipt for run in batch.runs if run.id in run_ids and run.receipt}
+    bounced({receipt["conversation_id"]: writer for writer, receipt in receipts.items()}, now=batch.now)
 
 
 _KEEP_SENT = """
@@ -449,6 +558,8 @@ def _conversations(batch: Batch, *, lock: bool) -> dict[UUID, _Found]:
 
 
 def _decision(batch: Batch, run: Run, found: _Found | None) -> UndoDecision:
+    if run.receipt and "fan_out" in run.receipt:
+        return Undo("No further users of the account are written to")
     if found is None:
         return Undo(f"“{batch.config['subject']}” will not be sent")
     if found.state == State.SENT and found.sent_at:

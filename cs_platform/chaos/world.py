@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from accounts.models import Account, AccountUser, EndUser, TraitDefinition
+from accounts.models import Account, AccountUser, EndUser, SendingPolicy, TraitDefinition
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, User, WorkDue
 from cs_platform.tenancy.roles import Role
@@ -45,6 +45,8 @@ def _workspace(number: int, now: datetime) -> Tenant:
 
 
 def _fill(tenant: Tenant, accounts: int, now: datetime) -> None:
+    # Mail may leave at once, whatever the hour and however much of it.
+    SendingPolicy.objects.create(opens_at=0, closes_at=24, weekdays_only=False, mails_an_hour=10**6, hours_between=0)
     TraitDefinition.objects.create(scope="account", key=TRAIT, label="Stage", type="text", slot="t01")
     csm = tenant.memberships.get()
     known = {"csm": csm, "user_count": 1, "created_at": now, "updated_at": now}

@@ -33,9 +33,10 @@ class NotNow:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The provider refuses for good."""
+    """The provider refuses for good; `unreachable`: because there is nobody at this address."""
 
     reason: str
+    unreachable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email import policy
 from email.headerregistry import Address
@@ -40,6 +40,7 @@ class Letter:
     to_email: str
     subject: str
     body: str
+    unsubscribe_url: str = ""
 
     def message(self) -> EmailMessage:
         """Raises ValueError for an address that is none."""
@@ -49,6 +50,9 @@ class Letter:
         message["From"] = _address(self.from_name, self.from_email)
         message["To"] = _address(self.to_name, self.to_email)
         message["Subject"] = single_line(self.subject)
+        if self.unsubscribe_url:
+            message["List-Unsubscribe"] = f"<{self.unsubscribe_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(self.body)
         return message
 
@@ -81,11 +85,14 @@ def message_id_of(run_id: object, sender_email: str) -> str:
 class _Answer(Exception):
     """An answer of the server that ends the attempt."""
 
-    def __init__(self, code: int, text: bytes) -> None:
+    def __init__(self, code: int, text: bytes, *, of_recipient: bool = False) -> None:
         self.outcome = _judged(code, f"{code} {text.decode(errors='replace')}"[:500])
+        if of_recipient and code in _NOBODY_THERE and isinstance(self.outcome, Rejected):
+            self.outcome = replace(self.outcome, unreachable=True)
         super().__init__(self.outcome.reason)
 
 
+_NOBODY_THERE = {550, 551, 553}
 # It wants a login, or another one: no fault of this mail, which waits until the settings are mended.
 _OUR_FAULT = {530, 534, 535, 538}
 
@@ -169,7 +176,7 @@ class _Call:
     def envelope(self, letter: Letter) -> None:
         options = ["SMTPUTF8", "BODY=8BITMIME"] if letter.needs_utf8 else []
         self._expect({250}, *self._ask(lambda: self.server.mail(letter.from_email, options)))
-        self._expect({250, 251}, *self._ask(lambda: self.server.rcpt(letter.to_email)))
+        self._expect({250, 251}, *self._ask(lambda: self.server.rcpt(letter.to_email)), of_recipient=True)
         self._expect({354}, *self._ask(lambda: self.server.docmd("DATA")))
 
     def hand_over(self, data: bytes, letter: Letter) -> Outcome:
@@ -187,9 +194,9 @@ class _Call:
         self._hurry()
         return command()
 
-    def _expect(self, codes: set[int], code: int, text: bytes) -> None:
+    def _expect(self, codes: set[int], code: int, text: bytes, *, of_recipient: bool = False) -> None:
         if code not in codes:
-            raise _Answer(code, text)
+            raise _Answer(code, text, of_recipient=of_recipient)
 
     def _hurry(self) -> None:
         left = self.ends_at - time.monotonic()

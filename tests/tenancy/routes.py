@@ -20,6 +20,7 @@ API = "api/v1/"
 TRACKING = "v1/"  # calls with a write key, without cookies: tests/accounts/ingest/
 REPORTS = "csp-report/"  # sent by browsers of their own accord: tests/dashboard/test_csp_reports.py
 SURVEY = "nps/v1/"  # asked from other origins, without cookies: tests/accounts/nps/test_endpoints.py
+LEAVE = "unsubscribe/"  # mail programs post by themselves: tests/accounts/test_unsubscribe.py
 THIRD_PARTY = "account/"  # allauth's own pages: they know logins, no workspace
 # Pages outside workspaces, and why anybody or any login may open them.
 PUBLIC = {
@@ -33,6 +34,7 @@ PUBLIC = {
     "survey:dismissed": "by a token that names workspace and user",
     "survey:answer": "by a token that names workspace and user",
     "dashboard:csp-report": "browsers tell what the policy refused; nothing of a workspace is read or kept",
+    "unsubscribe": "by a token that names workspace and message",
     "tracking": "data sources send by their write key, and learn nothing but whether it was taken",
 }
 SIGNED_IN = {"dashboard:landing": "leads to one's own workspace", "dashboard:workspaces": "lists one's own"}

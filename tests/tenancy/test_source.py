@@ -32,6 +32,7 @@ RAW_SQL = {
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
     "accounts/changes.py",
+    "accounts/conversations/sending.py",
     "accounts/csv_import/undoing.py",
     "accounts/facts.py",
     "accounts/fast_traits.py",
@@ -124,6 +125,7 @@ REDIS = {
     "cs_platform/rest/throttling.py": "rate:<tenant>, see test_shared_places.py",
 }
 LOCKS = {
+    "accounts/conversations/sending.py": "its purpose and the workspace, hashed together",
     "accounts/holders.py": "its purpose and the workspace, hashed together",
     "accounts/facts.py": "(its purpose, tenant)",
     "accounts/health/defining.py": "(its purpose, tenant)",
