@@ -9,10 +9,14 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import Any
 
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.web.templatetags.ui import day, pips
 from playbooks.models import Playbook
 from playbooks.progress import marks, track_state
 
@@ -80,6 +84,31 @@ class Run:
         return f"{self.percent}%, applied {self.applied_on.isoformat()}"
 
 
+# <c-track-cell> in Python: a page holds hundreds of them.
+_CELL = (
+    '<a class="track-cell" href="{url}" hx-get="{url}" hx-target="#drawer" hx-push-url="true">'
+    '<span class="top">{says}<span>{day}</span></span><span class="track {state}" aria-hidden="true">{pips}</span>'
+    '<span class="sr">{label}, open history</span></a>'
+)
+_SAYS = {
+    "completed": "<b>Finished</b>",
+    "stopped": '<b class="muted">Stopped {percent}%</b>',
+    "active": "<b>{percent}%</b>",
+}
+
+
+def _written(run: Run, column: Column, today: date) -> SafeString:
+    return format_html(
+        _CELL,
+        url=run.url,
+        says=format_html(_SAYS[run.state], percent=run.percent),
+        day=day(run.applied_on, today),
+        state=run.state,
+        pips=pips(run.marks),
+        label=column.label,
+    )
+
+
 class PlaybookColumns:
     owner = _ACCOUNTS
 
@@ -122,7 +151,8 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
     return Column(
         key,
         playbook.name,
-        "playbooks/cells/progress.html",
+        "",
+        write=_written,
         icon="workflow",
         group="Playbooks",
         classes="keep run",

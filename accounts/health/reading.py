@@ -64,6 +64,13 @@ def breakdown_of(account: Account, *, fields: FieldSet, people: People, today: d
     )
 
 
+def healths_on(day: date, account_ids: Sequence[int]) -> Mapping[int, float | None]:
+    """The health as a whole of each of these accounts, as it was on that day."""
+    readings = HealthReading.objects.filter(account__in=account_ids, score=None, on__lte=day)
+    last = readings.order_by("account", "-on").distinct("account")
+    return dict(last.values_list("account_id", "value"))
+
+
 def _steps(account: Account, scores: Sequence[ScoreTerms], *, since: date) -> Mapping[int | None, Steps]:
     """Readings by score: what held at the beginning of the time, and every one since."""
     mine = HealthReading.objects.filter(account=account)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from accounts.health.reading import COMPARED_DAYS, healths_on
 from accounts.models import Account
 from accounts.models.account import TRACKED, Lifecycle
 from accounts.rules.fields import LIFECYCLES
@@ -52,6 +53,7 @@ COLUMNS = (
         "Health",
         "accounts/cells/health.html",
         classes="keep",
+        without="No score",
         sorts=(Sort("health", Sql("a.health"), float, LEAST, MOST),),
         loads=("health",),
         shared=True,
@@ -164,7 +166,6 @@ def _person(key: str, label: str, *, usual: bool) -> Column:
 
 _VALUES: dict[str, Callable[[Account], Any]] = {
     "lifecycle": lambda account: Lifecycle(account.lifecycle),
-    "health": lambda account: account.health,
     "arr": lambda account: None if account.mrr_cents is None else account.mrr_cents * MONTHS,
     "renewal_on": lambda account: account.renewal_on,
     "csm": lambda account: account.csm and account.csm.name,
@@ -200,6 +201,21 @@ class Details:
 
 
 @dataclass(frozen=True, slots=True)
+class Scored:
+    """`delta` is the change in 30 days."""
+
+    score: float
+    delta: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.score:g}"
+
+
+def _delta(score: float, then: float | None) -> float | None:
+    return None if then is None else round(score - then, 1)
+
+
+@dataclass(frozen=True, slots=True)
 class BuiltIn:
     """`me` is the person who looks, `today` the workspace's date."""
 
@@ -213,7 +229,17 @@ class BuiltIn:
         return (self._status(), self._csm(), self._renewal())
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
-        return _cells(columns, accounts)
+        cells = _cells(columns, accounts)
+        return {**cells, **self._healths(accounts)} if any(one.key == "health" for one in columns) else cells
+
+    def _healths(self, accounts: Sequence[Account]) -> Cells:
+        scored = [account for account in accounts if account.health is not None]
+        then = healths_on(self.today - timedelta(days=COMPARED_DAYS), [account.pk for account in scored])
+        return {
+            (account.pk, "health"): Scored(account.health, _delta(account.health, then.get(account.pk)))
+            for account in scored
+            if account.health is not None
+        }
 
     def _status(self) -> Facet:
         choices = [Choice(key, label, _is("a.lifecycle", key)) for key, label in LIFECYCLES]

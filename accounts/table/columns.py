@@ -6,8 +6,10 @@ Everything here is SQL over `a` (accounts_account) or `u` (accounts_enduser), th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
+
+from django.utils.safestring import SafeString
 
 from accounts.rules.sql import Sql
 
@@ -89,7 +91,7 @@ ANY = "any"
 class Column:
     key: str
     label: str
-    template: str  # of the cell: it sees `subject`, `value` and `column`
+    template: str  # of the cell: it sees `subject`, `value` and `column`; empty where `write` does it
     icon: str = ""
     classes: str = ""
     sorts: tuple[Sort, ...] = ()
@@ -98,6 +100,7 @@ class Column:
     usual: bool = True  # shown when nobody has chosen columns
     without: str = ""  # what a screen reader says where there is no `value`; the template is then not asked
     group: str = "Account"  # under which it is offered to be chosen
+    write: "Callable[[Any, Column, date], SafeString] | None" = None  # in Python, for hundreds of cells that all differ
     shared: bool = False  # the cell shows nothing but its `value`, so accounts with the same one share it
 
 

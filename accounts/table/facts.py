@@ -12,7 +12,7 @@ from accounts.fields import counted_fields
 from accounts.rules.aggregates import Aggregate
 from accounts.rules.fields import Field, FieldType, Subject
 from accounts.rules.sql import Sql, compose
-from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
+from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST, Scored
 from accounts.table.columns import Cells, Column, Sort, Walk
 from accounts.trait_values import TraitValue
 from cs_platform.common.statements import fetch
@@ -123,7 +123,9 @@ def _shown(one: Field, value: Any) -> Any:
     """As its template takes it. A count that has no rows is 0."""
     if value is None and isinstance(one.source, Aggregate):
         value = one.source.missing
-    if value is None or one.group == HEALTH or one.type is FieldType.PERSON:
+    if value is None or one.type is FieldType.PERSON:
         return value
+    if one.group == HEALTH:
+        return Scored(value)
     label = dict(one.choices).get(value, value) if one.choices else value
     return TraitValue(one.type.value, int(label) if isinstance(label, float) and label.is_integer() else label)

@@ -1,6 +1,6 @@
 """The rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,7 +49,7 @@ def rendered(
 def _cells_of(
     column: Column, width: int | None, things: Sequence[Thing], cells: Cells, context: Context
 ) -> Iterator[str]:
-    template, opening = _template(column), _opening(column, width)
+    write, opening = _writer(column, context), _opening(column, width)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
     for thing in things:
@@ -59,15 +59,23 @@ def _cells_of(
         elif column.shared and value in written:
             yield written[value]
         else:
-            cell = f"{opening}{_asked(template, context, thing, column, value).strip()}</td>"
+            cell = f"{opening}{write(thing, value)}</td>"
             if column.shared:
                 written[value] = cell
             yield cell
 
 
-def _asked(template: Template, context: Context, thing: Thing, column: Column, value: Any) -> str:
-    with context.push(subject=thing, column=column, value=value):
-        return template.render(context)
+def _writer(column: Column, context: Context) -> Callable[[Thing, Any], str]:
+    if column.write:
+        in_python, today = column.write, context["today"]
+        return lambda thing, value: in_python(value, column, today)
+    template = _template(column)
+
+    def write(thing: Thing, value: Any) -> str:
+        with context.push(subject=thing, column=column, value=value):
+            return str(template.render(context)).strip()
+
+    return write
 
 
 def _template(column: Column) -> Template:

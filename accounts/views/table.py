@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from accounts.bulk.verbs import bulk_verbs
 from accounts.table.catalogue import Catalogue
 from accounts.table.chooser import Chooser
 from accounts.table.links import chips, heads, presets
@@ -17,6 +18,7 @@ from accounts.table.rows import Row, rendered
 from accounts.table.rule_filter import PARAMETER, RuleFilter
 from accounts.table.state import TableState
 from accounts.views.filtering import filter_of, filtered
+from cs_platform.jobs.bulk import BulkVerb
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
@@ -24,6 +26,7 @@ from cs_platform.web.saved_views import opening, view_bar
 
 FRAGMENTS = {"results": "accounts/_results.html", "totals": "accounts/_totals.html"}
 EXACT = "exact"
+AT_HAND = ("apply_playbook", "assign", "add_to_segment")
 
 
 @require_safe
@@ -60,6 +63,7 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "presets": presets(state),
         "views": view_bar(request, listing.key),
         "bulk": _bulk(request, listing),
+        "verbs": _verbs(request, listing),
         "export": f"{_address_of(request, listing, 'export')}{state.address()}",
         "previous": _beside(state, before=page.previous),
         "next": _beside(state, after=page.next),
@@ -76,6 +80,12 @@ def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, pa
 def _bulk(request: WorkspaceRequest, listing: Listing) -> str:
     """Where those selected go; empty for who may only read."""
     return _address_of(request, listing, "bulk") if request.membership.can(Ability.EDIT_ACCOUNTS) else ""
+
+
+def _verbs(request: WorkspaceRequest, listing: Listing) -> list[BulkVerb]:
+    """Those that people want most, a click away; the dialog offers all."""
+    known = bulk_verbs(listing)
+    return [known[key] for key in AT_HAND if key in known and request.membership.can(known[key].ability)]
 
 
 def _address_of(request: WorkspaceRequest, listing: Listing, name: str) -> str:

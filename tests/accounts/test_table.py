@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 import pytest
 from django.http import QueryDict
 
-from accounts.models import Account
+from accounts.models import Account, AccountRole, HealthReading, KeyRole, NpsResponse
 from accounts.table import catalogue as catalogues
 from accounts.table import page as paging
+from accounts.table.built_in import Scored
 from accounts.table.catalogue import Catalogue
 from accounts.table.lists import ACCOUNTS
 from accounts.table.page import Page, load_page, load_totals
@@ -19,7 +20,7 @@ from cs_platform.tenancy.context import tenant_context
 from ctas.opening import open_cta
 from playbooks.models import Enrollment
 from playbooks.undo import request_stops
-from tests.world import MONDAY, Workspace, account, apply_now, live, on, playbook_json, raise_risk, trait
+from tests.world import MONDAY, Workspace, account, apply_now, live, on, playbook_json, raise_risk, trait, user
 
 TODAY = MONDAY.date()
 NAMES = ("Ambervale", "Bramblewick", "Calyx", "Drumlin", "Emberline", "Foxglove", "Gannet", "Harbourline")
@@ -241,6 +242,43 @@ def test_totals_count_up_to_a_limit_and_beyond_on_demand(
 
     assert (capped.count, capped.capped, capped.arr_cents) == (5, True, None)
     assert (exact.count, exact.capped, exact.arr_cents) == (8, False, 12 * 3_000)
+
+
+def test_health_shows_its_change_in_thirty_days(inside: Workspace) -> None:
+    risen, new = account("Risen", health=60.0), account("New", health=50.0)
+    for one, day, value in ((risen, on(1, 9), 40.0), (risen, on(1, 10), 55.5), (new, on(30), 10.0)):
+        HealthReading.objects.create(account=one, on=day, value=value, is_current=False)
+    shown = catalogue(inside)
+    cells = shown.cells(shown.chosen(["health"]), [risen, new], now=MONDAY, here="?")
+
+    assert cells[risen.pk, "health"] == Scored(60.0, 4.5)
+    assert cells[new.pk, "health"] == Scored(50.0, None)
+
+
+FACTS = ("nps", "nps_answered_at", "parent", "children", "role:sponsor", "overdue_ctas")
+
+
+@pytest.mark.parametrize("key", FACTS)
+@pytest.mark.parametrize("sign", ["", "-"])
+def test_what_lies_in_other_tables_sorts_every_account_once(
+    inside: Workspace, accounts: list[Account], key: str, sign: str
+) -> None:
+    first, second, third = accounts[:3]
+    role = KeyRole.objects.create(key="sponsor", name="Sponsor", position=1)
+    for one, member in ((first, inside.tom), (second, inside.priya)):
+        AccountRole.objects.create(account=one, role=role, member=member, since_at=MONDAY)
+        one.parent = third
+        one.save()
+        answer = {"end_user": user(f"U{one.pk}", one), "answered_at": MONDAY + timedelta(days=one.pk)}
+        NpsResponse.objects.create(account=one, score=one.pk % 11, source="survey", **answer)
+    open_cta(account=first, name="Call", type="risk", due_on=on(1), by=inside.priya, now=MONDAY)
+    begun = load(inside, f"sort={sign}{key}")
+    names = [one.name for one in begun.things]
+    names += [name for page in walk(inside, f"sort={sign}{key}", "after", str(begun.next)) for name in page]
+
+    assert sorted(names) == sorted(one.name for one in accounts)
+    shown = catalogue(inside)
+    assert shown.cells(shown.chosen([key]), accounts, now=MONDAY, here="?")
 
 
 # --- columns of upper layers ------------------------------------------------------------------------------------------
