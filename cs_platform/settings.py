@@ -89,6 +89,7 @@ TEMPLATES = [
                 "django_cotton.templatetags.cotton",
                 "django.templatetags.static",
                 "cs_platform.web.templatetags.ui",
+                "ctas.templatetags.cta_lists",
             ],
             "context_processors": [
                 "django.template.context_processors.request",
@@ -287,7 +288,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
         "TraitTypeEnum": "accounts.models.traits.TraitType",
-        "CtaTypeEnum": "ctas.models.Cta.Type",
+        "RequirableEnum": "ctas.api.serializers.REQUIRED",
         "CtaStatusEnum": "ctas.models.Cta.Status",
         "TaskStatusEnum": "ctas.models.Task.Status",
         "LifecycleEnum": "accounts.models.account.Lifecycle",
@@ -317,7 +318,7 @@ RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"
 USER_COLUMN_SOURCES = ["playbooks.columns.UserPlaybookColumns"]
 TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
 # Pages whose lists can be kept as saved views, by their names there.
-PAGES_WITH_VIEWS = {"accounts": "accounts:list", "users": "users:list"}
+PAGES_WITH_VIEWS = {"accounts": "accounts:list", "users": "users:list", "cockpit": "ctas:cockpit"}
 ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel", "accounts.nps_panel.NpsPanel"]
 CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
 # Names of those who act and are no team members.
@@ -326,6 +327,7 @@ ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActo
 JOB_KINDS = [
     "accounts.bulk.kind.BulkEdit",
     "accounts.bulk.kind.BulkEditUsers",
+    "ctas.bulk.BulkEditCtas",
     "accounts.exports.ExportAccounts",
     "accounts.exports.ExportUsers",
     "accounts.trait_jobs.CheckType",
@@ -354,6 +356,16 @@ USER_BULK_VERBS = [
     "accounts.bulk.segments.RemoveUsersFromSegment",
     "playbooks.bulk.ApplyUserPlaybook",
     "playbooks.bulk.StopUserPlaybook",
+]
+# What can be done to many CTAs at once (ctas/bulk.py).
+CTA_BULK_VERBS = [
+    "ctas.bulk.Assign",
+    "ctas.bulk.SetDue",
+    "ctas.bulk.ShiftDue",
+    "ctas.bulk.SetStatus",
+    "ctas.bulk.SetPriority",
+    "ctas.bulk.Snooze",
+    "ctas.bulk.Archive",
 ]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {

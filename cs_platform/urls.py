@@ -11,6 +11,7 @@ urlpatterns = [
     path("w/<slug:slug>/segments/", include("accounts.segment_urls")),
     path("w/<slug:slug>/playbooks/", include("playbooks.urls")),
     path("w/<slug:slug>/settings/", include("accounts.settings_urls")),
+    path("w/<slug:slug>/settings/ctas/", include("ctas.list_urls")),
     path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),
     path("w/<slug:slug>/", include("cs_platform.web.workspace_urls")),

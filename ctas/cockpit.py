@@ -1,24 +1,28 @@
 """The cockpit: the open work of one person or of everybody, in groups, a page at a time by keyset.
 
-By due date the index gives the order, with undated work as a second range behind the dated; other groups are small
-enough to be sorted, because they are asked of what one person or one filter selects.
+By due date the index gives the order, with undated work as a second range behind the dated; other groups and orders are
+small enough to be sorted, because they are asked of what one person or one filter selects.
 """
 
 import base64
 import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 from typing import Any, TypeVar
 
-from django.db.models import Case, Count, F, IntegerField, Q, QuerySet, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import BigIntegerField, Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models.functions import Cast, Coalesce, Extract
+from django.http import QueryDict
 
 from accounts.actors import load_actors
 from accounts.conversations.models import Conversation
 from cs_platform.tenancy.models import Membership
+from ctas.lists import Entry, Kind, Lists, current_lists
 from ctas.models import Cta, Task
 
 E = TypeVar("E", bound=StrEnum)
@@ -26,7 +30,8 @@ E = TypeVar("E", bound=StrEnum)
 PAGE_SIZE = 50
 COUNT_LIMIT = 1_000
 _NO_DATE = date.max
-_RANK = {"high": 0, "medium": 1, "low": 2}
+_UNLISTED = 1_000  # behind every entry of a list
+MOST_WORDS = 100
 
 
 class Tab(StrEnum):
@@ -42,9 +47,42 @@ class Grouping(StrEnum):
     DUE = "due"
     ACCOUNT = "account"
     TYPE = "type"
+    STATUS = "status"
     PRIORITY = "priority"
     OWNER = "owner"
     PLAYBOOK = "playbook"
+
+
+class Order(StrEnum):
+    DUE = "due"
+    PRIORITY = "priority"
+    NEWEST = "newest"
+
+
+class Look(StrEnum):
+    LIST = "list"
+    BOARD = "board"
+    CALENDAR = "calendar"
+
+
+class Due(StrEnum):
+    OVERDUE = "overdue"
+    TODAY = "today"
+    WEEK = "week"
+    LATER = "later"
+    NONE = "none"
+
+
+# Tabs that are a list and nothing else.
+LISTS_ONLY = (Tab.CLOSED, Tab.CONVERSATIONS)
+DUE_LABELS = {
+    Due.OVERDUE: "Overdue",
+    Due.TODAY: "Today",
+    Due.WEEK: "This week",
+    Due.LATER: "Next week and later",
+    Due.NONE: "No date",
+}
+_BY_WORDS = (Grouping.ACCOUNT, Grouping.OWNER, Grouping.PLAYBOOK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +97,26 @@ class Place:
         return base64.urlsafe_b64encode(json.dumps([written, self.id]).encode()).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: str, grouping: Grouping) -> "Place | None":
-        """None for anything that is no place of this grouping: the list then starts at its beginning."""
+    def read(cls, text: str, asked: "Asked") -> "Place | None":
+        """None for anything that is no place of this list: it then starts at its beginning."""
         try:
             values, id = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-            return cls(_typed(values, grouping), _whole(id))
-        except (ValueError, TypeError, binascii.Error):
+            return cls(_typed(values, asked), _whole(id))
+        except (ValueError, TypeError, OverflowError, binascii.Error):
             return None
 
 
-def _typed(values: Any, grouping: Grouping) -> tuple[Any, ...]:
-    if grouping is Grouping.DUE:
+def _typed(values: Any, asked: "Asked") -> tuple[Any, ...]:
+    if asked.is_plain:
         [due] = values
         return (None if due is None else date.fromisoformat(due),)
-    first, due = values
-    kind = int if grouping is Grouping.PRIORITY else str
-    if not isinstance(first, kind) or isinstance(first, bool) or "\x00" in str(first):
-        raise TypeError("A place of another grouping.")
-    return first, date.fromisoformat(due)
+    group, order, due = values
+    if asked.grouping in _BY_WORDS:
+        if not isinstance(group, str) or "\x00" in group:
+            raise TypeError("A place of another grouping.")
+    else:
+        group = _whole(group)
+    return group, _whole(order), date.fromisoformat(due)
 
 
 def _whole(value: Any) -> int:
@@ -90,32 +130,69 @@ class Asked:
     """What the address asks of the cockpit."""
 
     tab: Tab = Tab.MINE
+    look: Look = Look.LIST
     grouping: Grouping = Grouping.DUE
+    order: Order = Order.DUE
     types: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
     priorities: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    dues: tuple[Due, ...] = ()
+    day: date | None = None
     owner_id: int | None = None
+    account_id: int | None = None
     search: str = ""
+    month: date | None = None  # of the calendar
     after: Place | None = None
 
     @classmethod
-    def of(cls, params: Any) -> "Asked":
-        grouping = _one_of(Grouping, params.get("group"), Grouping.DUE)
+    def of(cls, params: QueryDict) -> "Asked":
         tab = _one_of(Tab, params.get("tab"), Tab.MINE)
-        if tab in (Tab.CLOSED, Tab.CONVERSATIONS):
-            grouping = Grouping.DUE
-        return cls(
+        plain = tab in LISTS_ONLY
+        asked = cls(
             tab=tab,
-            grouping=grouping,
-            types=tuple(one for one in params.getlist("type") if one in Cta.Type.values),
-            priorities=tuple(one for one in params.getlist("priority") if one in Cta.Priority.values),
+            look=Look.LIST if plain else _one_of(Look, params.get("look"), Look.LIST),
+            grouping=Grouping.DUE if plain else _one_of(Grouping, params.get("group"), Grouping.DUE),
+            order=Order.DUE if plain else _one_of(Order, params.get("order"), Order.DUE),
+            types=_words(params.getlist("type")),
+            reasons=_words(params.getlist("reason")),
+            priorities=_words(params.getlist("priority")),
+            stages=_words(params.getlist("stage")),
+            dues=tuple(Due(one) for one in params.getlist("due") if one in set(Due)),
+            day=_day(params.get("day", "")),
             owner_id=_id(params.get("owner", "")),
+            account_id=_id(params.get("account", "")),
             search=params.get("q", "").replace("\x00", "").strip()[:100],
-            after=Place.read(params.get("after", ""), grouping),
+            month=_month(params.get("month", "")),
         )
+        return replace(asked, after=Place.read(params.get("after", ""), asked))
+
+    @property
+    def is_plain(self) -> bool:
+        """In the order of the index."""
+        return self.grouping is Grouping.DUE and self.order is Order.DUE
 
     @property
     def is_filtered(self) -> bool:
-        return bool(self.types or self.priorities or self.owner_id or self.search)
+        chosen = (self.types, self.reasons, self.priorities, self.stages, self.dues, self.day)
+        return any(chosen) or bool(self.owner_id or self.account_id or self.search)
+
+
+def _words(texts: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(text for text in texts[:MOST_WORDS] if text and len(text) <= 100 and "\x00" not in text))
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if len(text) == 10 else None
+    except ValueError:
+        return None
+
+
+def _month(text: str) -> date | None:
+    """The years around ours, so that days before and after it exist."""
+    found = _day(f"{text}-01")
+    return found if found and 1970 <= found.year <= 2200 else None
 
 
 def _one_of(kind: type[E], text: str | None, usual: E) -> E:
@@ -164,11 +241,17 @@ class PendingPage:
     next: Place | None
 
 
-def load_page(asked: Asked, *, member: Membership, today: date) -> CockpitPage:
-    found = _found(asked, member=member, today=today)
+def load_page(asked: Asked, *, member: Membership, today: date, lists: Lists | None = None) -> CockpitPage:
+    lists = lists or current_lists()
+    found = _found(asked, member=member, today=today, lists=lists)
     shown = found[:PAGE_SIZE]
-    last = _place(shown[-1], asked.grouping) if len(found) > PAGE_SIZE else None
-    return CockpitPage(list(_groups(_rows(shown), asked, today=today)), last)
+    last = _place(shown[-1], asked) if len(found) > PAGE_SIZE else None
+    return CockpitPage(list(_groups(load_rows(shown), asked, today=today, lists=lists)), last)
+
+
+def matching(asked: Asked, *, member: Membership | None, today: date, lists: Lists) -> QuerySet[Any]:
+    """All that the list holds, in no order: CTAs, or on the tab of tasks tasks."""
+    return _filtered(_listed(asked, member=member, today=today), asked, today=today, lists=lists)
 
 
 def load_counts(asked: Asked, *, member: Membership, today: date) -> Mapping[Tab, int]:
@@ -196,7 +279,7 @@ def load_pending(asked: Asked) -> PendingPage:
 # Which, and in what order --------------------------------------------------------------------------------------------
 
 
-def _listed(asked: Asked, *, member: Membership, today: date) -> QuerySet[Any]:
+def _listed(asked: Asked, *, member: Membership | None, today: date) -> QuerySet[Any]:
     match asked.tab:
         case Tab.MINE:
             return Cta.objects.awake(today).filter(owner=member)
@@ -213,14 +296,22 @@ def _listed(asked: Asked, *, member: Membership, today: date) -> QuerySet[Any]:
             return Conversation.objects.filter(state=Conversation.State.PENDING)
 
 
-def _filtered(rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:
+def _filtered(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> QuerySet[Any]:
     at = "cta__" if asked.tab is Tab.TASKS else ""
-    if asked.types:
-        rows = rows.filter(**{f"{at}type__in": asked.types})
-    if asked.priorities:
-        rows = rows.filter(**{f"{at}priority__in": asked.priorities})
+    for name in ("types", "reasons", "priorities"):
+        if chosen := getattr(asked, name):
+            field = {"types": "type", "reasons": "reason", "priorities": "priority"}[name]
+            rows = rows.filter(**{f"{at}{field}__in": chosen})
+    if asked.stages:
+        rows = rows.filter(in_stages(asked.stages, lists=lists, at=at))
+    if asked.dues:
+        rows = rows.filter(reduce(or_, (due_range(due, today=today) for due in asked.dues)))
+    if asked.day:
+        rows = rows.filter(due_on=asked.day)
     if asked.owner_id and asked.tab is Tab.TEAM:
         rows = rows.filter(owner=asked.owner_id)
+    if asked.account_id:
+        rows = rows.filter(**{f"{at}account": asked.account_id})
     if asked.search:
         name = "title" if asked.tab is Tab.TASKS else "name"
         words = Q(**{f"{name}__icontains": asked.search}) | Q(**{f"{at}account__name__icontains": asked.search})
@@ -228,24 +319,53 @@ def _filtered(rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:
     return rows
 
 
-def _found(asked: Asked, *, member: Membership, today: date) -> list[Any]:
-    """One row more than a page, to know whether there is another."""
-    rows = _filtered(_listed(asked, member=member, today=today), asked)
-    joined = ("cta__account", "owner") if asked.tab is Tab.TASKS else ("account", "owner")
-    found: list[Any] = []
-    for part in _ranges(rows, asked):
-        if len(found) <= PAGE_SIZE:
-            found += part.select_related(*joined)[: PAGE_SIZE + 1 - len(found)]
+def in_stages(stages: Iterable[str], *, lists: Lists, at: str = "") -> Q:
+    """The first status of a category has, too, what names none: automation moves the category alone."""
+    found = Q(pk__in=[])
+    for entry in (lists.find(Kind.STATUS, stage) for stage in stages):
+        is_first = lists.stage("", entry.category).key == entry.key
+        others = [one.key for one in lists.entries[Kind.STATUS] if one.category == entry.category and one != entry]
+        named = ~Q(**{f"{at}stage__in": others}) if is_first else Q(**{f"{at}stage": entry.key})
+        found |= Q(**{f"{at}status": entry.category}) & named
     return found
 
 
-def _ranges(rows: QuerySet[Any], asked: Asked) -> Iterator[QuerySet[Any]]:
+def due_range(due: Due, *, today: date) -> Q:
+    match due:
+        case Due.OVERDUE:
+            return Q(due_on__lt=today)
+        case Due.TODAY:
+            return Q(due_on=today)
+        case Due.WEEK:
+            return Q(due_on__gt=today, due_on__lte=end_of_week(today))
+        case Due.LATER:
+            return Q(due_on__gt=end_of_week(today))
+        case Due.NONE:
+            return Q(due_on=None)
+
+
+def _found(asked: Asked, *, member: Membership, today: date, lists: Lists) -> list[Any]:
+    """One row more than a page, to know whether there is another."""
+    rows = matching(asked, member=member, today=today, lists=lists)
+    found: list[Any] = []
+    for part in _ranges(rows, asked, today=today, lists=lists):
+        if len(found) <= PAGE_SIZE:
+            found += with_names(part)[: PAGE_SIZE + 1 - len(found)]
+    return found
+
+
+def with_names(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """With what a line shows of other tables."""
+    return rows.select_related(*(("cta__account", "owner") if rows.model is Task else ("account", "owner")))
+
+
+def _ranges(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> Iterator[QuerySet[Any]]:
     """What is still ahead of the place, nearest first."""
     if asked.tab is Tab.CLOSED:
         return iter([_closed(rows, asked.after)])
-    if asked.grouping is Grouping.DUE:
-        return _by_due(rows, asked.after)
-    return iter([_by_group(rows, asked)])
+    if asked.is_plain:
+        return by_due(rows, asked.after)
+    return iter([_by_group(rows, asked, today=today, lists=lists)])
 
 
 def _closed(rows: QuerySet[Any], after: Place | None) -> QuerySet[Any]:
@@ -256,7 +376,7 @@ def _closed(rows: QuerySet[Any], after: Place | None) -> QuerySet[Any]:
     return rows.order_by("-closed_at", "-pk")
 
 
-def _by_due(rows: QuerySet[Any], after: Place | None) -> Iterator[QuerySet[Any]]:
+def by_due(rows: QuerySet[Any], after: Place | None = None) -> Iterator[QuerySet[Any]]:
     due = after.values[0] if after else None
     if after is None or due is not None:
         dated = rows.filter(due_on__isnull=False)
@@ -267,42 +387,77 @@ def _by_due(rows: QuerySet[Any], after: Place | None) -> Iterator[QuerySet[Any]]
     yield (undated.filter(pk__gt=after.id) if after and due is None else undated).order_by("pk")
 
 
-def _by_group(rows: QuerySet[Any], asked: Asked) -> QuerySet[Any]:
-    rows = rows.annotate(group_key=_group_key(asked), due_key=Coalesce("due_on", Value(_NO_DATE)))
+def _by_group(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> QuerySet[Any]:
+    keys = {
+        "group_key": _group_key(asked, today=today, lists=lists),
+        "order_key": _order_key(asked, lists=lists),
+        "due_key": Coalesce("due_on", Value(_NO_DATE)),
+    }
+    rows = rows.annotate(**keys)
     if asked.after:
-        group, due = asked.after.values
+        group, order, due = asked.after.values
         later = Q(due_key__gt=due) | Q(due_key=due, pk__gt=asked.after.id)
+        later = Q(order_key__gt=order) | (Q(order_key=order) & later)
         rows = rows.filter(Q(group_key__gt=group) | (Q(group_key=group) & later))
-    return rows.order_by("group_key", "due_key", "pk")
+    return rows.order_by(*keys, "pk")
 
 
-def _group_key(asked: Asked) -> Any:
+def _group_key(asked: Asked, *, today: date, lists: Lists) -> Any:
     at = "cta__" if asked.tab is Tab.TASKS else ""
     match asked.grouping:
         case Grouping.ACCOUNT:
             return F(f"{at}account__name")
-        case Grouping.TYPE:
-            return F(f"{at}type")
         case Grouping.OWNER:
             return Coalesce("owner__name", Value(""))
         case Grouping.PLAYBOOK:
             return F(f"{at}created_by")
-    ranks = [When(**{f"{at}priority": priority}, then=Value(rank)) for priority, rank in _RANK.items()]
-    return Case(*ranks, output_field=IntegerField())
+        case Grouping.TYPE:
+            return _ranked(f"{at}type", lists.entries[Kind.TYPE])
+        case Grouping.PRIORITY:
+            return _ranked(f"{at}priority", lists.entries[Kind.PRIORITY])
+        case Grouping.STATUS:
+            ways = [
+                (in_stages([entry.key], lists=lists, at=at), n) for n, entry in enumerate(lists.entries[Kind.STATUS])
+            ]
+            return _case(ways)
+        case Grouping.DUE:
+            return _case([(due_range(due, today=today), rank) for rank, due in enumerate(Due)])
 
 
-def _place(row: Any, grouping: Grouping) -> Place:
-    if grouping is Grouping.DUE:
+def _order_key(asked: Asked, *, lists: Lists) -> Any:
+    at = "cta__" if asked.tab is Tab.TASKS else ""
+    match asked.order:
+        case Order.PRIORITY:
+            return _ranked(f"{at}priority", lists.entries[Kind.PRIORITY])
+        case Order.NEWEST:
+            return _NEWEST - Cast(Extract("created_at", "epoch"), BigIntegerField())
+    return Value(0)
+
+
+_NEWEST = 2**40  # seconds, counted down, so that one direction serves all keys
+
+
+def _ranked(field: str, entries: Sequence[Entry]) -> Case:
+    return _case([(Q(**{field: entry.key}), rank) for rank, entry in enumerate(entries)])
+
+
+def _case(ways: Iterable[tuple[Q, int]]) -> Case:
+    whens = [When(condition, then=Value(rank)) for condition, rank in ways]
+    return Case(*whens, default=Value(_UNLISTED), output_field=IntegerField())
+
+
+def _place(row: Any, asked: Asked) -> Place:
+    if asked.tab is not Tab.CLOSED and asked.is_plain:
         return Place((row.due_on,), row.pk)
     if not hasattr(row, "group_key"):  # what is closed has one order only
-        return Place(("", _NO_DATE), row.pk)
-    return Place((row.group_key, row.due_key), row.pk)
+        return Place((None,), row.pk)
+    return Place((row.group_key, row.order_key, row.due_key), row.pk)
 
 
 # What is shown -------------------------------------------------------------------------------------------------------
 
 
-def _rows(found: Sequence[Any]) -> list[Row]:
+def load_rows(found: Sequence[Any]) -> list[Row]:
     """In a fixed number of queries, however many rows."""
     rows = [Row(one.cta, one) if isinstance(one, Task) else Row(one) for one in found]
     names = load_actors({row.cta.created_by for row in rows})
@@ -319,11 +474,11 @@ def _progress(ctas: Iterable[int]) -> dict[int, tuple[int, int]]:
     return {pk: (done, total) for pk, done, total in present.annotate(done=done, total=Count("pk"))}
 
 
-def _groups(rows: Sequence[Row], asked: Asked, *, today: date) -> Iterator[Group]:
+def _groups(rows: Sequence[Row], asked: Asked, *, today: date, lists: Lists) -> Iterator[Group]:
     label = ""
     members: list[Row] = []
     for row in rows:
-        mine = _label(row, asked, today=today)
+        mine = _label(row, asked, today=today, lists=lists)
         if members and mine != label:
             yield Group(label, members, label == "Overdue")
             members = []
@@ -333,29 +488,35 @@ def _groups(rows: Sequence[Row], asked: Asked, *, today: date) -> Iterator[Group
         yield Group(label, members, label == "Overdue")
 
 
-def _label(row: Row, asked: Asked, *, today: date) -> str:
+def _label(row: Row, asked: Asked, *, today: date, lists: Lists) -> str:
     if asked.tab is Tab.CLOSED:
         return "Closed last"
     match asked.grouping:
         case Grouping.ACCOUNT:
             return row.cta.account.name
         case Grouping.TYPE:
-            return row.cta.get_type_display()
+            return lists.find(Kind.TYPE, row.cta.type).name
+        case Grouping.STATUS:
+            return lists.stage_of(row.cta).name
         case Grouping.PRIORITY:
-            return f"{row.cta.get_priority_display()} priority"
+            return f"{lists.find(Kind.PRIORITY, row.cta.priority).name} priority"
         case Grouping.OWNER:
             return row.owner.name if row.owner else "Nobody"
         case Grouping.PLAYBOOK:
             return row.source or "Opened by hand"
-    return due_bucket(row.due_on, today=today)
+    return DUE_LABELS[due_of(row.due_on, today=today)]
 
 
-def due_bucket(due_on: date | None, *, today: date) -> str:
-    """A week ends with its Sunday."""
+def due_of(due_on: date | None, *, today: date) -> Due:
     if due_on is None:
-        return "No date"
+        return Due.NONE
     if due_on < today:
-        return "Overdue"
+        return Due.OVERDUE
     if due_on == today:
-        return "Today"
-    return "This week" if due_on <= today + timedelta(days=6 - today.weekday()) else "Next week and later"
+        return Due.TODAY
+    return Due.WEEK if due_on <= end_of_week(today) else Due.LATER
+
+
+def end_of_week(today: date) -> date:
+    """A week ends with its Sunday."""
+    return today + timedelta(days=6 - today.weekday())

@@ -7,14 +7,26 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
-from accounts.models import Account
+from accounts.models import Account, EndUser
 from cs_platform.tenancy.models import Membership
-from cs_platform.workspace import comments
-from ctas.models import CLOSED, EDITABLE, Cta
+from ctas.entry_fields import EntryField
+from ctas.lists import (
+    CATEGORIES,
+    ICONS,
+    REQUIRABLE,
+    TONES,
+    Entry,
+    Kind,
+    Lists,
+    current_lists,
+)
+from ctas.models import CLOSED, EDITABLE, KEY_LENGTH, TASK_EDITABLE, Cta, Recurrence, Task
+from ctas.recurring import LONGEST
+from ctas.working import missing_to_close, missing_to_open
 
 DAY = forms.DateInput(attrs={"type": "date"})
-BY_HAND = [choice for choice in Cta.Type.choices if choice[0] != Cta.Type.OBJECTIVE]
 SUGGESTED = 20
+LONG_TEXT = 10_000
 
 
 def suggested_accounts(text: str) -> list[Account]:
@@ -52,19 +64,26 @@ def active_members(tenant_id: int) -> Any:
 class NewCtaForm(forms.Form):
     name = forms.CharField(max_length=500, label="What needs doing")
     account = AccountField(label="Account")
-    type = forms.ChoiceField(choices=BY_HAND, initial=Cta.Type.ACTIVITY)
+    type = EntryField(Kind.TYPE)
     due_on = forms.DateField(required=False, widget=DAY, label="Due")
-    priority = forms.ChoiceField(choices=Cta.Priority.choices, initial=Cta.Priority.MEDIUM)
+    priority = EntryField(Kind.PRIORITY)
     owner = OwnerField()
-    reason = forms.CharField(required=False, max_length=100)
-    comment = forms.CharField(required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}))
+    reason = EntryField(Kind.REASON, required=False)
+    comment = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 2}))
     another = forms.BooleanField(required=False, label="Create another")
 
     def __init__(self, *args: Any, member: Membership, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.today = today
+        self.today, self.lists = today, current_lists()
         self.fields["owner"].queryset = active_members(member.tenant_id)  # type: ignore[attr-defined]
         self.initial.setdefault("owner", member.pk)
+        self.initial.setdefault("type", self.lists.default(Kind.TYPE, Cta.Type.ACTIVITY))
+        self.initial.setdefault("priority", self.lists.default(Kind.PRIORITY, Cta.Priority.MEDIUM))
+        self._offer_reasons(str(self["type"].value()))
+
+    def _offer_reasons(self, type: str) -> None:
+        suiting = [(entry.key, entry.name) for entry in self.lists.reasons(type)]
+        self.fields["reason"].choices = [("", "None"), *suiting]  # type: ignore[attr-defined]
 
     def clean_due_on(self) -> date | None:
         due_on: date | None = self.cleaned_data["due_on"]
@@ -72,24 +91,42 @@ class NewCtaForm(forms.Form):
             raise forms.ValidationError("Pick today or later.")
         return due_on
 
+    def clean(self) -> dict[str, Any]:
+        for name in missing_to_open(self.cleaned_data, type=self.cleaned_data.get("type", ""), lists=self.lists):
+            if name not in self.errors:
+                self.add_error(name, "CTAs of this type need one.")
+        return self.cleaned_data
+
 
 class EditCtaForm(forms.Form):
     """Any of a CTA's fields, one at a time or several: what is not sent stays as it is."""
 
     name = forms.CharField(max_length=500)
-    type = forms.ChoiceField(choices=Cta.Type.choices)
-    reason = forms.CharField(required=False, max_length=100)
-    priority = forms.ChoiceField(choices=Cta.Priority.choices)
+    type = EntryField(Kind.TYPE)
+    reason = EntryField(Kind.REASON, required=False)
+    priority = EntryField(Kind.PRIORITY)
     owner = OwnerField()
-    due_on = forms.DateField(required=False, widget=DAY)
-    comment = forms.CharField(required=False, max_length=10_000)
+    due_on = forms.DateField(required=False, widget=DAY, label="Due")
+    comment = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 3}))
 
-    def __init__(self, data: Any, *, tenant_id: int) -> None:
-        super().__init__(data)
-        for name in EDITABLE - set(data):
+    def __init__(self, data: Any, *, cta: Cta, only: Iterable[str] | None = None) -> None:
+        super().__init__(data, initial={name: getattr(cta, name) for name in EDITABLE})
+        for name in EDITABLE - set(data if only is None else only):
             del self.fields[name]
         if "owner" in self.fields:
-            self.fields["owner"].queryset = active_members(tenant_id)  # type: ignore[attr-defined]
+            self.fields["owner"].queryset = active_members(cta.tenant.pk)  # type: ignore[attr-defined]
+        lists = current_lists() if {"type", "reason", "priority"} & self.fields.keys() else None
+        for name, field in self.fields.items():
+            if lists and isinstance(field, EntryField):
+                field.offer(lists, held=getattr(cta, name))
+
+
+class StatusForm(forms.Form):
+    stage = forms.ChoiceField(label="Status")
+
+    def __init__(self, data: Any, *, cta: Cta, lists: Lists) -> None:
+        super().__init__(data, initial={"stage": lists.stage_of(cta).key})
+        self.fields["stage"].choices = [(entry.key, entry.name) for entry in lists.stages()]  # type: ignore[attr-defined]
 
 
 class SnoozeForm(forms.Form):
@@ -108,27 +145,107 @@ class SnoozeForm(forms.Form):
 
 
 class CloseForm(forms.Form):
-    status = forms.ChoiceField(
-        choices=[choice for choice in Cta.Status.choices if choice[0] in CLOSED],
-        initial=Cta.Status.WON,
-        widget=forms.RadioSelect,
-        label="How did it end?",
-    )
+    """How it ended, what becomes of its open tasks, and what its type still asks for."""
+
+    stage = forms.ChoiceField(widget=forms.RadioSelect, label="How did it end?")
     cancel_tasks = forms.BooleanField(required=False, initial=True)
+
+    def __init__(self, data: Any, *, cta: Cta, initial: dict[str, Any] | None = None) -> None:
+        lists = current_lists()
+        ways = [(entry.key, entry.name) for entry in lists.stages(*CLOSED)]
+        super().__init__(data, initial={"stage": ways[0][0]} | (initial or {}))
+        self.fields["stage"].choices = ways  # type: ignore[attr-defined]
+        self.asked = missing_to_close(cta, lists=lists)
+        wanted = EditCtaForm({}, cta=cta, only=self.asked).fields
+        for name in self.asked:
+            wanted[name].required = True
+            self.fields[name] = wanted[name]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in self.asked}
+
+    def asked_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.asked]
 
 
 class TaskForm(forms.Form):
     title = forms.CharField(max_length=500, label="Task")
     due_on = forms.DateField(required=False, widget=DAY, label="Due")
     owner = OwnerField()
+    description = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 2}))
 
-    def __init__(self, *args: Any, tenant_id: int, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any, *, tenant_id: int, task: Task | None = None) -> None:
+        super().__init__(data, initial={name: getattr(task, name) for name in TASK_EDITABLE} if task else None)
         self.fields["owner"].queryset = active_members(tenant_id)  # type: ignore[attr-defined]
 
 
-class CommentForm(forms.Form):
-    body = forms.CharField(max_length=comments.MAX_LENGTH, label="Comment", widget=forms.Textarea(attrs={"rows": 2}))
+class DueForm(forms.Form):
+    due_on = forms.DateField(required=False, widget=DAY, label="Due")
+
+
+class LinkForm(forms.Form):
+    """A user of the CTA's account, by email, name or external id."""
+
+    user = forms.CharField(max_length=500)
+
+    def __init__(self, data: Any, *, cta: Cta) -> None:
+        super().__init__(data)
+        self.cta = cta
+
+    def clean_user(self) -> EndUser:
+        text = self.cleaned_data["user"]
+        mine = account_users(self.cta)
+        found = list(mine.filter(Q(email__iexact=text) | Q(external_id=text) | Q(name=text)).order_by("pk")[:2])
+        if not found:
+            raise forms.ValidationError("No user of this account is called so. Begin typing and pick one of the list.")
+        if len(found) > 1:
+            raise forms.ValidationError("Several users are called so. Enter the email address.")
+        return found[0]
+
+
+def account_users(cta: Cta) -> Any:
+    return EndUser.objects.filter(account_users__account=cta.account_id, archived_at=None)
+
+
+class RepeatForm(forms.Form):
+    every = forms.IntegerField(min_value=1, max_value=LONGEST, initial=1)
+    unit = forms.ChoiceField(choices=Recurrence.Unit.choices, initial=Recurrence.Unit.WEEK)
+    begins = forms.ChoiceField(
+        choices=Recurrence.Begins.choices, initial=Recurrence.Begins.CLOSED, widget=forms.RadioSelect, label="When"
+    )
+
+
+class EntryForm(forms.Form):
+    """An entry of one of the lists. Only what that list knows is asked."""
+
+    name = forms.CharField(max_length=KEY_LENGTH)
+    tone = forms.ChoiceField(choices=list(TONES.items()), label="Colour", initial="neutral")
+    icon = forms.ChoiceField(choices=[(icon, icon.replace("-", " ").capitalize()) for icon in ICONS])
+    category = forms.ChoiceField(choices=list(CATEGORIES.items()), label="Means")
+    types = forms.MultipleChoiceField(required=False, label="For", widget=forms.CheckboxSelectMultiple)
+    to_create = forms.MultipleChoiceField(
+        required=False, choices=list(REQUIRABLE.items()), label="Needed to open", widget=forms.CheckboxSelectMultiple
+    )
+    to_close = forms.MultipleChoiceField(
+        required=False, choices=list(REQUIRABLE.items()), label="Needed to close", widget=forms.CheckboxSelectMultiple
+    )
+    KNOWN = {
+        Kind.TYPE: ("name", "tone", "icon", "to_create", "to_close"),
+        Kind.REASON: ("name", "types"),
+        Kind.PRIORITY: ("name", "tone"),
+        Kind.STATUS: ("name", "tone", "category"),
+    }
+
+    def __init__(self, data: Any, *, kind: str, lists: Lists, entry: Entry | None = None, at: int = -1) -> None:
+        known = self.KNOWN[Kind(kind)]
+        initial = {name: getattr(entry, name) for name in known} if entry else {}
+        super().__init__(data, initial=initial, auto_id=f"id_{at if entry else 'new'}_%s")
+        for name in set(self.fields) - set(known):
+            del self.fields[name]
+        if "types" in self.fields:
+            offered = [(one.key, one.name) for one in lists.offered(Kind.TYPE)]
+            self.fields["types"].choices = offered  # type: ignore[attr-defined]
 
 
 def first_errors(form: forms.Form) -> Iterable[str]:

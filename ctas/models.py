@@ -40,6 +40,7 @@ class Worked(models.Model):
         return {name: value for name, value in changes.items() if getattr(self, name) != value}
 
 
+KEY_LENGTH = 100
 EDITABLE = frozenset({"name", "type", "reason", "priority", "owner", "due_on", "comment"})
 TASK_EDITABLE = frozenset({"title", "description", "owner", "due_on"})
 CLOSED = ("won", "lost", "cancelled")
@@ -53,6 +54,44 @@ def _allowed(changes: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
 
 def _listed(changes: dict[str, Any]) -> str:
     return ", ".join(name.removesuffix("_on").replace("_", " ") for name in sorted(changes))
+
+
+class Recurrence(TenantModel):
+    """A CTA that comes again: every so often, after the last one was closed or on its day."""
+
+    class Unit(models.TextChoices):
+        DAY = "day", "days"
+        WEEK = "week", "weeks"
+        MONTH = "month", "months"
+
+    class Begins(models.TextChoices):
+        CLOSED = "closed", "When the last one is closed"
+        DAY = "day", "On its day, whatever became of the last one"
+
+    every = models.PositiveSmallIntegerField()
+    unit = models.CharField(max_length=10, choices=Unit.choices)
+    begins = models.CharField(max_length=10, choices=Begins.choices, default=Begins.CLOSED)
+    next_on = models.DateField(null=True, blank=True)  # the day of the next one, where days decide
+    created_at = models.DateTimeField()
+    created_by = models.CharField(max_length=100)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.CheckConstraint(condition=models.Q(every__gte=1), name="ctas_recurrence_every")]
+        indexes = [
+            # Read every night: which are to come today?
+            models.Index(
+                fields=["tenant", "next_on"],
+                condition=models.Q(ended_at__isnull=True, paused_at__isnull=True),
+                name="ctas_recurrence_next",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        often = f"{self.every} {self.get_unit_display()}" if self.every > 1 else self.unit
+        return f"every {often}"
 
 
 class CtaQuerySet(models.QuerySet["Cta"]):
@@ -86,7 +125,11 @@ class CtaQuerySet(models.QuerySet["Cta"]):
 
 
 class Cta(Worked, TenantModel):
+    """`type`, `reason`, `priority` and `stage` are keys of the workspace's lists (ctas.lists)."""
+
     class Type(models.TextChoices):
+        """What every workspace begins with."""
+
         RISK = "risk", "Risk"
         OPPORTUNITY = "opportunity", "Opportunity"
         LIFECYCLE = "lifecycle", "Lifecycle"
@@ -108,10 +151,13 @@ class Cta(Worked, TenantModel):
     account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="ctas")
     end_user = TenantForeignKey(EndUser, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     name = models.TextField()
-    type = models.CharField(max_length=12, choices=Type.choices)
-    reason = models.CharField(max_length=100, blank=True, default="")
-    priority = models.CharField(max_length=10, choices=Priority.choices, default=Priority.MEDIUM)
+    type = models.CharField(max_length=KEY_LENGTH)
+    reason = models.CharField(max_length=KEY_LENGTH, blank=True, default="")
+    priority = models.CharField(max_length=KEY_LENGTH, default=Priority.MEDIUM)
+    # The category of its stage: all that queries, indexes and automation ask about.
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
+    # Empty, or of another category: the first stage of its category.
+    stage = models.CharField(max_length=KEY_LENGTH, blank=True, default="", db_default="")
     owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     due_on = models.DateField(null=True, blank=True)
     comment = models.TextField(blank=True, default="")
@@ -122,6 +168,8 @@ class Cta(Worked, TenantModel):
     created_by = models.CharField(max_length=100)  # "person:7" or "playbook:12"
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=100, blank=True, default="")
+    recurrence = TenantForeignKey(Recurrence, on_delete=models.SET_NULL, null=True, blank=True, related_name="ctas")
+    recurrence_number = models.PositiveIntegerField(null=True, blank=True)  # from 1
 
     objects = TenantManager.from_queryset(CtaQuerySet)()  # type: ignore[misc]
 
@@ -129,6 +177,12 @@ class Cta(Worked, TenantModel):
         base_manager_name = "objects"
         constraints = [
             models.UniqueConstraint(fields=["tenant", "origin_run_id", "origin_ordinal"], name="ctas_cta_origin"),
+            # Whoever makes the next one, it is made once.
+            models.UniqueConstraint(
+                fields=["tenant", "recurrence", "recurrence_number"],
+                condition=models.Q(recurrence__isnull=False),
+                name="ctas_cta_recurs_once",
+            ),
         ]
         indexes = [
             # Read by the account page and by duplicate checks.
@@ -170,19 +224,35 @@ class Cta(Worked, TenantModel):
         self._tell("edited", f"CTA changed ({_listed(changes)}): {self.name}", by=by, now=now)
         return True
 
-    def close(self, *, status: str, by: Doer, now: datetime) -> bool:
+    def set_stage(self, stage: str, *, category: str, called: str, by: Doer, now: datetime) -> bool:
+        """Another status of the category it is in; ctas.working knows which there are, and moves between categories."""
+        still = {"status": category, "archived_at": None}
+        if stage == self.stage or not self._work(still, {"stage": stage}, by=by, now=now):
+            return False
+        self._tell("edited", f"CTA {called.lower()}: {self.name}", by=by, now=now)
+        return True
+
+    def unlink(self, *, by: Doer, now: datetime) -> bool:
+        """It is no longer about the user a playbook opened it for."""
+        if not self._work({"end_user__isnull": False, "archived_at": None}, {"end_user": None}, by=by, now=now):
+            return False
+        self._tell("edited", f"User no longer linked: {self.name}", by=by, now=now)
+        return True
+
+    def close(self, *, status: str, stage: str = "", by: Doer, now: datetime) -> bool:
         """Won, lost or cancelled. Open tasks stay as they are: whoever closes decides about them."""
         if Cta.Status(status) not in CLOSED:
             raise ValueError("Close a CTA as won, lost or cancelled.")
         awake = {"snoozed_until": None, "snooze_reason": ""}
-        changes = {"status": status, "closed_at": now, "closed_by": by.actor} | awake
+        changes = {"status": status, "stage": stage, "closed_at": now, "closed_by": by.actor} | awake
         if not self._work({"status": Cta.Status.OPEN, "archived_at": None}, changes, by=by, now=now):
             return False
         self._tell("closed", f"CTA {self.get_status_display().lower()}: {self.name}", by=by, now=now)
         return True
 
-    def reopen(self, *, by: Doer, now: datetime) -> bool:
-        changes = {"status": Cta.Status.OPEN, "closed_at": None, "closed_by": ""}
+    def reopen(self, *, stage: str = "", by: Doer, now: datetime) -> bool:
+        """The timeline keeps when it was closed before."""
+        changes = {"status": Cta.Status.OPEN, "stage": stage, "closed_at": None, "closed_by": ""}
         if not self._work({"status__in": CLOSED, "archived_at": None}, changes, by=by, now=now):
             return False
         self._tell("reopened", f"CTA reopened: {self.name}", by=by, now=now)
@@ -205,10 +275,10 @@ class Cta(Worked, TenantModel):
         self._tell("woken", f"CTA no longer snoozed: {self.name}", by=by, now=now)
         return True
 
-    def close_with_tasks(self, *, status: str, by: Doer, now: datetime) -> bool:
+    def close_with_tasks(self, *, status: str, stage: str = "", by: Doer, now: datetime) -> bool:
         """As `close`, and its open tasks are cancelled with it."""
         with transaction.atomic():
-            if not self.close(status=status, by=by, now=now):
+            if not self.close(status=status, stage=stage, by=by, now=now):
                 return False
             for task in self.tasks.open():
                 task.cancel(reason="the CTA was closed", by=by, now=now)
@@ -349,3 +419,59 @@ class Task(Worked, TenantModel):
             text=text,
             subject=f"task:{self.pk}",
         )
+
+
+class CtaUser(TenantModel):
+    """A user at the customer whom a CTA is about, beside the one a playbook opened it for (`Cta.end_user`)."""
+
+    is_referenced = False
+
+    cta = TenantForeignKey(Cta, on_delete=models.CASCADE, related_name="linked")
+    end_user = TenantForeignKey(EndUser, on_delete=models.CASCADE, related_name="+")
+    linked_at = models.DateTimeField()
+    linked_by = models.CharField(max_length=100)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "cta", "end_user"], name="ctas_ctauser_once")]
+
+    def __str__(self) -> str:
+        return f"user {self.end_user_id} of CTA {self.cta_id}"
+
+
+class ListEntry(TenantModel):
+    """An entry of one of the lists an admin edits. A list that nobody has edited has no rows (ctas.lists)."""
+
+    is_referenced = False
+
+    class Kind(models.TextChoices):
+        TYPE = "type", "Types"
+        REASON = "reason", "Reasons"
+        PRIORITY = "priority", "Priorities"
+        STATUS = "status", "Statuses"
+
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    key = models.CharField(max_length=KEY_LENGTH)
+    name = models.CharField(max_length=KEY_LENGTH)
+    position = models.PositiveSmallIntegerField()
+    tone = models.CharField(max_length=10, default="neutral")
+    icon = models.CharField(max_length=40, blank=True, default="")
+    category = models.CharField(max_length=10, blank=True, default="")  # of a status
+    types = models.JSONField(default=list)  # of a reason: the types it is for; empty: all
+    to_create = models.JSONField(default=list)  # of a type: what must be filled in to open one
+    to_close = models.JSONField(default=list)  # and to close it
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "kind", "key"], name="ctas_listentry_key"),
+            models.CheckConstraint(
+                condition=models.Q(kind="status", category__in=["open", *CLOSED])
+                | (~models.Q(kind="status") & models.Q(category="")),
+                name="ctas_listentry_category",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -24,6 +24,7 @@ from accounts.rules.sql import Clock, Sql
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Doer, Membership, Tenant, WorkDue
+from ctas.recurring import open_due
 from playbooks import undo
 from playbooks.definition import audience_of
 from playbooks.enrollment import Application, anchor_columns, enroll_selected
@@ -160,6 +161,7 @@ def _evaluate(
     fields = workspace_fields()
     if only is None:
         nightly.settle(tenant=tenant, fields=fields, now=now)
+        open_due(today=run.local_date, now=now)  # CTAs that come again
     look = Look(tenant, run, fields, now, Account.objects.tracked().count(), lift_brake)
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):

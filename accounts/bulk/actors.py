@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from accounts.actors import Actor, ids_after
-from accounts.bulk.kind import BULK_EDIT, BULK_EDIT_USERS
+from accounts.bulk.kind import BULK_EDIT
 from accounts.models import CsvImport
 from cs_platform.jobs.models import Job
 
@@ -23,5 +23,5 @@ def _imports(wanted: Collection[str]) -> dict[str, Actor]:
 
 def _name(job: Job) -> str:
     who = job.member.name if job.member else "the API"
-    what = "a bulk edit" if (job.undo_of or job).kind in (BULK_EDIT, BULK_EDIT_USERS) else "an import"
+    what = "a bulk edit" if (job.undo_of or job).kind.startswith(BULK_EDIT) else "an import"
     return f"{who}, undoing {what}" if job.undo_of_id else f"{who}, in {what}"

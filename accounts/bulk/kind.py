@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import ClassVar
 
 from accounts.bulk.selection import Chosen, Selection
-from accounts.bulk.verbs import Config, bulk_verbs
+from accounts.bulk.verbs import bulk_verbs
 from accounts.bulk.writing import names_of
 from accounts.table.asked import CannotAsk
 from accounts.table.listing import Listing
 from accounts.table.lists import ACCOUNTS, USERS
-from cs_platform.jobs.bulk import BulkKind, BulkVerb, actor_of
+from cs_platform.jobs.bulk import BulkKind, BulkVerb, Config, actor_of
 from cs_platform.jobs.kinds import JobRefused
 from cs_platform.jobs.models import Job
 from cs_platform.jobs.starting import start_job

@@ -5,11 +5,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.bulk.kind import start_bulk_edit
 from accounts.bulk.selection import Selection
-from accounts.bulk.verbs import Config, bulk_verbs
+from accounts.bulk.verbs import bulk_verbs
 from accounts.table.asked import CannotAsk
 from accounts.table.listing import Listing
 from accounts.views.exports import list_query
-from cs_platform.jobs.bulk import BulkVerb, CannotChoose, read_ids
+from cs_platform.jobs.bulk import BulkVerb, CannotChoose, Config, read_ids
 from cs_platform.jobs.models import Job
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.bulk import BulkPage, bulk_dialog, given, refused

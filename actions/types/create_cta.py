@@ -27,18 +27,20 @@ from actions.people import CSM, Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
+from ctas.entry_fields import EntryField
+from ctas.lists import Kind, current_lists
 from ctas.models import Cta
 
 SKIP, UPDATE, ALLOW = "skip", "update", "allow"
-# Objectives belong to success plans.
-TYPES = [choice for choice in Cta.Type.choices if choice[0] != Cta.Type.OBJECTIVE]
+# How its settings are called where a type asks for something.
+_ASKED = {"due_on": "due_in_days"}
 
 
 class CreateCtaForm(ActionForm):
     name = TemplateField()
-    type = forms.ChoiceField(choices=TYPES, initial=Cta.Type.LIFECYCLE)
-    reason = forms.CharField(required=False, max_length=100)
-    priority = forms.ChoiceField(choices=Cta.Priority.choices, initial=Cta.Priority.MEDIUM)
+    type = EntryField(Kind.TYPE, initial=Cta.Type.LIFECYCLE)
+    reason = EntryField(Kind.REASON, required=False, loosely=True)
+    priority = EntryField(Kind.PRIORITY, initial=Cta.Priority.MEDIUM)
     owner = RoleField(initial=CSM)
     fallback_owner = RoleField(
         required=False, label="Otherwise", help_text="Who owns it where nobody active holds that role, nor is the CSM."
@@ -58,6 +60,14 @@ class CreateCtaForm(ActionForm):
         label="If one of this type and reason is open",
     )
     same_name = forms.BooleanField(required=False, label="Only one of the same name counts")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        asked = current_lists().find(Kind.TYPE, cleaned.get("type", "")).to_create
+        for name in (_ASKED.get(one, one) for one in asked):
+            if name not in self.errors and cleaned.get(name) in (None, ""):
+                self.add_error(name, "CTAs of this type need one.")
+        return cleaned
 
 
 class CreateCta(Action):

@@ -77,6 +77,18 @@ SECTIONS: tuple[Section, ...] = (
         (SettingsPage("playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."),),
     ),
     Section(
+        "CTAs",
+        (
+            SettingsPage(
+                "cta_lists:index",
+                "square-check-big",
+                "CTA lists",
+                "Types, reasons, priorities and statuses, and what must be filled in.",
+                Ability.MANAGE_DATA,
+            ),
+        ),
+    ),
+    Section(
         "Customers",
         (
             SettingsPage(

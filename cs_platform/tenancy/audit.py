@@ -19,6 +19,7 @@ from .models import AuditEntry, Doer
 VERBS: Final[Mapping[str, str]] = {
     "api_key.issued": "API key issued",
     "api_key.revoked": "API key revoked",
+    "cta_list.changed": "List of CTAs changed",
     "data_source.opened": "Data source opened",
     "data_source.renamed": "Data source renamed",
     "data_source.key_rotated": "Write key replaced",

@@ -1,4 +1,5 @@
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import django_filters as filters
@@ -6,18 +7,27 @@ from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 
 from cs_platform.rest.filters import NumberInFilter, TextInFilter, is_given
+from ctas.cockpit import in_stages
+from ctas.lists import Kind, current_lists
 from ctas.models import Cta, Task
 
 BEGUN = [choice for choice in Cta.Status.choices if choice[0] != Cta.Status.DRAFT]
 
 
+def listed(kind: str) -> list[tuple[str, str]]:
+    return current_lists().choices(kind)
+
+
 class CtaFilters(filters.FilterSet):
     account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
     owner = NumberInFilter(field_name="owner_id", label="Ids of members.")
-    type = filters.MultipleChoiceFilter(choices=Cta.Type.choices)
+    type = filters.MultipleChoiceFilter(choices=partial(listed, Kind.TYPE))
     reason = TextInFilter(label="One or several reasons, separated by commas.")
-    priority = filters.MultipleChoiceFilter(choices=Cta.Priority.choices)
-    status = filters.MultipleChoiceFilter(choices=BEGUN)
+    priority = filters.MultipleChoiceFilter(choices=partial(listed, Kind.PRIORITY))
+    status = filters.MultipleChoiceFilter(choices=BEGUN, label="Categories of statuses.")
+    stage = filters.MultipleChoiceFilter(
+        choices=partial(listed, Kind.STATUS), method="of_stages", label="The workspace's own statuses."
+    )
     due_from = filters.DateFilter(field_name="due_on", lookup_expr="gte")
     due_to = filters.DateFilter(field_name="due_on", lookup_expr="lte")
     created_since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
@@ -35,6 +45,9 @@ class CtaFilters(filters.FilterSet):
     def as_it_is(self, queryset: QuerySet[Any], name: str, value: Any) -> QuerySet[Any]:
         """Answered above, because leaving it out means something too."""
         return queryset
+
+    def of_stages(self, queryset: QuerySet[Any], name: str, value: list[str]) -> QuerySet[Any]:
+        return queryset.filter(in_stages(value, lists=current_lists())) if value else queryset
 
     def changed_since(self, queryset: QuerySet[Any], name: str, value: datetime) -> QuerySet[Any]:
         last = Greatest("created_at", "touched_at", "closed_at", "archived_at")

@@ -17,6 +17,45 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='ListEntry',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('kind', models.CharField(choices=[('type', 'Types'), ('reason', 'Reasons'), ('priority', 'Priorities'), ('status', 'Statuses')], max_length=10)),
+                ('key', models.CharField(max_length=100)),
+                ('name', models.CharField(max_length=100)),
+                ('position', models.PositiveSmallIntegerField()),
+                ('tone', models.CharField(default='neutral', max_length=10)),
+                ('icon', models.CharField(blank=True, default='', max_length=40)),
+                ('category', models.CharField(blank=True, default='', max_length=10)),
+                ('types', models.JSONField(default=list)),
+                ('to_create', models.JSONField(default=list)),
+                ('to_close', models.JSONField(default=list)),
+                ('archived_at', models.DateTimeField(blank=True, null=True)),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.CreateModel(
+            name='Recurrence',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('every', models.PositiveSmallIntegerField()),
+                ('unit', models.CharField(choices=[('day', 'days'), ('week', 'weeks'), ('month', 'months')], max_length=10)),
+                ('begins', models.CharField(choices=[('closed', 'When the last one is closed'), ('day', 'On its day, whatever became of the last one')], default='closed', max_length=10)),
+                ('next_on', models.DateField(blank=True, null=True)),
+                ('created_at', models.DateTimeField()),
+                ('created_by', models.CharField(max_length=100)),
+                ('paused_at', models.DateTimeField(blank=True, null=True)),
+                ('ended_at', models.DateTimeField(blank=True, null=True)),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.CreateModel(
             name='Cta',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -25,9 +64,9 @@ class Migration(migrations.Migration):
                 ('touched_at', models.DateTimeField(blank=True, null=True)),
                 ('archived_at', models.DateTimeField(blank=True, null=True)),
                 ('name', models.TextField()),
-                ('type', models.CharField(choices=[('risk', 'Risk'), ('opportunity', 'Opportunity'), ('lifecycle', 'Lifecycle'), ('activity', 'Activity'), ('objective', 'Objective')], max_length=12)),
+                ('type', models.CharField(max_length=100)),
                 ('reason', models.CharField(blank=True, default='', max_length=100)),
-                ('priority', models.CharField(choices=[('low', 'Low'), ('medium', 'Medium'), ('high', 'High')], default='medium', max_length=10)),
+                ('priority', models.CharField(default='medium', max_length=100)),
                 ('status', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('won', 'Closed won'), ('lost', 'Closed lost'), ('cancelled', 'Cancelled')], default='open', max_length=10)),
                 ('due_on', models.DateField(blank=True, null=True)),
                 ('comment', models.TextField(blank=True, default='')),
@@ -37,11 +76,14 @@ class Migration(migrations.Migration):
                 ('created_by', models.CharField(max_length=100)),
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
                 ('closed_by', models.CharField(blank=True, default='', max_length=100)),
+                ('recurrence_number', models.PositiveIntegerField(blank=True, null=True)),
+                ('stage', models.CharField(blank=True, db_default='', default='', max_length=100)),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='ctas', to='accounts.account')),
                 ('end_user', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.enduser')),
                 ('owner', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
                 ('touched_by', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
+                ('recurrence', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='ctas', to='ctas.recurrence')),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -69,6 +111,20 @@ class Migration(migrations.Migration):
                 ('owner', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
                 ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
                 ('touched_by', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
+            ],
+            options={
+                'base_manager_name': 'objects',
+            },
+        ),
+        migrations.CreateModel(
+            name='CtaUser',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('linked_at', models.DateTimeField()),
+                ('linked_by', models.CharField(max_length=100)),
+                ('cta', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='linked', to='ctas.cta')),
+                ('end_user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.enduser')),
+                ('tenant', models.ForeignKey(db_constraint=False, db_index=False, default=cs_platform.tenancy.context.current_tenant_id, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenancy.tenant')),
             ],
             options={
                 'base_manager_name': 'objects',
@@ -153,5 +209,57 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='task',
             constraint=cs_platform.tenancy.constraints.TenantReference(column='completed_by_id', name='ctas_task_completed_by_id_tenant_fk', on_delete='SET NULL (completed_by_id)', to='tenancy_membership'),
+        ),
+        migrations.AddConstraint(
+            model_name='cta',
+            constraint=models.UniqueConstraint(condition=models.Q(('recurrence__isnull', False)), fields=('tenant', 'recurrence', 'recurrence_number'), name='ctas_cta_recurs_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='cta',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='recurrence_id', name='ctas_cta_recurrence_id_tenant_fk', on_delete='SET NULL (recurrence_id)', to='ctas_recurrence'),
+        ),
+        migrations.AddConstraint(
+            model_name='ctauser',
+            constraint=models.UniqueConstraint(fields=('tenant', 'cta', 'end_user'), name='ctas_ctauser_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='ctauser',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='ctas_ctauser_tenant_policy'),
+        ),
+        migrations.AddConstraint(
+            model_name='ctauser',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='cta_id', name='ctas_ctauser_cta_id_tenant_fk', on_delete='NO ACTION', to='ctas_cta'),
+        ),
+        migrations.AddConstraint(
+            model_name='ctauser',
+            constraint=cs_platform.tenancy.constraints.TenantReference(column='end_user_id', name='ctas_ctauser_end_user_id_tenant_fk', on_delete='NO ACTION', to='accounts_enduser'),
+        ),
+        migrations.AddConstraint(
+            model_name='listentry',
+            constraint=models.UniqueConstraint(fields=('tenant', 'kind', 'key'), name='ctas_listentry_key'),
+        ),
+        migrations.AddConstraint(
+            model_name='listentry',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('category__in', ['open', 'won', 'lost', 'cancelled']), ('kind', 'status')), models.Q(models.Q(('kind', 'status'), _negated=True), ('category', '')), _connector='OR'), name='ctas_listentry_category'),
+        ),
+        migrations.AddConstraint(
+            model_name='listentry',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='ctas_listentry_tenant_policy'),
+        ),
+        migrations.AddIndex(
+            model_name='recurrence',
+            index=models.Index(condition=models.Q(('ended_at__isnull', True), ('paused_at__isnull', True)), fields=['tenant', 'next_on'], name='ctas_recurrence_next'),
+        ),
+        migrations.AddConstraint(
+            model_name='recurrence',
+            constraint=models.CheckConstraint(condition=models.Q(('every__gte', 1)), name='ctas_recurrence_every'),
+        ),
+        migrations.AddConstraint(
+            model_name='recurrence',
+            constraint=cs_platform.tenancy.constraints.TenantPolicy(name='ctas_recurrence_tenant_policy'),
+        ),
+        migrations.AddConstraint(
+            model_name='recurrence',
+            constraint=models.UniqueConstraint(fields=('tenant', 'id'), name='ctas_recurrence_tenant_key'),
         ),
     ]

@@ -1,4 +1,4 @@
-"""The drawer of one CTA, and what a person does in it."""
+"""The drawer of one CTA, and what a person does in it with one click."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
@@ -14,16 +15,23 @@ from cs_platform.web.attachments import load_files
 from cs_platform.web.comments import load_discussion
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id, toast, trigger
-from ctas.forms import active_members
-from ctas.models import Cta, Task
+from ctas.forms import EditCtaForm, account_users
+from ctas.lists import current_lists
+from ctas.models import CLOSED, Cta, Task
 from ctas.panels import drawer_parts
+from ctas.working import CannotWork, close_cta, linked_users
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
 BEATEN = "Somebody changed it before you"
+USERS_OFFERED = 200
 
 
 def cta_or_404(pk: int) -> Cta:
-    return get_object_or_404(Cta.objects.present().select_related("account", "owner", "end_user"), pk=pk)
+    return get_object_or_404(Cta.objects.present().select_related("account", "owner", "end_user", "recurrence"), pk=pk)
+
+
+def task_or_404(pk: int) -> Task:
+    return get_object_or_404(Task.objects.present().select_related("cta", "owner"), pk=pk, cta__archived_at=None)
 
 
 @require_safe
@@ -31,7 +39,7 @@ def cta_or_404(pk: int) -> Cta:
 def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """As a page of its own it is the account's, with the drawer open."""
     if target_id(request) is None:
-        return HttpResponseRedirect(_address(request, cta_or_404(pk)))
+        return HttpResponseRedirect(address_of(request, cta_or_404(pk)))
     fragment = drawer(request, pk)
     return render_page(request, fragment.template, fragment.context)
 
@@ -42,14 +50,16 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     tasks = _tasks(cta)
     context = {
         "cta": cta,
+        "stages": current_lists().stages("open", *CLOSED),
+        "form": EditCtaForm(None, cta=cta, only=["due_on", "owner", "priority", "reason"]),
         "parts": list(drawer_parts(request, cta)),
         "is_workable": cta.status in (Cta.Status.OPEN, Cta.Status.DRAFT),
         "tasks": tasks,
         "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
-        "members": active_members(request.tenant.pk),
-        "priorities": Cta.Priority.choices,
         "discussion": load_discussion(cta.subject, say=reverse("ctas:comment", args=[request.tenant.slug, pk])),
         "files": load_files(cta.subject, add=_where_to_add(request, cta)),
+        "users": linked_users(cta),
+        "users_offered": account_users(cta).order_by("name", "pk")[:USERS_OFFERED],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
         "here": page_address(request, cta=pk),
@@ -67,7 +77,7 @@ def _where_to_add(request: WorkspaceRequest, cta: Cta) -> str:
     return reverse("ctas:attach", args=[request.tenant.slug, cta.pk]) if may else ""
 
 
-def _address(request: WorkspaceRequest, cta: Cta) -> str:
+def address_of(request: WorkspaceRequest, cta: Cta) -> str:
     return f"{reverse('accounts:detail', args=[request.tenant.slug, cta.account_id])}?cta={cta.pk}"
 
 
@@ -75,7 +85,11 @@ def _address(request: WorkspaceRequest, cta: Cta) -> str:
 @requires(Ability.WORK_CTAS)
 def close(request: WorkspaceRequest, slug: str, pk: int, status: str) -> HttpResponse:
     cta = cta_or_404(pk)
-    acted = cta.close(status=status, by=request.membership, now=request.now)
+    today = timezone.localdate(request.now)
+    try:
+        acted = close_cta(cta, stage=status, today=today, by=request.membership, now=request.now)
+    except CannotWork as refusal:
+        return answer(request, cta, str(refusal), refused=True)
     undo = reverse("ctas:reopen", args=[slug, pk])
     if not acted:
         return answer(request, cta, BEATEN)
@@ -94,7 +108,7 @@ def reopen(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @requires(Ability.WORK_CTAS)
 def tick(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
     """Ticking a task never navigates."""
-    task = get_object_or_404(Task.objects.present().select_related("cta"), pk=pk, cta__archived_at=None)
+    task = task_or_404(pk)
     act: Any = {"complete": task.complete, "reopen": task.reopen}[verb]
     acted = act(by=request.membership, now=request.now)
     done = "Task done" if verb == "complete" else "Task open again"
@@ -108,4 +122,4 @@ def answer(
     if request.headers.get("HX-Request") == "true":
         return trigger(toast(HttpResponse(status=204), text, undo=undo), CHANGED, {})
     (messages.error if refused else messages.success)(request, text)
-    return HttpResponseRedirect(_address(request, cta))
+    return HttpResponseRedirect(address_of(request, cta))

@@ -1,7 +1,6 @@
 """Playbooks as files: export, and import with a plan of what would change."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages

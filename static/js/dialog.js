@@ -13,6 +13,11 @@ document.addEventListener("htmx:after:settle", ({ target }) => {
   if (target === slot && slot.childElementCount && !slot.open) slot.showModal();
 });
 
+// The server has something to ask after what it did: HX-Trigger: {"dialog:ask": {"address": …}}.
+document.addEventListener("dialog:ask", ({ detail }) => {
+  htmx.ajax("GET", detail.address, { target: slot, swap: "innerHTML" });
+});
+
 document.addEventListener("dialog:close", () => slot.close());
 
 slot.addEventListener("close", () => slot.replaceChildren());

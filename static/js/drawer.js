@@ -3,7 +3,7 @@
 const drawer = document.getElementById("drawer");
 let opener = null;
 
-const row = (element) => element?.closest("tr, li");
+const row = (element) => element?.closest("tr, li, [data-row]");
 
 document.addEventListener("htmx:after:settle", ({ target, detail }) => {
   if (target !== drawer) return;
@@ -31,11 +31,27 @@ document.addEventListener("drawer:close", () => close(drawer.querySelector("[dat
 
 // Previous and Next stand inside the drawer: the row to return to stays the one it was opened from.
 function remember(source) {
-  if (!source || drawer.contains(source)) return;
+  if (!source || drawer.contains(source) || !source.matches("a, button")) return;
   row(opener)?.removeAttribute("aria-current");
   opener = source;
   row(opener)?.setAttribute("aria-current", "true");
 }
+
+// Previous and next in the list beside: data-walk is -1 or 1.
+document.addEventListener("click", ({ target }) => {
+  const step = Number(target.closest("[data-walk]")?.dataset.walk);
+  if (!step) return;
+  const rows = [...document.querySelectorAll("[data-row]")].filter((one) => one.checkVisibility());
+  const next = rows[rows.findIndex((one) => one.hasAttribute("aria-current")) + step];
+  next?.querySelector("[data-open]")?.click();
+});
+
+// data-focus names the field below that a button leads to.
+document.addEventListener("click", ({ target }) => {
+  const field = document.getElementById(target.closest("[data-focus]")?.dataset.focus);
+  field?.scrollIntoView({ block: "center" });
+  field?.focus({ preventScroll: true });
+});
 
 function focusHeading() {
   const heading = drawer.querySelector("h1, h2");

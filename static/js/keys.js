@@ -70,12 +70,25 @@ function search() {
   return Boolean(field);
 }
 
-// What the page offers under a letter: <a data-key="e"> closes the CTA that is open.
+// What is offered under a letter: for the selected rows, else in the row that has the focus, else on the page.
+// <a data-key="e"> closes the CTA that is open.
 function press(key) {
-  const offered = document.querySelector(`[data-key="${CSS.escape(key)}"]`);
+  const named = `[data-key="${CSS.escape(key)}"]`;
+  const offered =
+    document.querySelector(`[data-bulk]:not([hidden]) ${named}`) ??
+    document.activeElement.closest("[data-row]")?.querySelector(named) ??
+    document.querySelector(`[data-key="${CSS.escape(key)}"]:not([data-row] *, [data-bulk] *)`);
   offered?.click();
   return Boolean(offered);
 }
+
+// In a menu that numbers its choices, a digit takes one.
+document.addEventListener("keydown", (event) => {
+  const choice = /^[1-9]$/.test(event.key) && event.target.closest("[data-digits]")?.querySelectorAll("button")[event.key - 1];
+  if (!choice) return;
+  event.preventDefault();
+  choice.click();
+});
 
 function shortcuts() {
   document.getElementById("shortcuts").showModal();

@@ -51,7 +51,7 @@ function mark(row, on) {
 function show() {
   const all = boxes();
   const chosen = all.filter((box) => box.checked);
-  for (const box of all) mark(box.closest("tr, li"), box.checked);
+  for (const box of all) mark(box.closest("tr, li, [data-row]"), box.checked);
   const head = document.querySelector("input[data-select-all]");
   if (head) {
     head.checked = all.length > 0 && chosen.length === all.length;

@@ -39,7 +39,10 @@ from cs_platform.workspace.holidays import add_holiday
 from cs_platform.workspace.models import Notification
 from cs_platform.workspace.notifications import notify
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
+from ctas.lists import add_entry, edit_entry
 from ctas.opening import open_cta
+from ctas.recurring import repeat
+from ctas.working import link_user
 from playbooks import drafts
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
@@ -67,14 +70,26 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "ctas:add_task": {"pk": "cta"},
     "ctas:attach": {"pk": "cta"},
     "accounts:write_note": {"pk": "account"},
+    "ctas:cell": {"pk": "cta"},
     "ctas:close": {"pk": "cta"},
     "ctas:comment": {"pk": "cta"},
     "ctas:detail": {"pk": "cta"},
     "ctas:edit": {"pk": "cta"},
+    "ctas:edit_task": {"pk": "task"},
     "ctas:finish": {"pk": "cta"},
+    "ctas:follow": {"pk": "cta"},
+    "ctas:link_user": {"pk": "cta"},
+    "ctas:move_due": {"pk": "task"},
+    "ctas:move_task": {"pk": "task"},
+    "ctas:order_tasks": {"pk": "cta"},
     "ctas:reopen": {"pk": "closed_cta"},
+    "ctas:repeat": {"pk": "cta"},
+    "ctas:rhythm": {"pk": "recurring_cta"},
     "ctas:snooze": {"pk": "cta"},
+    "ctas:status": {"pk": "cta"},
+    "ctas:switch_task": {"pk": "task"},
     "ctas:tick": {"pk": "task"},
+    "ctas:unlink_user": {"pk": "cta", "user_id": "end_user"},
     "ctas:wake": {"pk": "snoozed_cta"},
     "dashboard:delete-view": {"pk": "view"},
     "dashboard:edit-view": {"pk": "view"},
@@ -223,12 +238,31 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "bulk-value": "good",
         "step": "run",
     },
-    "ctas:add_task": {"title": "Dial", "due_on": "2026-12-01", "owner": Id("priya")},
+    "ctas:add_task": {"title": "Dial", "description": "Twice", "due_on": "2026-12-01", "owner": Id("priya")},
     "accounts:attach_note": {"files": Upload("minutes.txt", b"They moved")},
     "ctas:attach": {"files": Upload("minutes.txt", b"They called back")},
+    "cta_lists:edit": {
+        "kind": "status",
+        "key": "common",
+        "name": "Renamed",
+        "tone": "info",
+        "icon": "flag",
+        "category": "open",
+    },
+    "cta_lists:list": {"name": "Made", "tone": "info", "icon": "flag", "category": "open"},
+    "cta_lists:order": {"kind": "reason", "key": "common"},
+    "cta_lists:switch": {"kind": "priority", "key": "common", "verb": "archive"},
+    "ctas:bulk": {"ids": Id("cta"), "verb": "assign", "bulk-owner": Id("tom"), "step": "run"},
     "ctas:comment": {"body": "They called back"},
     "ctas:edit": {"owner": Id("priya"), "due_on": "2026-12-01"},
-    "ctas:finish": {"status": "won", "cancel_tasks": "on"},
+    "ctas:edit_task": {"title": "Ring", "description": "Twice", "owner": Id("priya")},
+    "ctas:finish": {"stage": "won", "cancel_tasks": "on"},
+    "ctas:follow": {"was": Id("tom")},
+    "ctas:link_user": {"user": "u-cy"},
+    "ctas:move_due": {"due_on": "2026-12-01"},
+    "ctas:order_tasks": {"task": Id("second_task")},
+    "ctas:repeat": {"every": "2", "unit": "week", "begins": "closed"},
+    "ctas:status": {"stage": "in_progress"},
     "ctas:new": {
         "name": "Ring",
         "account": "harbourline-of-orbiton",
@@ -426,6 +460,18 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
     closed.close(status="won", by=home.priya, now=MONDAY)
     snoozed = open_cta(name=f"Waits {mark}", **more)
     snoozed.snooze(until=MONDAY.date() + timedelta(days=3650), reason=f"Away {mark}", by=home.priya, now=MONDAY)
+    recurring = open_cta(name=f"Again {mark}", **more)
+    repeat(recurring, every=1, unit="week", begins="closed", today=MONDAY.date(), by=home.priya, now=MONDAY)
+    user(f"Cy {mark}", at, external_id="u-cy")
+    link_user(recurring, EndUser.objects.get(external_id="u-cy"), by=home.priya, now=MONDAY)
+    for kind, more_of in {
+        "type": {"icon": "flag"},
+        "reason": {},
+        "priority": {},
+        "status": {"category": "open"},
+    }.items():
+        add_entry(kind, name="common", by=home.olga, now=MONDAY, **more_of)
+        edit_entry(kind, "common", name=f"Common {mark}", by=home.olga, now=MONDAY)
     write_comment(subject=f"cta:{cta.pk}", body=f"Heard {mark}", by=home.priya, now=MONDAY)
     view = {"page": "accounts", "setup": Setup("csm=me", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
     deleted = save_view(name=f"Gone {mark}", **view)
@@ -435,10 +481,12 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
     return {
         "cta": cta,
         "closed_cta": closed,
+        "recurring_cta": recurring,
         "snoozed_cta": snoozed,
         "view": save_view(name=f"Mine {mark}", **view),
         "deleted_view": deleted,
         "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
+        "second_task": cta.add_task(title=f"Write {mark}", by=home.priya, now=MONDAY),
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
     }

@@ -82,6 +82,7 @@ RAW_SQL = {
     "cs_platform/tenancy/context.py",
     "cs_platform/tenancy/management/commands/prepare_database.py",
     "cs_platform/tenancy/models.py",
+    "ctas/bulk.py",
     "playbooks/audience.py",
     "playbooks/batches.py",
     "playbooks/columns.py",
@@ -116,6 +117,7 @@ REMEMBERED = {
     ("cs_platform/jobs/kinds.py", "job_kinds"): "what can be done, the same for everybody",
     ("cs_platform/jobs/kinds.py", "lasting_kinds"): "how long kinds of work take, the same for everybody",
     ("cs_platform/rest/documents.py", "_committed"): "a file of the checkout",
+    ("ctas/bulk.py", "bulk_verbs"): "what can be done, the same for everybody",
     ("playbooks/schedule.py", "zone_info"): "zones by name",
 }
 # Who talks to Redis, and what its keys begin with.

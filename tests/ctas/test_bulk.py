@@ -1,0 +1,144 @@
+"""Many CTAs at once, by a job: what is done, what is refused row by row, and one undo that keeps later work."""
+
+import json
+from typing import Any
+
+import pytest
+
+from cs_platform.jobs import bulk as ground
+from cs_platform.jobs import starting
+from cs_platform.jobs.models import Job, JobError
+from cs_platform.jobs.pump import run_jobs
+from ctas.bulk import Selection, bulk_verbs, start_bulk_edit
+from ctas.lists import Kind, edit_entry
+from ctas.models import Cta, Task
+from ctas.opening import open_cta
+from tests import world
+from tests.visitor import Visitor, text
+from tests.world import MONDAY, Workspace, on
+
+
+@pytest.fixture
+def ctas(space: Workspace) -> list[Cta]:
+    at = world.account()
+    facts: dict[str, Any] = {"account": at, "owner": space.priya, "type": "risk", "by": space.priya, "now": MONDAY}
+    made = [open_cta(name=f"Call {n}", due_on=on(n + 3), **facts) for n in range(3)]
+    for cta in made:
+        cta.add_task(title="Dial", owner=space.priya, due_on=cta.due_on, by=space.priya, now=MONDAY)
+    return made
+
+
+def edit(space: Workspace, verb: str, config: dict[str, Any], *, query: str | None = None, of: Any = ()) -> Job:
+    selection = Selection(tuple(cta.pk for cta in of), query)
+    form = bulk_verbs()[verb].form(config)
+    assert form.is_valid(), form.errors
+    return run(start_bulk_edit(selection, bulk_verbs()[verb], form.config(), by=space.priya, now=MONDAY))
+
+
+def undo(job: Job, space: Workspace) -> Job:
+    return run(starting.undo(job, by=space.priya, now=MONDAY))
+
+
+def run(job: Job) -> Job:
+    run_jobs(clock=lambda: MONDAY)
+    job.refresh_from_db()
+    return job
+
+
+def column(name: str, model: Any = Cta) -> list[Any]:
+    return list(model.objects.order_by("pk").values_list(name, flat=True))
+
+
+VERBS: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
+    "assign": ({"owner": "tom", "tasks": "on"}, "owner__name", ["Tom Lindqvist"] * 3),
+    "set_due": ({"due_on": "2026-12-24"}, "due_on", [on(24, 12)] * 3),
+    "shift_due": ({"days": "7", "tasks": "on"}, "due_on", [on(10), on(11), on(12)]),
+    "set_status": ({"stage": "won", "tasks": "on"}, "status", ["won"] * 3),
+    "set_priority": ({"priority": "high"}, "priority", ["high"] * 3),
+    "snooze": ({"until": "2036-01-01", "reason": "Away"}, "snoozed_until", [on(1, 1, 2036)] * 3),
+    "archive": ({}, "archived_at", [MONDAY] * 3),
+}
+
+
+def test_every_verb_has_its_story() -> None:
+    assert set(VERBS) <= set(bulk_verbs())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_changes_all_of_them_and_is_taken_back_as_a_whole(space: Workspace, ctas: list[Cta], verb: str) -> None:
+    config, name, after = VERBS[verb]
+    config = config | {"owner": str(space.tom.pk)} if "owner" in config else config
+    kept = ("due_on", "status", "owner", "snoozed_until", "archived_at", "closed_at", "closed_by", "stage", "priority")
+    before = {name: column(name) for name in kept}
+    tasks = {name: column(name, Task) for name in ("status", "owner", "due_on", "reason")}
+    job = edit(space, verb, config, of=ctas)
+
+    assert (job.state, job.done, job.failed, column(name)) == ("done", 3, 0, after)
+    assert {name: column(name, Task) for name in tasks} != tasks or "tasks" not in config
+    assert column("touched_by") == [space.priya.pk] * 3
+    assert edit(space, verb, config, of=ctas).result.get("changed", 0) == 0 or verb == "shift_due"
+    if verb != "shift_due":
+        undo(job, space)
+        assert {name: column(name) for name in kept} == before
+        assert {name: column(name, Task) for name in tasks} == tasks
+
+
+def test_what_somebody_changed_since_stays_as_they_set_it(space: Workspace, ctas: list[Cta]) -> None:
+    job = edit(space, "shift_due", {"days": "7", "tasks": "on"}, of=ctas)
+    first, second, _third = Cta.objects.order_by("pk")
+    first.edit(due_on=on(28), by=space.tom, now=MONDAY)
+    second.tasks.get().edit(due_on=on(27), by=space.tom, now=MONDAY)
+    undone = undo(job, space)
+
+    assert (undone.done, undone.failed) == (2, 1)
+    assert "changed it since" in JobError.objects.get(job=undone).message
+    assert column("due_on") == [on(28), on(4), on(5)]
+    assert column("due_on", Task) == [on(10), on(27), on(5)]
+
+
+def test_what_cannot_be_done_is_listed_row_by_row(space: Workspace, ctas: list[Cta]) -> None:
+    edit_entry(Kind.TYPE, "risk", to_close=["reason"], by=space.jonah, now=MONDAY)
+    ctas[0].edit(reason="Renewal", by=space.priya, now=MONDAY)
+    ctas[2].archive(by=space.priya, now=MONDAY)
+    job = edit(space, "set_status", {"stage": "lost"}, of=ctas)
+
+    assert (job.done, job.failed) == (1, 1)  # what is archived is no longer meant
+    assert "fill in its reason" in JobError.objects.get(job=job).message
+    assert [cta.status for cta in Cta.objects.order_by("pk")] == ["lost", "open", "open"]
+    assert column("status", Task) == ["open"] * 3
+    again = edit(space, "set_priority", {"priority": "high"}, of=ctas)
+    assert JobError.objects.get(job=again).message == "It is closed. Reopen it first."
+
+
+def test_all_that_match_a_list_are_met_once_though_they_leave_it(
+    space: Workspace, ctas: list[Cta], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ground, "AT_ONCE", 1)
+    open_cta(account=ctas[0].account, name="Toms", type="risk", owner=space.tom, by=space.tom, now=MONDAY)
+    job = edit(space, "snooze", {"until": "2036-01-01"}, query="tab=mine&type=risk&q=call")
+
+    assert (job.done, Cta.objects.filter(snoozed_until=None).get().name) == (3, "Toms")
+
+
+def test_closing_many_lets_the_recurring_ones_come_again(space: Workspace, ctas: list[Cta]) -> None:
+    from ctas.recurring import repeat
+
+    repeat(ctas[0], every=1, unit="week", begins="closed", today=MONDAY.date(), by=space.priya, now=MONDAY)
+    edit(space, "set_status", {"stage": "won"}, of=ctas)
+
+    assert Cta.objects.get(recurrence_number=2).due_on == on(10)
+
+
+def test_the_dialog_says_what_it_comes_to_and_starts_a_job(space: Workspace, ctas: list[Cta], csm: Visitor) -> None:
+    chosen = {"all": "1", "tab": "mine", "type": "risk", "verb": "shift_due"}
+    asked = csm.fragment("ctas/bulk/?" + "&".join(f"{key}={value}" for key, value in chosen.items()), "dialog")
+    settings = {"verb": "shift_due", "bulk-days": "7", "bulk-tasks": "on", "all": "1", "query": "tab=mine&type=risk"}
+    review = csm.send("ctas/bulk/", target="dialog", step="review", **settings)
+    started = csm.send("ctas/bulk/", target="dialog", step="run", **settings)
+
+    assert "Edit 3 CTAs" in text(asked)
+    assert "Move by 7 days later on 3 CTAs?" in text(review)
+    assert "job:started" in json.loads(started["HX-Trigger"])
+    assert Job.objects.get().params["selection"] == {"query": "tab=mine&type=risk"}
+    assert "Choose at least one CTA." in text(csm.page("ctas/bulk/"))
+    assert "Only CTAs are edited together" in text(csm.page("ctas/bulk/?all=1&tab=tasks"))
