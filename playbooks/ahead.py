@@ -10,8 +10,17 @@ from accounts.matching import TooLong, at_most
 from accounts.models import Account, EndUser
 from accounts.rules.fields import FieldSet
 from cs_platform.tenancy.models import Tenant
-from playbooks.definition import Definition, audience_of
-from playbooks.evaluation import FIRST_TIME_MARGIN, Candidate, Look, count_bits, stage_fresh, stage_hits, usual_limit
+from playbooks.definition import Definition
+from playbooks.evaluation import (
+    FIRST_TIME_MARGIN,
+    Candidate,
+    Look,
+    count_bits,
+    hold_back,
+    stage_fresh,
+    stage_hits,
+    usual_limit,
+)
 from playbooks.models import EvaluationRun, Playbook
 
 EXAMPLES = 10
@@ -40,7 +49,7 @@ class Ahead:
 
     @property
     def kept(self) -> int:
-        """Match, and have it already or had it before."""
+        """Match, and have it already, or had it before, or are left alone for a known cause."""
         return self.matched - self.fresh
 
 
@@ -51,11 +60,12 @@ def look_ahead(
     stored = definition.stored()
     tracked = Account.objects.tracked().count()
     look = Look(tenant, EvaluationRun(), fields, now, tracked)
-    candidate = Candidate(playbook, audience_of(stored, fields), again=stored["reenrollment"])
+    candidate = Candidate.of(playbook, stored, fields)
     try:
         with at_most(LIMIT_MS):
             stage_hits(look, [candidate], users=playbook.audience == Playbook.Audience.USERS)
             stage_fresh(look, [candidate])
+            hold_back(look, [candidate])
             [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
             examples, without_csm = _examples(), _without_csm(tenant)
     except TooLong:

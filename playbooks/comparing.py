@@ -42,12 +42,13 @@ def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference
             ("Rules", "sentence"),
             ("Applied again", "again"),
             ("Rules stop matching", "on_unmatch"),
+            ("Known cause", "known_cause"),
             ("Weekends", "weekends"),
             ("Brake", "brake"),
         ):
             yield Difference(label, getattr(one, name), getattr(other, name))
         return
-    for name in ("rules", "reenrollment", "on_unmatch", "skip_weekends", "brake_limit"):
+    for name in ("rules", "reenrollment", "on_unmatch", "respects_known_cause", "skip_weekends", "brake_limit"):
         yield Difference(name.replace("_", " ").capitalize(), _said(before.get(name)), _said(after.get(name)))
 
 

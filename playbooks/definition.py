@@ -85,6 +85,7 @@ class Definition:
     reenrollment: Reenrollment
     on_unmatch: str
     skip_weekends: bool
+    respects_known_cause: bool
     brake_limit: int | None
     steps: tuple[StepSpec, ...]
 
@@ -107,6 +108,7 @@ class Definition:
             "reenrollment": {name: value for name, value in again.items() if value},
             "on_unmatch": self.on_unmatch,
             "skip_weekends": self.skip_weekends,
+            "respects_known_cause": self.respects_known_cause,
             "brake_limit": self.brake_limit,
             "steps": [step_json(step) for step in self.steps],
         }
@@ -168,6 +170,7 @@ class _Parser:
             reenrollment=self.reenrollment(data),
             on_unmatch=self.one_of(data, "on_unmatch", ON_UNMATCH, "finish"),
             skip_weekends=self.flag(data, "skip_weekends"),
+            respects_known_cause=self.flag(data, "respects_known_cause"),
             brake_limit=self.whole(data, "brake_limit", 1, 10_000_000, required=False),
             steps=self.steps(data.get("steps"), audience),
         )

@@ -21,7 +21,14 @@ from playbooks.versions import UNTITLED, NotPossible, exported, name_after_draft
 
 OVERVIEW, RULES, ACTIONS, REVIEW = "overview", "rules", "actions", "review"
 PARTS = (OVERVIEW, RULES, ACTIONS, REVIEW)
-_PART_OF = {"rules": RULES, "reenrollment": RULES, "on_unmatch": RULES, "steps": ACTIONS, "skip_weekends": ACTIONS}
+_PART_OF = {
+    "rules": RULES,
+    "reenrollment": RULES,
+    "on_unmatch": RULES,
+    "respects_known_cause": RULES,
+    "steps": ACTIONS,
+    "skip_weekends": ACTIONS,
+}
 KEY_LIMIT = 40
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -34,6 +41,7 @@ EMPTY: dict[str, Any] = {
     "rules": {"account": None, "user": None},
     "reenrollment": None,  # what is usual for its rules
     "on_unmatch": "finish",
+    "respects_known_cause": False,
     "skip_weekends": False,
     "brake_limit": None,
     "steps": [],

@@ -5,7 +5,7 @@ a mask; what is left is enrolled, unless the brake holds it for a person.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from playbooks.retiming import follow_anchors
 from playbooks.schedule import next_time_of_day
 
 EVALUATING = 7_366_003  # the lock's name; the workspace is its other half
+ASKING = 7_366_005
 BRAKE_FLOOR = 25
 BRAKE_SHARE = 0.10
 FIRST_TIME_MARGIN = 1.2  # how far above the number Review showed a first evaluation may go
@@ -53,6 +54,17 @@ class Candidate:
     audience: Audience
     bit: int = 0
     again: dict[str, Any] = field(default_factory=dict)
+    respects_known_cause: bool = False
+
+    @classmethod
+    def of(cls, playbook: Playbook, definition: Mapping[str, Any], fields: FieldSet) -> "Candidate":
+        """Raises RuleErrors."""
+        return cls(
+            playbook,
+            audience_of(definition, fields),
+            again=definition["reenrollment"],
+            respects_known_cause=bool(definition.get("respects_known_cause")),
+        )
 
     @property
     def stops_on_unmatch(self) -> bool:
@@ -76,13 +88,18 @@ class Look:
 
 
 def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
-    """The nightly run, once per local day; afterwards the workspace is due again tomorrow. None when it has been.
+    """What people asked for, and the nightly run, once per local day; then the workspace is due again tomorrow.
+
+    Returns the nightly run. None when it has been.
 
     While another look is under way the workspace stays due, and this worker goes on to the next one.
     """
     with tenant_context(tenant.pk):
         if not _is_ours(tenant):
             return None
+        for asked in EvaluationRun.objects.asked().order_by("pk"):
+            asked.started_at = now
+            _evaluate(tenant, asked, now=now)
         local = now.astimezone(ZoneInfo(tenant.timezone))
         run = (
             _open_run(EvaluationRun.Trigger.NIGHTLY, local.date(), now=now)
@@ -96,8 +113,22 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
         return run
 
 
+def ask_for_look(tenant: Tenant, *, by: Doer, now: datetime) -> EvaluationRun:
+    """Somebody wants the rules checked now: a worker does it. Who asks while one is asked for gets that one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [ASKING, tenant.pk % 2**31])
+    asked = EvaluationRun.objects.asked().order_by("pk").first()
+    if asked is None:
+        local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
+        asked = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by.member)
+        assert asked is not None
+        record(verb="evaluation.asked", subject_type="evaluation_run", subject_id=asked.pk, by=by, now=now)
+    WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=now)
+    return asked
+
+
 def evaluate_now(tenant: Tenant, *, by: Doer | None, now: datetime) -> EvaluationRun:
-    """The same look, whenever a person (or an integration) asks. Raises UnderWay."""
+    """The same look at once, for who can wait for it. Raises UnderWay."""
     with tenant_context(tenant.pk):
         _wait_for_others(tenant)
         local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
@@ -171,7 +202,7 @@ def _evaluate(
             _settle_chunk(look, chunk)
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
-    run.save(update_fields=["looked_at", "finished_at", "duration_ms"])
+    run.save(update_fields=["looked_at", "started_at", "finished_at", "duration_ms"])
 
 
 def _is_ours(tenant: Tenant) -> bool:
@@ -217,7 +248,7 @@ def _candidates(look: Look, playbooks: Any) -> Iterator[Candidate]:
     for playbook in playbooks:
         definition = playbook.version.definition
         try:
-            yield Candidate(playbook, audience_of(definition, look.fields), again=definition["reenrollment"])
+            yield Candidate.of(playbook, definition, look.fields)
         except RuleErrors as errors:
             Evaluation.objects.create(
                 run=look.run,
@@ -263,6 +294,26 @@ def stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
             """,
             taken.params,
         )
+
+
+def hold_back(look: Look, chunk: Sequence[Candidate]) -> list[int]:
+    """Takes out of `fresh` accounts whose known cause lasts, for playbooks that respect it. How many, by bit."""
+    mask = sum(1 << candidate.bit for candidate in chunk if candidate.respects_known_cause)
+    if not mask:
+        return [0] * len(chunk)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS waiting")
+        cursor.execute(
+            f"""
+            CREATE TEMP TABLE waiting ON COMMIT DROP AS
+            SELECT f.ctid AS place, f.bits & {mask}::bigint AS bits
+            FROM fresh f JOIN accounts_account a ON a.tenant_id = %s AND a.id = f.account_id
+            WHERE a.known_cause_until >= %s AND f.bits & {mask}::bigint <> 0;
+            UPDATE fresh f SET bits = f.bits & ~w.bits FROM waiting w WHERE f.ctid = w.place
+            """,
+            [look.tenant.pk, look.clock.today],
+        )
+    return count_bits("waiting", chunk)
 
 
 def _same_user(chunk: Sequence[Candidate], other: str) -> str:
@@ -361,11 +412,14 @@ class _Judged:
 
 
 def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
+    held_back = hold_back(look, chunk)
     matched, fresh, leaving = count_bits("hit", chunk), count_bits("fresh", chunk), _leaving(look, chunk)
     judged = [
         _judge(look, candidate, matched[candidate.bit], fresh[candidate.bit], leaving[candidate.playbook.pk])
         for candidate in chunk
     ]
+    for one in judged:
+        one.evaluation.held_back = held_back[one.candidate.bit]
     Evaluation.objects.bulk_create([one.evaluation for one in judged])
     _carry_out(look, [one for one in judged if one.evaluation.state == Evaluation.State.DONE])
 

@@ -139,12 +139,17 @@ class LastLook:
     held: int
 
 
+def asked_look() -> EvaluationRun | None:
+    """What somebody asked for and no worker has finished."""
+    return EvaluationRun.objects.asked().select_related("requested_by").order_by("pk").first()
+
+
 def last_look() -> LastLook | None:
     run = EvaluationRun.objects.exclude(finished_at=None).order_by("-started_at", "-pk").first()
-    return came_of(run) if run else None
+    return _came_of(run) if run else None
 
 
-def came_of(run: EvaluationRun) -> LastLook:
+def _came_of(run: EvaluationRun) -> LastLook:
     rows = list(run.evaluations.values_list("enrolled", "state"))
     held = sum(state == Evaluation.State.HELD for _enrolled, state in rows)
     return LastLook(run, sum(enrolled for enrolled, _state in rows), held)

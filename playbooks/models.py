@@ -3,12 +3,14 @@
 Every state below moves by conditional UPDATE; a trigger owns the table of legal transitions (0002_guards).
 """
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Func, Q
 from django.urls import reverse
 
 from accounts.models import Account, EndUser
-from cs_platform.tenancy.base import TenantForeignKey, TenantModel
+from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
 from cs_platform.tenancy.models import Membership
 from ctas.models import Cta
 
@@ -119,6 +121,12 @@ class Step(TenantModel):
         return f"day {self.offset_days + 1}: {self.action}"
 
 
+class EvaluationRunQuerySet(models.QuerySet["EvaluationRun"]):
+    def asked(self) -> Self:
+        """What somebody asked for and no worker has finished."""
+        return self.filter(trigger=EvaluationRun.Trigger.MANUAL, finished_at=None)
+
+
 class EvaluationRun(TenantModel):
     """One look at all live playbooks of a workspace. The nightly one is unique per local date, whatever beat does."""
 
@@ -134,6 +142,8 @@ class EvaluationRun(TenantModel):
     looked_at = models.IntegerField(default=0)
     requested_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
 
+    objects = TenantManager.from_queryset(EvaluationRunQuerySet)()  # type: ignore[misc]
+
     class Meta:
         base_manager_name = "objects"
         constraints = [
@@ -143,8 +153,12 @@ class EvaluationRun(TenantModel):
                 name="playbooks_evaluation_once_a_night",
             ),
         ]
-        # Read by the evaluations page, newest first.
-        indexes = [models.Index(fields=["tenant", "-started_at"], name="playbooks_evalrun_newest")]
+        indexes = [
+            # Read by the evaluations page, newest first.
+            models.Index(fields=["tenant", "-started_at"], name="playbooks_evalrun_newest"),
+            # Read by pages and workers: has anybody asked for a look?
+            models.Index(fields=["tenant"], condition=Q(finished_at=None), name="playbooks_evalrun_open"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.trigger} {self.local_date}"
@@ -166,6 +180,7 @@ class Evaluation(TenantModel):
     matched = models.IntegerField(default=0)
     enrolled = models.IntegerField(default=0)
     released = models.IntegerField(default=0)  # stopped because the rules no longer match
+    held_back = models.IntegerField(default=0, db_default=0)  # would be enrolled but for a known cause
     would_enroll = models.IntegerField(default=0)
     would_release = models.IntegerField(default=0)
     limit = models.IntegerField(default=0)

@@ -48,6 +48,7 @@ class Overview:
     on_unmatch: str
     weekends: str
     brake: str
+    known_cause: str
     days: Sequence[PlannedDay]
     description: Sequence[Piece]
 
@@ -65,6 +66,7 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
         on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
         weekends="Moved to the next working day" if definition.get("skip_weekends") else "Actions run on weekends too",
         brake=f"Above {limit:,} at once" if limit else "Above 25 and a tenth of tracked accounts at once",
+        known_cause="Not applied while it lasts" if definition.get("respects_known_cause") else "Applied all the same",
         days=planned_days(steps, words),
         description=as_written(definition.get("description", "")),
     )

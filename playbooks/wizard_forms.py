@@ -55,6 +55,7 @@ class RulesForm(EditsRules, forms.Form):
     times = forms.CharField(required=False, max_length=6)
     days = forms.CharField(required=False, max_length=6)
     on_unmatch = forms.ChoiceField(choices=UNMATCHED, widget=forms.RadioSelect, label="When the rules stop matching")
+    respects_known_cause = forms.BooleanField(required=False, label="Leave accounts alone while a known cause lasts")
 
     def __init__(self, *args: Any, fields: FieldSet, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,12 +72,18 @@ class RulesForm(EditsRules, forms.Form):
             "times": again.get("times"),
             "days": again.get("days"),
             "on_unmatch": draft.get("on_unmatch") or "finish",
+            "respects_known_cause": draft.get("respects_known_cause") is True,
         }
 
     def content(self) -> dict[str, Any]:
         given = {name: field.widget.value_from_datadict(self.data, {}, name) for name, field in self.fields.items()}
         rules = {name: self.fields[name].stored(given[name]) for name in ("account", "user")}  # type: ignore[attr-defined]
-        return {"rules": rules, "reenrollment": _again(given), "on_unmatch": given["on_unmatch"] or "finish"}
+        return {
+            "rules": rules,
+            "reenrollment": _again(given),
+            "on_unmatch": given["on_unmatch"] or "finish",
+            "respects_known_cause": given["respects_known_cause"] is True,
+        }
 
 
 def _again(given: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -796,6 +796,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='account',
+            index=models.Index(condition=models.Q(('known_cause_until__isnull', False)), fields=['tenant', 'known_cause_until', 'id'], name='accounts_by_known_cause'),
+        ),
+        migrations.AddIndex(
+            model_name='account',
             index=models.Index(condition=models.Q(('t16__isnull', False)), fields=['tenant', 't16', 'id'], name='accounts_by_t16'),
         ),
         migrations.AddIndex(

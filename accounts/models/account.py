@@ -127,6 +127,12 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_by_last_seen"),
             models.Index(fields=["tenant", "created_at", "id"], name="accounts_by_created"),
             models.Index(fields=["tenant", "user_count", "id"], name="accounts_by_user_count"),
+            # Read by the evaluation, for playbooks that respect it, and by the accounts table's filter.
+            models.Index(
+                fields=["tenant", "known_cause_until", "id"],
+                condition=models.Q(known_cause_until__isnull=False),
+                name="accounts_by_known_cause",
+            ),
             *fast_slot_indexes("accounts"),
             # Read by search: the beginning of any of the first three words.
             *(

@@ -139,6 +139,16 @@ RARELY_SHOWN = (
         shared=True,
     ),
     Column(
+        "known_cause",
+        "Known cause",
+        "accounts/cells/known_cause.html",
+        classes="muted",
+        loads=("known_cause", "known_cause_until"),
+        usual=False,
+        without="None",
+        shared=True,
+    ),
+    Column(
         "created_at",
         "Customer since",
         "accounts/cells/created.html",
@@ -177,6 +187,7 @@ _VALUES: dict[str, Callable[[Account], Any]] = {
     "known_cause_until": lambda account: account.known_cause_until,
     "trial_end_on": lambda account: account.trial_end_on,
     "created_at": lambda account: account.created_at,
+    "known_cause": lambda account: account.known_cause_until and (account.known_cause, account.known_cause_until),
 }
 
 
@@ -226,7 +237,7 @@ class BuiltIn:
         return COLUMNS
 
     def facets(self) -> Sequence[Facet]:
-        return (self._status(), self._csm(), self._renewal())
+        return (self._status(), self._csm(), self._renewal(), self._known_cause())
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
         cells = _cells(columns, accounts)
@@ -254,6 +265,10 @@ class BuiltIn:
             *(Choice(str(pk), name, _is("a.csm_id", pk)) for pk, name in people.values_list("pk", "name")),
         ]
         return Facet("csm", "CSM", "user", tuple(choices))
+
+    def _known_cause(self) -> Facet:
+        lasts = compose("a.known_cause_until >= {today}", today=Sql.value(self.today))
+        return Facet("cause", "Known cause", "info", (Choice("lasts", "lasts", lasts),))
 
     def _renewal(self) -> Facet:
         until = ((days, self.today + timedelta(days=days)) for days in RENEWAL_WINDOWS)

@@ -60,15 +60,16 @@ def explain_rule(request: WorkspaceRequest, slug: str) -> HttpResponse:
     """Every condition for one account, found by a part of its name."""
     asking = _Written.of(request).asking(request)
     words = request.POST.get("rule-check", "").replace("\x00", "").strip()[:SEARCH_LIMIT]
-    accounts = _accounts(request.POST.get("rule-account", ""), words)
+    accounts = accounts_named(words, pk=request.POST.get("rule-account", ""))
     alone = accounts[0] if len(accounts) == 1 else None
     why = asking.why(alone) if asking and alone else None
     context = {"asking": asking, "words": words, "accounts": accounts, "account": alone, "why": why}
     return render(request, "accounts/rules/_why.html", context)
 
 
-def _accounts(pk: str, words: str) -> list[Account]:
+def accounts_named(words: str, *, pk: str = "") -> list[Account]:
     """The one that was chosen, or those of that name: one that is called exactly so comes alone."""
+    words = words.replace("\x00", "").strip()[:SEARCH_LIMIT]
     if pk.isascii() and pk.isdecimal() and len(pk) < 19:
         return list(Account.objects.filter(pk=int(pk)))
     if not words:

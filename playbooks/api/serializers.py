@@ -180,6 +180,17 @@ class ApplySerializer(StrictSerializer):
     )
 
 
+class SubjectSerializer(StrictSerializer):
+    account = IdField(lambda: Account.objects.all())
+    user = IdField(
+        lambda: EndUser.objects.all(),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For playbooks about users: one of the account's.",
+    )
+
+
 class StopSerializer(StrictSerializer):
     note = serializers.CharField(max_length=NOTE_LIMIT, allow_blank=True, default="", help_text="For the whole team.")
     keep = serializers.ListField(
@@ -223,6 +234,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
             "matched",
             "enrolled",
             "released",
+            "held_back",
             "would_enroll",
             "would_release",
             "limit",

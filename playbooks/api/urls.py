@@ -9,6 +9,7 @@ router.register(f"playbooks/(?P<playbook_id>{IDS})/versions", views.VersionViewS
 router.register("enrollments", views.EnrollmentViewSet, "api-enrollment")
 router.register("action-runs", views.RunViewSet, "api-run")
 router.register("evaluations", views.EvaluationViewSet, "api-evaluation")
+router.register("evaluation-runs", views.EvaluationRunViewSet, "api-evaluation-run")
 router.register("conversations", views.ConversationViewSet, "api-conversation")
 
 urlpatterns = router.urls

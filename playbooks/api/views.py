@@ -11,8 +11,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.api import serializers as account_serializers
+from accounts.api.rules import ExplainedSerializer
 from accounts.api.views import ConversationViewSet as DraftViewSet
 from accounts.models import AccountUser, Conversation
+from accounts.rules.grammar import RuleErrors
 from actions.registry import ACTIONS
 from cs_platform.rest.forms import form_schema
 from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
@@ -21,9 +23,18 @@ from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
 from playbooks import evaluation, failures, reviews, undo, versions
 from playbooks.api import filters, serializers
+from playbooks.audience import why_of
 from playbooks.definition import DefinitionErrors
 from playbooks.enrollment import AlreadyActive, apply_by_hand
-from playbooks.models import ActionRun, Enrollment, Evaluation, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.models import (
+    ActionRun,
+    Enrollment,
+    Evaluation,
+    EvaluationRun,
+    LedgerEntry,
+    Playbook,
+    PlaybookVersion,
+)
 from playbooks.undo import STOPPABLE, outcome_of_stop, preview_stop, request_stop
 
 HISTORY_SHOWN = 500
@@ -64,6 +75,23 @@ class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
         except versions.NotPossible as refusal:
             raise Conflict(str(refusal)) from None
         return self.fresh(playbook)
+
+    @documented(
+        "Explain why a playbook is applied to an account, or one of its users, or why not",
+        request=serializers.SubjectSerializer,
+        answers=ExplainedSerializer,
+    )
+    @action(detail=True, methods=["post"], ability_of_action=Ability.READ)
+    def explain(self, request: Request, pk: str) -> Response:
+        playbook, asked = self.get_object(), self.valid(serializers.SubjectSerializer)
+        version = playbook.version or playbook.versions.order_by("-number").first()
+        try:
+            why = why_of(version, asked["account"], asked.get("user"), tenant=self.tenant, now=self.now)
+        except RuleErrors:
+            raise Conflict("Its rules ask about a field that is gone. Mend them first.") from None
+        if why is None:
+            raise Invalid(faults=[Fault("/user", "The account has no such user.")])
+        return Response(ExplainedSerializer(why).data)
 
     @documented("Publish the draft for future enrollments", answers=serializers.WholePlaybookSerializer)
     @action(detail=True, methods=["post"])
@@ -296,13 +324,11 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
     def rows(self) -> QuerySet[Evaluation]:
         return Evaluation.objects.select_related("run").annotate(version_number=F("version__number"))
 
-    @documented("Evaluate all live playbooks now", answers=serializers.EvaluationRunSerializer, status=201)
+    @documented("Evaluate all live playbooks now", answers=serializers.EvaluationRunSerializer, status=202)
     def create(self, request: Request) -> Response:
-        try:
-            run = evaluation.evaluate_now(self.tenant, by=self.caller, now=self.now)
-        except evaluation.UnderWay as refusal:
-            raise Conflict(str(refusal), code="evaluation_under_way") from None
-        return Response(serializers.EvaluationRunSerializer(run).data, status=HTTPStatus.CREATED)
+        """A worker does it; `finished_at` of the run says when it is done."""
+        run = evaluation.ask_for_look(self.tenant, by=self.caller, now=self.now)
+        return Response(serializers.EvaluationRunSerializer(run).data, status=HTTPStatus.ACCEPTED)
 
     @documented("Let a held evaluation through", answers=serializers.EvaluationSerializer)
     @action(detail=True, methods=["post"])
@@ -320,6 +346,18 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
         held = self.get_object()
         acted = evaluation.drop(held, by=self.caller, now=self.now)
         return self.outcome(held, acted=acted, state=Evaluation.State.DROPPED)
+
+
+@extend_schema_view(
+    list=documented("List evaluation runs", answers=serializers.EvaluationRunSerializer, many=True),
+    retrieve=documented("Read an evaluation run", answers=serializers.EvaluationRunSerializer),
+)
+class EvaluationRunViewSet(Listed, Retrieved, ApiViewSet):
+    """Looks at all live playbooks at once: each night, and whenever somebody asks."""
+
+    model = EvaluationRun
+    serializer_class = serializers.EvaluationRunSerializer
+    orderings: ClassVar = {"id": "id"}
 
 
 @extend_schema_view(

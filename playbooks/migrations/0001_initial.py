@@ -106,6 +106,7 @@ class Migration(migrations.Migration):
                 ('matched', models.IntegerField(default=0)),
                 ('enrolled', models.IntegerField(default=0)),
                 ('released', models.IntegerField(default=0)),
+                ('held_back', models.IntegerField(db_default=0, default=0)),
                 ('would_enroll', models.IntegerField(default=0)),
                 ('would_release', models.IntegerField(default=0)),
                 ('limit', models.IntegerField(default=0)),
@@ -209,6 +210,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='evaluationrun',
             index=models.Index(fields=['tenant', '-started_at'], name='playbooks_evalrun_newest'),
+        ),
+        migrations.AddIndex(
+            model_name='evaluationrun',
+            index=models.Index(condition=models.Q(('finished_at', None)), fields=['tenant'], name='playbooks_evalrun_open'),
         ),
         migrations.AddConstraint(
             model_name='evaluationrun',

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_POST, require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
-from playbooks.evaluation import UnderWay, evaluate_now
-from playbooks.library import came_of, last_look, library
+from playbooks.evaluation import ask_for_look
+from playbooks.library import asked_look, last_look, library
 from playbooks.models import Playbook
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
@@ -44,6 +44,7 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
         "search": search,
         "categories": library(shown.select_related("version")),
         "look": last_look(),
+        "asked": asked_look(),
     }
     return render_page(request, "playbooks/library.html", context, fragments=FRAGMENTS)
 
@@ -81,12 +82,6 @@ def put_away(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpRe
 @require_POST
 @requires(Ability.RELEASE_EVALUATIONS)
 def evaluate(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    return playbook_changed(request, _looked(request), address=reverse("playbooks:list", args=[slug]))
-
-
-def _looked(request: WorkspaceRequest) -> str:
-    try:
-        came = came_of(evaluate_now(request.tenant, by=request.membership, now=request.now))
-    except UnderWay as refusal:
-        return str(refusal)
-    return f"Rules checked: {came.enrolled:,} applied, {came.held:,} held"
+    ask_for_look(request.tenant, by=request.membership, now=request.now)
+    text = "The rules are being checked. What came of it is shown here"
+    return playbook_changed(request, text, address=reverse("playbooks:list", args=[slug]))

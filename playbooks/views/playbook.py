@@ -10,14 +10,17 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
+from accounts.rules.grammar import RuleErrors
+from accounts.views.rules import accounts_named
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks import evaluation
+from playbooks.audience import why_of
 from playbooks.comparing import Difference, differences
 from playbooks.drafts import open_draft, read
 from playbooks.enrolled import FILTERS, Place, load_enrolled
-from playbooks.library import Counts, Words, count_enrollments
+from playbooks.library import Counts, Words, asked_look, count_enrollments
 from playbooks.models import Evaluation, Playbook, PlaybookVersion
 from playbooks.overview import Overview, overview, overview_of
 from playbooks.versions import exported
@@ -40,6 +43,7 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
         "playbook": playbook,
         "tab": tab,
         "draft": open_draft(playbook),
+        "asked": asked_look(),
         "counts": count_enrollments([playbook.pk]).get(playbook.pk, Counts()),
         "here": here,
         "beside": here + ("&" if "?" in here else "?"),
@@ -50,7 +54,8 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
 def _overview(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
     """What is published; of a playbook that never was, what its draft comes to once it is finished."""
     version = playbook.version or open_draft(playbook)
-    return {"version": version, "overview": _said(version) if version else None}
+    shown = {"version": version, "overview": _said(version) if version else None}
+    return shown | (_checked(request, version) if version and version.draft is None else {})
 
 
 def _said(version: PlaybookVersion) -> Overview | None:
@@ -58,6 +63,17 @@ def _said(version: PlaybookVersion) -> Overview | None:
         return overview(version)
     definition, _problems = read(version.draft)
     return overview_of(definition.stored(), definition.steps, Words.load()) if definition else None
+
+
+def _checked(request: WorkspaceRequest, version: PlaybookVersion) -> dict[str, Any]:
+    """Why it is applied to the account somebody asks about, or why not."""
+    accounts = accounts_named(request.GET.get("check", ""), pk=request.GET.get("account", ""))
+    alone = accounts[0] if len(accounts) == 1 else None
+    try:
+        why = why_of(version, alone, tenant=request.tenant, now=request.now) if alone else None
+    except RuleErrors:
+        why = None  # the overview says that its rules ask about something that is gone
+    return {"check": request.GET.get("check", ""), "accounts": accounts, "account": alone, "why": why}
 
 
 def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:

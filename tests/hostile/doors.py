@@ -107,6 +107,7 @@ API_DOORS: Final[dict[str, Body]] = {
     "patch /nps/survey/": {"question": Free("Would you?"), "follow_up": Free("Why?"), "thanks": Free("Thanks")},
     "post /nps/tokens/": {"user": Id("user_id"), "expires_in": 600},
     "post /playbooks/import/": _playbook(),
+    "post /playbooks/{pk}/explain/": {"account": Id("account")},
     "post /playbooks/{pk}/archive/": {"stop": True},
     "post /playbooks/{pk}/set-live/": {"expected_count": 1},
     "post /rules/check/": {"rules": {"account": _rule()}},

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from accounts.facts import set_known_cause
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import WorkDue
@@ -41,6 +42,38 @@ def test_matching_accounts_are_enrolled_and_others_are_not(inside: Workspace) ->
     evaluate(inside.tenant, now=MONDAY)
 
     assert names(playbook) == ["Pro one", "Pro two"]
+
+
+def test_a_known_cause_holds_back_the_playbooks_that_respect_it_and_only_while_it_lasts(inside: Workspace) -> None:
+    moving = account("Moving", plan="Pro")
+    account("Other", plan="Pro")
+    set_known_cause(moving, cause="They move", until=on(4), by=inside.maya, now=MONDAY)
+    user("Ann", moving)
+    careful = live(playbook_json("careful", respects_known_cause=True))
+    users = {"user": {"field": "role", "op": "set"}}
+    people = live(playbook_json("people", audience="users", rules=users, respects_known_cause=True))
+    always = live(playbook_json("always"))
+
+    evaluate(inside.tenant, now=MONDAY)
+    assert [names(one) for one in (careful, people, always)] == [["Other"], [], ["Moving", "Other"]]
+    found = {one.playbook_id: one for one in Evaluation.objects.all()}
+    assert (found[careful.pk].matched, found[careful.pk].enrolled, found[careful.pk].held_back) == (2, 1, 1)
+    assert (found[people.pk].held_back, found[always.pk].held_back) == (1, 0)
+
+    evaluate(inside.tenant, now=MONDAY + days(2))
+    assert names(careful) == ["Other"]
+    evaluate(inside.tenant, now=MONDAY + days(3))
+    assert [names(careful), names(people)] == [["Moving", "Other"], ["Moving"]]
+
+
+def test_a_known_cause_stops_nothing_that_is_under_way(inside: Workspace) -> None:
+    moving = account("Moving", plan="Pro")
+    careful = live(playbook_json(respects_known_cause=True, on_unmatch="stop"))
+    evaluate(inside.tenant, now=MONDAY)
+    set_known_cause(moving, cause="They move", until=on(30), by=inside.maya, now=MONDAY)
+
+    evaluate(inside.tenant, now=MONDAY + days(1))
+    assert enrolled(careful, moving).state in ("active", "completed")
 
 
 @pytest.mark.parametrize("lifecycle", ["churned", "ignored"])

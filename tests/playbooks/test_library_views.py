@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from accounts.facts import set_known_cause
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
 from playbooks import enrolled
+from playbooks.evaluation import evaluate_if_due
 from playbooks.models import Enrollment, Evaluation, Playbook
+from playbooks.pump import pump
 from playbooks.undo import request_stop
 from playbooks.versions import import_playbook, publish
 from tests.visitor import Visitor, is_whole, text
@@ -118,13 +121,35 @@ def test_a_playbook_is_paused_and_resumed_from_the_toast(jonah: Visitor, rescue:
     assert (rescue.status, enrollment.state) == ("live", "active")
 
 
-def test_evaluate_now_enrolls_whom_the_rules_match(jonah: Visitor, rescue: Playbook) -> None:
+def test_evaluate_now_enrolls_whom_the_rules_match(jonah: Visitor, inside: Workspace, rescue: Playbook) -> None:
+    evaluate_if_due(inside.tenant, now=datetime.now(UTC))  # the night is over
     account("Harbourline", plan="Pro")
     answer = jonah.submit("playbooks/evaluate/")
 
     assert answer["Location"] == "/w/orbiton/playbooks/"
+    assert not Enrollment.objects.exists()
+    assert "Checking the rules" in (waiting := text(jonah.page("playbooks/")))
+    assert "by Jonah Weiss" in waiting
+    assert "Evaluate now" not in waiting
+
+    pump("evaluate", clock=lambda: datetime.now(UTC))
     assert Enrollment.objects.get().account.name == "Harbourline"
-    assert "1 applied" in text(jonah.page("playbooks/"))
+    assert "1 applied" in (done := text(jonah.page("playbooks/")))
+    assert "Checking the rules" not in done
+
+
+def test_the_page_says_why_it_is_not_applied_to_an_account(jonah: Visitor, inside: Workspace) -> None:
+    careful = live(playbook_json("careful", respects_known_cause=True), by=inside.jonah, now=NOW)
+    harbour, calyx = account("Harbourline", plan="Pro"), account("Harbourview", plan="Basic")
+    set_known_cause(harbour, cause="They move", until=NOW.date() + timedelta(days=9), by=inside.maya, now=NOW)
+    page = f"playbooks/{careful.pk}/"
+
+    assert "Not applied while it lasts" in text(jonah.page(page))
+    assert f"account={calyx.pk}" in text(jonah.page(f"{page}?check=Harbour"))
+    held = text(jonah.page(f"{page}?check=harbourline"))
+    assert "Not applied to Harbourline" in held
+    assert "They move" in held
+    assert "Not applied to Harbourview" in text(jonah.fragment(f"{page}?account={calyx.pk}", "playbook"))
 
 
 @pytest.fixture

@@ -7,11 +7,10 @@ from django.db import connection
 
 from cs_platform.celery import app
 from cs_platform.tenancy.models import WorkDue
-from playbooks.evaluation import EVALUATING, UnderWay, evaluate_if_due, evaluate_now, release
+from playbooks.evaluation import EVALUATING, UnderWay, ask_for_look, evaluate_if_due, evaluate_now, release
 from playbooks.models import Evaluation, EvaluationRun
 from playbooks.pump import pump
 from playbooks.tasks import apply_due_runs, evaluate_due_workspaces
-from tests.visitor import Visitor
 from tests.world import MONDAY, Workspace, account, days, live, playbook_json
 
 
@@ -47,10 +46,22 @@ def test_who_asks_meanwhile_is_told_and_can_go_on(inside: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("looking")
-def test_the_button_says_so(inside: Workspace) -> None:
-    answer = Visitor(inside.jonah).client.post("/w/orbiton/playbooks/evaluate/", HTTP_HX_REQUEST="true")
-    assert answer.status_code == 204
-    assert "checked already" in answer["HX-Trigger"]
+def test_who_only_asks_for_one_does_not_wait_and_gets_it_afterwards(inside: Workspace) -> None:
+    asked = [ask_for_look(inside.tenant, by=inside.jonah, now=MONDAY) for _ in range(2)]
+    pump(WorkDue.Queue.EVALUATE, clock=lambda: MONDAY)
+
+    assert asked[0] == asked[1]
+    assert EvaluationRun.objects.get().finished_at is None
+    assert WorkDue.objects.get(queue=WorkDue.Queue.EVALUATE, tenant=inside.tenant).due_at <= MONDAY
+
+
+def test_what_was_asked_for_and_the_night_are_two_looks(inside: Workspace) -> None:
+    ask_for_look(inside.tenant, by=inside.jonah, now=MONDAY)
+    pump(WorkDue.Queue.EVALUATE, clock=lambda: MONDAY + days(1))
+
+    found = dict(EvaluationRun.objects.values_list("trigger", "started_at"))
+    assert found == {"manual": MONDAY + days(1), "nightly": MONDAY + days(1)}
+    assert not EvaluationRun.objects.asked().exists()
 
 
 @pytest.mark.usefixtures("looking")

@@ -96,7 +96,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-data-source": DataSource.open(name="Foreign", by=home.olga, now=MONDAY)[0].pk,
         "api-view": save_view(name="Foreign", **view).pk,
         "external_id": at.external_id,
-        "evaluation run": run.pk,
+        "api-evaluation-run": run.pk,
     }
 
 

@@ -173,6 +173,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
+    "api-evaluation-run": "evaluation_run",
     "api-import": "csv_import",
     "api-indicator": "indicator",
     "api-job": "job",
@@ -412,13 +413,15 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     tick(now=MONDAY)
     runs = {run.step.key: run for run in ActionRun.objects.select_related("step").filter(enrollment=enrollment)}
     _kill(runs["dead"])
+    held = _held_evaluation(playbook)
     return {
         "playbook": playbook,
         "other_playbook": other,
         "enrollment": Enrollment.objects.get(pk=enrollment.pk),
         "applied_run": runs["risk"],
         "dead_run": runs["dead"],
-        "evaluation": _held_evaluation(playbook),
+        "evaluation": held,
+        "evaluation_run": held.run,
     }
 
 

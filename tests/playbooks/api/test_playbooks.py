@@ -11,6 +11,7 @@ from accounts.models import Account, Indicator
 from actions.registry import ACTIONS
 from cs_platform.tenancy.context import tenant_context
 from playbooks.models import ActionRun, Enrollment, Evaluation
+from playbooks.pump import pump
 from tests.rest.client import Answer, Api
 from tests.world import MONDAY, Workspace, account, live, playbook_json, set_trait_step, tick, trait, user
 
@@ -37,6 +38,10 @@ def apply(api: Api, playbook: int, at: int, key: str = "apply", **more: Any) -> 
 def work_in(days: int) -> None:
     """What the workers do so many days from the moment the API lives in."""
     tick(now=datetime.now(UTC) + timedelta(days=days))
+
+
+def look_at_rules() -> None:
+    pump("evaluate", clock=lambda: datetime.now(UTC))
 
 
 def test_an_imported_playbook_is_a_draft_until_it_is_published(api: Api, at: int) -> None:
@@ -75,13 +80,36 @@ def test_pausing_and_resuming(api: Api, playbook: int) -> None:
 
 
 def test_an_evaluation_enrolls_who_matches(api: Api, playbook: int, at: int) -> None:
-    run = api.post("/evaluations/", Idempotency_Key="e").json
+    asked = api.post("/evaluations/", Idempotency_Key="e")
+    again = api.post("/evaluations/")
+    assert (asked.status, asked.json["finished_at"], again.json["id"]) == (202, None, asked.json["id"])
 
-    assert (run["trigger"], run["looked_at"]) == ("manual", 1)
-    (row,) = api.get(f"/evaluations/?playbook={playbook}").results
+    look_at_rules()
+    run = api.get(f"/evaluation-runs/{asked.json['id']}/").json
+    assert (run["trigger"], run["looked_at"], run["finished_at"] is None) == ("manual", 1, False)
+    (row,) = api.get(f"/evaluations/?playbook={playbook}&run={run['id']}").results
     assert (row["run"], row["state"], row["enrolled"], row["version"]) == (run["id"], "done", 1, 1)
     (enrollment,) = api.get(f"/enrollments/?account={at}&state=active").results
     assert (enrollment["playbook"], enrollment["applied_by"]) == (playbook, f"evaluation:{row['id']}")
+
+
+def test_why_a_playbook_is_not_applied_is_said_condition_by_condition(
+    api: Api, orbiton: Workspace, playbook: int, at: int
+) -> None:
+    path, about = f"/playbooks/{playbook}/explain/", {"account": at}
+    assert api.post(path, about).json["holds"]
+    definition = api.get(f"/playbooks/{playbook}/").json["definition"] | {"respects_known_cause": True}
+    api.post("/playbooks/import/", definition)
+    api.post(f"/playbooks/{playbook}/publish/")
+    api.patch(f"/accounts/{at}/", {"known_cause": "They move", "known_cause_until": "2199-01-31"})
+
+    why = api.post(path, about).json
+    assert not why["holds"]
+    assert why["children"][-1]["value"] == "until 31 January 2199: They move"
+    api.post("/evaluations/")
+    look_at_rules()
+    row = api.get(f"/evaluations/?playbook={playbook}").results[0]
+    assert (row["matched"], row["enrolled"], row["held_back"]) == (1, 0, 1)
 
 
 def test_a_playbook_is_applied_once(api: Api, orbiton: Workspace, playbook: int, at: int) -> None:
@@ -172,6 +200,7 @@ def test_a_held_evaluation_is_let_through_or_dropped(api: Api, orbiton: Workspac
     for id in ids:
         api.post(f"/playbooks/{id}/set-live/", {"expected_count": 0})
     api.post("/evaluations/")
+    look_at_rules()
     held = {row["playbook"]: row["id"] for row in api.get("/evaluations/?state=held").results}
 
     assert set(held) == set(ids)
@@ -181,7 +210,7 @@ def test_a_held_evaluation_is_let_through_or_dropped(api: Api, orbiton: Workspac
     with tenant_context(orbiton.tenant.pk):
         assert Enrollment.objects.filter(playbook_id=ids[0]).count() == 40
         assert not Enrollment.objects.filter(playbook_id=ids[1]).exists()
-        assert Evaluation.objects.filter(state="held").count() == 0
+        assert Evaluation.objects.filter(pk__in=held.values(), state="held").count() == 0
 
 
 def test_actions_are_listed_with_a_schema_their_samples_fit(api: Api) -> None:
@@ -201,6 +230,7 @@ def test_lists_take_the_same_queries_for_any_number(api: Api, orbiton: Workspace
             for n in range(start, start + 6):
                 account(f"More {n}", plan="Pro")
         api.post("/evaluations/")
+        look_at_rules()
         for path in ("/enrollments/", "/action-runs/", "/evaluations/", "/playbooks/"):
             with CaptureQueriesContext(connection) as queries:
                 api.get(path)
