@@ -10,6 +10,7 @@ from django.test import Client
 
 from accounts.models import Note
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.models import Comment
 from tests.rest.client import Answer, Api
 from tests.rest.routes import Route as Endpoint
 from tests.tenancy.routes import id_of
@@ -29,9 +30,13 @@ class Scene:
         self.browser.force_login(self.home.olga.user)
         self.api = Api.with_key(self.home.tenant)
         assert self.api.key
-        self.story = self.story | {"user_id": self.story["end_user"].external_id}
+        self.story = self.story | {
+            "user_id": self.story["end_user"].external_id,
+            "subject": self.story["indicator"].subject,
+        }
         with tenant_context(self.home.tenant.pk):  # who wrote a note may change it
             Note.objects.filter(pk=self.story["note"].pk).update(author=self.api.key.actor)
+            Comment.objects.filter(pk=self.story["comment"].pk).update(author=self.api.key.actor)
 
     @contextmanager
     def undone(self) -> Iterator[None]:
