@@ -124,10 +124,18 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /tasks/{pk}/cancel/": {"reason": Free("No need")},
     "post /traits/": {"scope": "account", "key": Free("size"), "label": Free("Size"), "type": "text"},
     "patch /traits/{pk}/": {"label": Free("Size"), "description": Free("How big")},
+    "post /traits/{pk}/field/": {"field": Free("plan")},
+    "post /traits/{pk}/speed/": {"fast": True},
     "post /traits/{pk}/type/": {"type": "list", "preview": True},
     "post /users/": {"external_id": Free("u-9"), "name": Free("Ann"), "email": Free("ann@customer.example")},
     "patch /users/{pk}/": {"traits": {"mood": Free("good")}},
     "post /users/{pk}/key-contact/": {"account": Id("account"), "is_key_contact": True},
+    "post /users/bulk-edit/": {
+        "query": Free("q=Ben"),
+        "verb": "set_trait",
+        "config": {"trait": "mood", "value": Free("good")},
+    },
+    "post /users/export/": {"query": Free("q=Ben"), "bom": True},
     "post /users/bulk/": {
         "items": [{"external_id": Free("u-8"), "name": Free("Ann"), "traits": {"mood": Free("good")}}]
     },
