@@ -10,6 +10,8 @@ from accounts.health.terms import GRADES, POOR, UNKNOWN, MeasureTerms, ScoreTerm
 from accounts.models import Account, HealthReading
 from accounts.rules.describe import People
 from accounts.rules.fields import FieldSet
+from cs_platform.common.statements import fetch
+from cs_platform.tenancy.context import current_tenant_id
 
 SHOWN_DAYS = 90
 COMPARED_DAYS = 30
@@ -64,11 +66,16 @@ def breakdown_of(account: Account, *, fields: FieldSet, people: People, today: d
     )
 
 
+_HELD_ON = """
+SELECT DISTINCT ON (r.account_id) r.account_id, r.value FROM accounts_healthreading r
+WHERE r.tenant_id = %(tenant)s AND r.account_id = ANY(%(ids)s) AND r.score_id IS NULL AND r.on <= %(day)s
+ORDER BY r.account_id, r.on DESC
+"""
+
+
 def healths_on(day: date, account_ids: Sequence[int]) -> Mapping[int, float | None]:
     """The health as a whole of each of these accounts, as it was on that day."""
-    readings = HealthReading.objects.filter(account__in=account_ids, score=None, on__lte=day)
-    last = readings.order_by("account", "-on").distinct("account")
-    return dict(last.values_list("account_id", "value"))
+    return dict(fetch(_HELD_ON, {"tenant": current_tenant_id(), "day": day, "ids": list(account_ids)}))
 
 
 def _steps(account: Account, scores: Sequence[ScoreTerms], *, since: date) -> Mapping[int | None, Steps]:

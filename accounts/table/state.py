@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from django.conf import settings
 from django.http import QueryDict
@@ -112,12 +113,10 @@ class TableState:
 
     def address(self, **changes: Any) -> str:
         """This list with some parameters changed, from its beginning. None removes one."""
-        params = self.params.copy()
-        for name in (*PASSING, *settings.DRAWERS):
-            params.pop(name, None)
+        given = {name: values for name, values in self.params.lists() if name not in (*PASSING, *settings.DRAWERS)}
         for name, value in changes.items():
-            params.setlist(name, [] if value is None else [str(value)] if not isinstance(value, list) else value)
-        return f"?{params.urlencode(safe=':')}"
+            given[name] = [] if value is None else value if isinstance(value, list) else [str(value)]
+        return f"?{urlencode(given, doseq=True, safe=':', quote_via=quote)}"
 
     @property
     def kept(self) -> list[tuple[str, str]]:

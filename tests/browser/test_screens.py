@@ -318,6 +318,8 @@ SCREENS = (
     "accounts/{account}/?indicator={indicator}",
     "accounts/{account}/?changes={account}",
     "users/",
+    "users/filter/",
+    "accounts/filter/",
     "users/{user}/",
     "settings/traits/",
     "settings/roles/",

@@ -39,6 +39,7 @@ RAW_SQL = {
     "accounts/governed.py",
     "accounts/health/defining.py",
     "accounts/health/grading.py",
+    "accounts/health/reading.py",
     "accounts/holders.py",
     "accounts/ingest/definitions.py",
     "accounts/ingest/events.py",
