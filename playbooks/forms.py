@@ -7,6 +7,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.models import Account, EndUser
+from cs_platform.tenancy.models import Membership, Tenant
 from playbooks.models import Playbook
 
 NOTE_LIMIT = 1_000
@@ -81,3 +82,25 @@ class ReviewForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 9}),
         help_text="Variables are filled in already. Edits change this message only.",
     )
+
+
+class SenderForm(forms.Form):
+    """Who sends it: anybody active."""
+
+    sender = forms.ModelChoiceField(queryset=Membership.objects.none(), label="From", empty_label=None)
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        active = Membership.objects.in_tenant(tenant.pk).active().order_by("name", "pk")
+        self.fields["sender"].queryset = active  # type: ignore[attr-defined]
+
+
+class DraftForm(ReviewForm, SenderForm):
+    """A draft as a whole; whoever left the team stays its sender until another is chosen."""
+
+    field_order = ("sender", "subject", "body")
+
+    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, tenant=tenant, **kwargs)
+        self.fields["sender"].required = False
+        self.fields["sender"].empty_label = "As it is"  # type: ignore[attr-defined]

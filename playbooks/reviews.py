@@ -6,9 +6,21 @@ from django.db import transaction
 
 from accounts.models import Conversation
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Doer, WorkDue
+from cs_platform.tenancy.models import Doer, Membership, WorkDue
 from playbooks import ledger
 from playbooks.models import ActionRun
+
+
+def give_to(conversation: Conversation, sender: Membership, *, by: Doer, now: datetime) -> bool:
+    """Another sender; a run that was held for want of one goes on. False when it is no longer pending, or theirs."""
+    with transaction.atomic():
+        if conversation.sender_id == sender.pk:
+            return False
+        text = {"subject": conversation.subject, "body": conversation.body}
+        if not conversation.edit(**text, sender=sender, by=by, now=now):
+            return False
+        _release_held(conversation, why="no_assignee", by=by.actor, now=now)
+    return True
 
 
 def send_now(conversation: Conversation, *, by: Doer, now: datetime) -> bool:
@@ -32,11 +44,19 @@ def cancel(conversation: Conversation, *, by: Doer, now: datetime) -> bool:
 def _wake(conversation: Conversation, *, by: str, now: datetime) -> None:
     """Whether its run waits for the end of the review, or was held because it came late."""
     run = ActionRun.objects.filter(pk=conversation.origin_run_id)
-    held = run.filter(state=ActionRun.State.HELD).update(
-        state=ActionRun.State.SCHEDULED, try_at=now, reason_code="", reason=""
-    )
-    if held and conversation.origin_run_id:
-        ids = [conversation.origin_run_id]
-        ledger.record_runs(ids, tenant_id=current_tenant_id(), from_state="held", actor=by, now=now)
+    held = _release_held(conversation, by=by, now=now)
     if held or run.filter(state=ActionRun.State.SCHEDULED).update(try_at=now):
         WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=now)
+
+
+def _release_held(conversation: Conversation, *, why: str = "", by: str, now: datetime) -> bool:
+    """For any reason, or only where it was held for this one."""
+    run = ActionRun.objects.filter(pk=conversation.origin_run_id, state=ActionRun.State.HELD)
+    if why:
+        run = run.filter(reason_code=why)
+    if not run.update(state=ActionRun.State.SCHEDULED, try_at=now, reason_code="", reason=""):
+        return False
+    ids = [conversation.origin_run_id] if conversation.origin_run_id else []
+    ledger.record_runs(ids, tenant_id=current_tenant_id(), from_state="held", actor=by, now=now)
+    WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=now)
+    return True

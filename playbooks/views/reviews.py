@@ -11,7 +11,7 @@ from accounts.models import Conversation
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks import reviews
-from playbooks.forms import ReviewForm
+from playbooks.forms import DraftForm
 from playbooks.models import ActionRun
 from playbooks.views.loading import changed, render_dialog
 
@@ -24,11 +24,11 @@ def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     conversation = get_object_or_404(Conversation.objects.select_related("account", "sender"), pk=pk)
     if request.method == "POST":
         return _decide(request, slug, conversation)
-    return _dialog(request, conversation, ReviewForm(initial=_text(conversation)))
+    return _dialog(request, conversation, DraftForm(initial=_text(conversation), tenant=request.tenant))
 
 
 def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) -> HttpResponse:
-    form = ReviewForm(request.POST)
+    form = DraftForm(request.POST, tenant=request.tenant)
     verb = request.POST.get("verb", "save")
     if verb != "cancel" and not form.is_valid():
         return _dialog(request, conversation, form, status=422)
@@ -37,22 +37,24 @@ def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) ->
     return changed(request, text if acted else LATE, address=f"{address}#conversations")
 
 
-def _act(request: WorkspaceRequest, conversation: Conversation, verb: str, form: ReviewForm) -> tuple[bool, str]:
+def _act(request: WorkspaceRequest, conversation: Conversation, verb: str, form: DraftForm) -> tuple[bool, str]:
     by, now = request.membership, request.now
     if verb == "cancel":
         return reviews.cancel(conversation, by=by, now=now), "It will not be sent"
+    if (sender := form.cleaned_data["sender"]) and sender.pk != conversation.sender_id:
+        reviews.give_to(conversation, sender, by=by, now=now)
     saved = conversation.edit(subject=form.cleaned_data["subject"], body=form.cleaned_data["body"], by=by, now=now)
     if verb == "now" and saved:
         return reviews.send_now(conversation, by=by, now=now), "It is on its way"
     return saved, "Saved; it is sent as planned"
 
 
-def _text(conversation: Conversation) -> dict[str, str]:
-    return {"subject": conversation.subject, "body": conversation.body}
+def _text(conversation: Conversation) -> dict[str, Any]:
+    return {"subject": conversation.subject, "body": conversation.body, "sender": conversation.sender_id}
 
 
 def _dialog(
-    request: WorkspaceRequest, conversation: Conversation, form: ReviewForm, *, status: int = 200
+    request: WorkspaceRequest, conversation: Conversation, form: DraftForm, *, status: int = 200
 ) -> HttpResponse:
     context: dict[str, Any] = {"conversation": conversation, "form": form, "run": _run(conversation)}
     return render_dialog(request, "review", context, status=status)

@@ -332,6 +332,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "playbooks:new": {"name": "Made"},
     "playbooks:restore": {"version": "1"},
     "playbooks:put_away": {"stop": "on"},
+    "playbooks:inbox": {"verb": "cancel", "ids": Id("conversation")},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
     "sources:list": {"name": "Another website"},
