@@ -43,9 +43,11 @@ function check(some, on) {
   for (const box of some) box.checked = on;
 }
 
+// Only rows of tables can be selected to a screen reader; in a list the box says it.
 function mark(row, on) {
-  if (on) row.setAttribute("aria-selected", "true");
-  else row.removeAttribute("aria-selected");
+  const name = row.matches("tr") ? "aria-selected" : "data-selected";
+  if (on) row.setAttribute(name, "true");
+  else row.removeAttribute(name);
 }
 
 function show() {
