@@ -23,6 +23,7 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("action.failed", "circle-alert", "bad"),
     ("playbook.", "workflow", "acc"),
     ("action.", "workflow", "acc"),
+    ("plan.", "flag", "plan"),
     ("cta.", "square-check-big", "neutral"),
     ("task.", "list-checks", "neutral"),
     ("trait.", "tag", "neutral"),
@@ -60,7 +61,7 @@ class Group:
 
 GROUPS: tuple[Group, ...] = (
     Group("playbooks", "Playbooks", ("playbook.", "action.", "enrollment.")),
-    Group("work", "CTAs and tasks", ("cta.", "task.")),
+    Group("work", "CTAs, tasks and plans", ("cta.", "task.", "plan.")),
     Group("notes", "Notes and comments", ("note.", "comment.")),
     Group("facts", "Traits and roles", ("trait.", "role.", "parent.", "cause.", "contact.", "lifecycle.")),
     Group("indicators", "Indicators", ("indicator.",)),

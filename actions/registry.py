@@ -10,6 +10,7 @@ from actions.types.create_indicator import CreateIndicator
 from actions.types.create_task import CreateTask
 from actions.types.show_nps import ShowNps
 from actions.types.start_conversation import StartConversation
+from actions.types.start_success_plan import StartSuccessPlan
 from actions.types.update_trait import UpdateTrait
 
 ACTIONS: tuple[Action, ...] = (
@@ -20,6 +21,7 @@ ACTIONS: tuple[Action, ...] = (
     ShowNps(),
     CreateIndicator(),
     ChangeSegment(),
+    StartSuccessPlan(),
     UpdateTrait(),
     AddNote(),
 )

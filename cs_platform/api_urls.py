@@ -10,5 +10,6 @@ urlpatterns = [
     path("", include("cs_platform.rest.urls")),
     path("", include("accounts.api.urls")),
     path("", include("ctas.api.urls")),
+    path("", include("success_plans.api.urls")),
     path("", include("playbooks.api.urls")),
 ]

@@ -290,6 +290,9 @@ SPECTACULAR_SETTINGS = {
         "TraitTypeEnum": "accounts.models.traits.TraitType",
         "RequirableEnum": "ctas.api.serializers.REQUIRED",
         "CtaStatusEnum": "ctas.models.Cta.Status",
+        "CtaOutcomeEnum": "success_plans.api.serializers.OUTCOMES",
+        "PlanStatusEnum": "success_plans.models.SuccessPlan.Status",
+        "PlanFieldKindEnum": "success_plans.custom_fields.KINDS",
         "TaskStatusEnum": "ctas.models.Task.Status",
         "LifecycleEnum": "accounts.models.account.Lifecycle",
         "PlaybookAudienceEnum": "playbooks.models.Playbook.Audience",
@@ -314,13 +317,27 @@ SPECTACULAR_SETTINGS = {
 }
 
 # What upper layers offer to the pages and rules of lower ones: dotted paths (docs/architecture.md, "sources").
-RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields"]
+RULE_FIELD_SOURCES = ["playbooks.fields.PlaybookFields", "ctas.fields.CtaFields", "success_plans.fields.PlanFields"]
 USER_COLUMN_SOURCES = ["playbooks.columns.UserPlaybookColumns"]
-TABLE_COLUMN_SOURCES = ["playbooks.columns.PlaybookColumns", "ctas.columns.CtaColumns"]
+TABLE_COLUMN_SOURCES = [
+    "playbooks.columns.PlaybookColumns",
+    "ctas.columns.CtaColumns",
+    "success_plans.columns.PlanColumns",
+]
 # Pages whose lists can be kept as saved views, by their names there.
-PAGES_WITH_VIEWS = {"accounts": "accounts:list", "users": "users:list", "cockpit": "ctas:cockpit"}
-ACCOUNT_PANELS = ["playbooks.panels.PlaybooksPanel", "ctas.panels.CtasPanel", "accounts.nps_panel.NpsPanel"]
-CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy"]
+PAGES_WITH_VIEWS = {
+    "accounts": "accounts:list",
+    "users": "users:list",
+    "cockpit": "ctas:cockpit",
+    "plans": "plans:list",
+}
+ACCOUNT_PANELS = [
+    "playbooks.panels.PlaybooksPanel",
+    "ctas.panels.CtasPanel",
+    "success_plans.panels.PlansPanel",
+    "accounts.nps_panel.NpsPanel",
+]
+CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "success_plans.panels.PlanOfCta"]
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
@@ -347,7 +364,12 @@ BULK_VERBS = [
     "playbooks.bulk.StopPlaybook",
 ]
 # What comments and files may be about, by the first part of "cta:9".
-SUBJECTS = {"cta": "ctas.Cta", "indicator": "accounts.Indicator", "note": "accounts.Note"}
+SUBJECTS = {
+    "cta": "ctas.Cta",
+    "indicator": "accounts.Indicator",
+    "note": "accounts.Note",
+    "plan": "success_plans.SuccessPlan",
+}
 # Looks into files before anybody gets them: a class with `scan` (cs_platform/workspace/attachments.py).
 ATTACHMENT_SCANNER = env.str("ATTACHMENT_SCANNER", default="")
 USER_BULK_VERBS = [
@@ -367,6 +389,8 @@ CTA_BULK_VERBS = [
     "ctas.bulk.Snooze",
     "ctas.bulk.Archive",
 ]
+# What is asked beside a new CTA (ctas/panels.py).
+NEW_CTA_PARTS = ["success_plans.panels.PlanOfNewCta"]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {
     "history": "playbooks.views.history.drawer",

@@ -21,6 +21,7 @@ from ctas.lists import (
     current_lists,
 )
 from ctas.models import CLOSED, EDITABLE, KEY_LENGTH, TASK_EDITABLE, Cta, Recurrence, Task
+from ctas.panels import new_cta_parts
 from ctas.recurring import LONGEST
 from ctas.working import missing_to_close, missing_to_open
 
@@ -80,6 +81,26 @@ class NewCtaForm(forms.Form):
         self.initial.setdefault("type", self.lists.default(Kind.TYPE, Cta.Type.ACTIVITY))
         self.initial.setdefault("priority", self.lists.default(Kind.PRIORITY, Cta.Priority.MEDIUM))
         self._offer_reasons(str(self["type"].value()))
+        self._ask_beside()
+
+    def _ask_beside(self) -> None:
+        """What upper layers ask. Where they can say to which plan it belongs, an objective can be made by hand."""
+        self.parts = new_cta_parts()
+        self.asked_beside = {name: field for part in self.parts for name, field in part.fields().items()}
+        self.fields |= self.asked_beside
+        if self.parts:
+            objective = self.lists.find(Kind.TYPE, Cta.Type.OBJECTIVE)
+            type: Any = self.fields["type"]
+            type.choices = [*type.choices, (objective.key, objective.name)]
+
+    @property
+    def beside(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.asked_beside]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of the CTA itself."""
+        return {name: value for name, value in self.cleaned_data.items() if name not in ("another", *self.asked_beside)}
 
     def _offer_reasons(self, type: str) -> None:
         suiting = [(entry.key, entry.name) for entry in self.lists.reasons(type)]
@@ -95,6 +116,9 @@ class NewCtaForm(forms.Form):
         for name in missing_to_open(self.cleaned_data, type=self.cleaned_data.get("type", ""), lists=self.lists):
             if name not in self.errors:
                 self.add_error(name, "CTAs of this type need one.")
+        for part in self.parts:
+            for name, problem in part.problems(self.cleaned_data):
+                self.add_error(name, problem)
         return self.cleaned_data
 
 

@@ -1,14 +1,17 @@
 """The open CTAs of an account, on its page; and what upper layers add to a CTA's drawer."""
 
-from collections.abc import Iterator
-from typing import ClassVar, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
 from django.db.models import Count, F, Q
+from django.forms import Field
 from django.utils.module_loading import import_string
 
 from accounts.actors import load_actors
 from accounts.models import Account
+from cs_platform.tenancy.models import Doer
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta, Task
@@ -40,6 +43,23 @@ class CtasPanel:
 class DrawerPart(Protocol):
     def fragment(self, request: WorkspaceRequest, cta: Cta) -> Fragment | None:
         """Its template, given `part`: whatever the context holds. None where it has nothing to say."""
+
+
+class NewCtaPart(Protocol):
+    """What an upper layer asks beside a new CTA."""
+
+    def fields(self) -> Mapping[str, Field]:
+        """Of the form, by name."""
+
+    def problems(self, given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        """(field, what is wrong), of the cleaned values of the whole form; those that were wrong already are absent."""
+
+    def opened(self, cta: Cta, given: Mapping[str, Any], *, by: Doer, now: datetime) -> None:
+        """The CTA is there; in the same transaction."""
+
+
+def new_cta_parts() -> list[NewCtaPart]:
+    return [import_string(path)() for path in settings.NEW_CTA_PARTS]
 
 
 def drawer_parts(request: WorkspaceRequest, cta: Cta) -> Iterator[Fragment]:

@@ -152,6 +152,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "ACTOR_SOURCES",
         "DRAWERS",
         "CTA_DRAWER_PARTS",
+        "NEW_CTA_PARTS",
         "BULK_VERBS",
         "USER_BULK_VERBS",
         "JOB_KINDS",

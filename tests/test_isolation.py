@@ -473,6 +473,8 @@ PROTECTED = re.compile(
 OFFERED = {
     "patch /nps/survey/": {"is_on"},
     "post /nps/responses/": {"answered_at"},
+    "post /success-plans/{pk}/add-stakeholder/": {"role"},
+    "post /success-plans/{pk}/remove-stakeholder/": {"id"},
     "post /users/{pk}/key-contact/": {"is_key_contact"},
 }
 

@@ -94,6 +94,12 @@ SECTIONS: tuple[Section, ...] = (
             SettingsPage(
                 "segments:list", "shapes", "Segments", "Named sets of accounts or of users, by rule or by hand."
             ),
+            SettingsPage(
+                "plan_settings:overview",
+                "flag",
+                "Success plans",
+                "Types of plans with their own fields, and templates for plans that are started often.",
+            ),
             SettingsPage("health:page", "heart-pulse", "Health", "Scores made of measures, and what they say now."),
             SettingsPage(
                 "health:lifecycles",

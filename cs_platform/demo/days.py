@@ -17,6 +17,7 @@ from accounts.sources import EXPORTS
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
 from cs_platform.demo.nps import ask_users
+from cs_platform.demo.plans import set_up_plans, start_plans_of
 from cs_platform.demo.standing import take_stock
 from cs_platform.demo.team import Team
 from cs_platform.tenancy.context import tenant_context
@@ -59,6 +60,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
         if team is None:
             ingest_calls(before, tenant=tenant, source=EXPORTS, now=instant(day, time(0), tenant.timezone), shift=shift)
             take_stock(tenant, now=instant(day, time(4), tenant.timezone))
+            set_up_plans(tenant, now=instant(day, time(4, 30), tenant.timezone))
             go_live(tenant, now=instant(day, time(5), tenant.timezone))
             team = Team.of(tenant)
             yield "playbooks are live"
@@ -76,6 +78,7 @@ def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift
         evaluate_if_due(tenant, now=hours[6])
     _work(hours[9])
     if hours[15] < now:
+        start_plans_of(tenant, (now.date() - day).days, now=hours[15])
         with tenant_context(tenant.pk):
             team.work(now=hours[15])
         _work(hours[16])

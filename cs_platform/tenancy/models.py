@@ -150,6 +150,7 @@ class Credential(models.Model):
     class Kind(models.TextChoices):
         API_KEY = "api_key", "API key"
         WRITE_KEY = "write_key", "Write key"
+        SHARE_LINK = "share_link", "Share link"
 
     token_hash = models.CharField(max_length=64, primary_key=True)
     kind = models.CharField(max_length=20, choices=Kind.choices)

@@ -223,8 +223,10 @@ def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
 
 
 def _open(request: WorkspaceRequest, form: NewCtaForm) -> Cta:
-    facts = {name: value for name, value in form.cleaned_data.items() if name != "another"}
-    return open_cta(by=request.membership, now=request.now, **facts)
+    cta = open_cta(by=request.membership, now=request.now, **form.facts)
+    for part in form.parts:
+        part.opened(cta, form.cleaned_data, by=request.membership, now=request.now)
+    return cta
 
 
 def _dialog(request: WorkspaceRequest, form: NewCtaForm, *, status: int = 200) -> HttpResponse:

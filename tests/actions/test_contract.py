@@ -16,6 +16,7 @@ from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
 from cs_platform.common.message_templates import FILTERS
 from ctas.models import Cta, Task
+from success_plans.models import SuccessPlan
 from tests import world
 from tests.actions.world import LATER, kept, play, statements, undone, visible
 from tests.world import Workspace
@@ -193,6 +194,7 @@ WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
     "update_trait": (_edit_stage, "changed_by"),
     "create_indicator": (_address, "addressed"),
     "create_cta": (_finish_a_task, "completed"),
+    "start_success_plan": (_finish_a_task, "progress"),
     "start_conversation": (_send, "already_sent"),
 }
 
@@ -221,7 +223,8 @@ def _work_of_people() -> dict[str, object]:
         "stages": list(Account.objects.order_by("pk").values_list("traits__stage", "t01")),
         "addressed": list(Indicator.objects.filter(state="addressed").values_list("pk", "settled_by")),
         "done": list(Task.objects.filter(status="done", archived_at=None).values_list("pk", "completed_by")),
-        "ctas": list(Cta.objects.filter(archived_at=None).values_list("pk", flat=True)),
+        "ctas": list(Cta.objects.filter(archived_at=None, tasks__status="done").values_list("pk", flat=True)),
+        "plans": list(SuccessPlan.objects.present().values_list("pk", flat=True)),
         "sent": list(Conversation.objects.filter(state="sent").values_list("pk", flat=True)),
     }
 

@@ -25,6 +25,7 @@ from actions.checks import clean_config
 from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id
 from ctas.models import Cta, Task
+from success_plans.models import SuccessPlan
 from tests.world import MONDAY
 
 LATER = MONDAY + timedelta(days=3)
@@ -126,6 +127,7 @@ def visible() -> dict[str, Any]:
         "segments": sorted(SegmentClaim.objects.filter(ended_at=None).values_list("membership_id", "source")),
         "notes": sorted(Note.objects.filter(archived_at=None).values_list("pk", "body")),
         "eligible": sorted(NpsEligibility.objects.filter(ended_at=None).values_list("end_user_id", "source")),
+        "plans": sorted(SuccessPlan.objects.present().values_list("pk", "name", "status")),
         "drafts": sorted(Conversation.objects.filter(state="pending").values_list("pk", "subject")),
     }
 

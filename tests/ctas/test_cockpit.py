@@ -280,7 +280,7 @@ def test_a_cta_is_opened_by_hand(orbiton: Workspace, priya: Visitor) -> None:
         ({"due_on": "2020-01-01"}, "Pick today or later."),
         ({"due_on": "soon"}, "Enter a valid date"),
         ({"name": ""}, "This field is required"),
-        ({"type": "objective"}, "Select a valid choice"),
+        ({"type": "objective"}, "An objective belongs to a success plan"),
         ({"owner": "999999"}, "Select a valid choice"),
     ],
 )

@@ -29,6 +29,7 @@ PUBLIC = {
     "dashboard:mail-sink-message": "in a demo only, whose mail goes nowhere else",
     "api-schema": "the description of the API, the same for all",
     "api-docs": "the same for people",
+    "shared:plan": "by a link's token, what was picked for whoever has it: tests/success_plans/test_sharing.py",
     "survey:survey": "by a token that names workspace and user",
     "survey:shown": "by a token that names workspace and user",
     "survey:dismissed": "by a token that names workspace and user",

@@ -46,6 +46,17 @@ from ctas.working import link_user
 from playbooks import drafts
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
+from success_plans.defining import put_away, save_template, save_type
+from success_plans.planning import (
+    OpenObjectives,
+    activate,
+    add_objective,
+    add_stakeholder,
+    archive_plan,
+    close_plan,
+    create_plan,
+)
+from success_plans.sharing import make_link
 from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, tick, trait, user
 
 # route name -> variable part of its address -> the object it names
@@ -102,6 +113,36 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "jobs:file": {"pk": "export_job"},
     "jobs:strip": {"pk": "job"},
     "jobs:undo": {"pk": "job"},
+    "plan_settings:archive_template": {"pk": "plan_template"},
+    "plan_settings:archive_type": {"pk": "plan_type"},
+    "plan_settings:restore_template": {"pk": "archived_plan_template"},
+    "plan_settings:restore_type": {"pk": "archived_plan_type"},
+    "plan_settings:template": {"pk": "plan_template"},
+    "plan_settings:type": {"pk": "plan_type"},
+    "plans:activate": {"pk": "plan"},
+    "plans:archive": {"pk": "plan"},
+    "plans:close": {"pk": "active_plan"},
+    "plans:comment": {"pk": "plan"},
+    "plans:detail": {"pk": "plan"},
+    "plans:edit": {"pk": "plan"},
+    "plans:edit_link": {"pk": "share_link"},
+    "plans:edit_objective": {"pk": "objective"},
+    "plans:join": {"pk": "plan"},
+    "plans:join_from_cta": {"pk": "cta"},
+    "plans:leave": {"pk": "objective"},
+    "plans:links": {"pk": "plan"},
+    "plans:move": {"pk": "objective"},
+    "plans:new_link": {"pk": "plan"},
+    "plans:new_objective": {"pk": "plan"},
+    "plans:new_stakeholder": {"pk": "plan"},
+    "plans:preview_link": {"pk": "share_link"},
+    "plans:remove_stakeholder": {"pk": "stakeholder"},
+    "plans:reopen": {"pk": "closed_plan"},
+    "plans:restore": {"pk": "archived_plan"},
+    "plans:revoke_link": {"pk": "share_link"},
+    "plans:schedule": {"pk": "objective"},
+    "plans:schedule_plan": {"pk": "plan"},
+    "plans:withdraw": {"pk": "active_plan"},
     "segments:add": {"pk": "empty_segment"},
     "segments:archive": {"pk": "segment"},
     "segments:detail": {"pk": "segment"},
@@ -181,6 +222,11 @@ API_IDS: Final[dict[str, str]] = {
     "api-member": "priya",
     "api-note": "note",
     "api-nps-response": "nps_response",
+    "api-objective": "objective",
+    "api-plan": "plan",
+    "api-plan-template": "plan_template",
+    "api-plan-type": "plan_type",
+    "api-share-link": "share_link",
     "api-playbook": "playbook",
     "api-health-score": "score",
     "api-holiday": "holiday",
@@ -217,6 +263,17 @@ class Id(str):
 def _typed_rule(name: str) -> dict[str, str]:
     """What the rule editor of that name sends for “Plan is Gone”."""
     return {f"{name}:mode": "all", f"{name}:0:field": "plan", f"{name}:0:op": "is", f"{name}:0:value": "Gone"}
+
+
+def _fields(name: str) -> dict[str, str]:
+    """A type of plans without fields of its own."""
+    return {"name": name, "formula": "tasks", "categories": "", "fields-TOTAL_FORMS": "0", "fields-INITIAL_FORMS": "0"}
+
+
+def _outline(name: str) -> dict[str, Any]:
+    """A template of plans with one objective."""
+    counts = {"objectives-TOTAL_FORMS": "1", "objectives-INITIAL_FORMS": "0"}
+    return {"name": name, "type": Id("plan_type"), "objectives-0-name": "Go live", **counts}
 
 
 # route name -> what is sent. Objects stand by name, so that the walk can put another workspace's in their place.
@@ -310,6 +367,23 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "months_between": "2",
         "max_showings": "3",
     },
+    "plan_settings:new_template": _outline("Made"),
+    "plan_settings:new_type": _fields("Made"),
+    "plan_settings:template": _outline("Renamed"),
+    "plan_settings:type": _fields("Renamed"),
+    "plans:close": {"objectives": "keep"},
+    "plans:comment": {"body": "Well done"},
+    "plans:edit": {"name": "Renamed", "owner": Id("tom"), "due_on": "2027-01-29"},
+    "plans:edit_link": {"name": "Board", "parts": "name"},
+    "plans:edit_objective": {"name": "Renamed", "weight": "2", "owner": Id("tom")},
+    "plans:join": {"cta": Id("cta"), "category": "Adoption"},
+    "plans:join_from_cta": {"plan": Id("plan")},
+    "plans:new": {"name": "Grow", "account": "harbourline-of-orbiton", "owner": Id("priya")},
+    "plans:new_link": {"name": "Ines", "days": "30", "parts": "progress"},
+    "plans:new_objective": {"name": "Grow", "weight": "1", "owner": Id("priya")},
+    "plans:new_stakeholder": {"end_user": Id("end_user"), "role": "Sponsor"},
+    "plans:schedule": {"due_on": "2027-01-08"},
+    "plans:schedule_plan": {"due_on": "2027-01-29"},
     "segments:add": {"subject": Id("account")},
     "segments:edit": {"name": "Renamed", "description": ""},
     "segments:new": {"name": "Made", "description": ""},
@@ -359,6 +433,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
         | _jobs(home, mark)
         | _answers(at, person, mark)
         | _sayings(home, at, mark)
+        | _plans(home, at, person, mark)
         | _segments(home, at, mark)
     )
 
@@ -499,6 +574,41 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
 def _answers(at: Account, person: EndUser, mark: str) -> Story:
     said = {"score": 9, "comment": f"Splendid {mark}", "answered_at": MONDAY, "source": "survey"}
     return {"nps_response": NpsResponse.objects.create(account=at, end_user=person, **said)}
+
+
+def _plans(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
+    """A draft with everything in it, and one of every other state."""
+    by: dict[str, Any] = {"by": home.priya, "now": MONDAY}
+    fields = [{"label": f"Wish {mark}"}]
+    type = save_type(None, name=f"Type {mark}", formula="tasks", categories=[f"Go {mark}"], fields=fields, **by)
+    archived_type = save_type(None, name=f"Old {mark}", formula="tasks", categories=[], fields=[], **by)
+    put_away(archived_type, **by)
+    definition = {"objectives": [{"name": f"Line {mark}", "tasks": [{"title": f"Step {mark}"}]}]}
+    outline = save_template(None, name=f"Template {mark}", type=type, definition=definition, **by)
+    made = {"account": at, "type": type, "owner": home.priya, "highlights": f"Well {mark}", **by}
+    archived_outline = save_template(None, name=f"Old {mark}", type=type, definition={}, **by)
+    put_away(archived_outline, **by)
+    plans = {name: create_plan(name=f"Plan {name} {mark}", **made) for name in ("plan", "active", "closed", "archived")}
+    own = {"name": f"Objective {mark}", "category": f"Go {mark}", "owner": home.priya, "due_on": MONDAY.date()}
+    first, second = (add_objective(plans["plan"], **own, **by) for _ in range(2))
+    for name in ("active", "closed"):
+        activate(plans[name], **by)
+    close_plan(plans["closed"], objectives=OpenObjectives.KEEP, **by)
+    archive_plan(plans["archived"], **by)
+    write_comment(subject=plans["plan"].subject, body=f"Heard {mark}", **by)
+    parts = ["name", "highlights", "stakeholders", "people"]
+    return {
+        "plan_type": type,
+        "archived_plan_type": archived_type,
+        "plan_template": outline,
+        "archived_plan_template": archived_outline,
+        "plan": plans["plan"],
+        **{f"{name}_plan": plans[name] for name in ("active", "closed", "archived")},
+        "objective": second,
+        "first_objective": first,
+        "stakeholder": add_stakeholder(plans["plan"], name=f"Ines {mark}", role=f"VP {mark}", **by),
+        "share_link": make_link(plans["plan"], name=f"Board {mark}", parts=parts, **by)[0],
+    }
 
 
 def _sayings(home: Workspace, at: Account, mark: str) -> Story:

@@ -25,6 +25,7 @@ SOFT_REFERENCES = {
     ("accounts_conversation", "origin_run_id"): "accounts lies below playbooks and cannot point up",
     ("ctas_cta", "origin_run_id"): "ctas lies below playbooks and cannot point up",
     ("ctas_task", "origin_run_id"): "ctas lies below playbooks and cannot point up",
+    ("success_plans_successplan", "origin_run_id"): "success_plans lies below playbooks and cannot point up",
 }
 
 

@@ -72,7 +72,7 @@ class Migration(migrations.Migration):
             name='Credential',
             fields=[
                 ('token_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('api_key', 'API key'), ('write_key', 'Write key')], max_length=20)),
+                ('kind', models.CharField(choices=[('api_key', 'API key'), ('write_key', 'Write key'), ('share_link', 'Share link')], max_length=20)),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.tenant')),
             ],
         ),

@@ -24,6 +24,7 @@ from accounts.rules.segments import SegmentRelation, SegmentsRelation
 from accounts.rules.sources import EventRelation, IndicatorRelation
 from accounts.rules.sql import Clock, Sql, compose
 from ctas.opening import open_cta
+from success_plans.planning import activate, add_objective, create_plan
 from tests.world import MONDAY, Workspace, account, apply_now, days, live, on, playbook_json, raise_risk, trait, user
 
 from .conftest import Run
@@ -57,6 +58,9 @@ def home(inside: Workspace) -> Workspace:
     HealthReading.objects.create(account=first, score=score, on=on(1), value=40.0)
     NpsResponse.objects.create(account=first, end_user=ada, score=9, answered_at=MONDAY - days(2), source="survey")
     open_cta(account=first, name="Call", type="risk", due_on=on(1), by=inside.priya, now=MONDAY)
+    plan = create_plan(account=first, name="Grow", due_on=on(1), by=inside.priya, now=MONDAY)
+    add_objective(plan, name="Double it", by=inside.priya, now=MONDAY)
+    activate(plan, by=inside.priya, now=MONDAY)
     steps = [raise_risk(1), raise_risk(30, key="far", title="Far")]
     apply_now(live(playbook_json("rescue", steps=steps)), first, now=MONDAY - days(1))
     apply_now(live(playbook_json("nudge", audience="users", steps=steps)), first, user=ada, now=MONDAY)
