@@ -30,6 +30,8 @@ def _settings(before: Content, after: Content) -> Iterator[Difference]:
     for name, label in _SETTINGS:
         yield Difference(label, _said(before.get(name)), _said(after.get(name)))
     yield Difference("Target accounts", _target(before), _target(after))
+    known = "respects_known_cause"
+    yield Difference("Leaves known causes alone", _said(before.get(known)), _said(after.get(known)))
     yield Difference("Description", _said(before.get("description")), _said(after.get("description")))
 
 

@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from accounts.models import Account, EndUser
 from cs_platform.rest.fields import IdField, StrictSerializer
+from playbooks.drafts import problems_of
 from playbooks.history import line
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
 from playbooks.undo import StopLine
@@ -265,3 +266,103 @@ class ActionSerializer(serializers.Serializer[Any]):
     reversible = serializers.BooleanField()
     config = SchemaField(help_text="JSON Schema of the step's `config`.")
     sample = SchemaField(help_text="A valid config.")
+
+
+# Drafts ---------------------------------------------------------------------------------------------------------------
+
+
+@extend_schema_field({"type": "object", "additionalProperties": {}})
+class ContentField(serializers.JSONField):
+    """A playbook in the form that import reads, finished or not."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise serializers.ValidationError("A playbook is a JSON object.")
+        return super().to_internal_value(data)
+
+
+class BeginSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+    template = serializers.CharField(
+        max_length=40, allow_blank=True, default="", help_text="The key of a template to begin with."
+    )
+    content = ContentField(required=False, default=None, help_text="What it says already, instead of a template.")
+
+
+class ReviseSerializer(StrictSerializer):
+    version = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=1,
+        max_value=10**9,
+        help_text="Replaces the draft by what this version says. Left out: the draft there is, else a new one.",
+    )
+
+
+class ProblemSerializer(serializers.Serializer[Any]):
+    path = serializers.CharField()
+    message = serializers.CharField()
+
+
+class DraftSerializer(serializers.ModelSerializer[PlaybookVersion]):
+    content = ContentField(source="draft", read_only=True)
+    problems = serializers.SerializerMethodField(help_text="What has to be mended before it can be published.")
+
+    class Meta:
+        model = PlaybookVersion
+        fields = ("id", "playbook", "number", "revision", "changed_at", "changed_by", "content", "problems")
+        read_only_fields = fields
+
+    @extend_schema_field(ProblemSerializer(many=True))
+    def get_problems(self, version: PlaybookVersion) -> list[Any]:
+        return list(ProblemSerializer(problems_of(version.draft or {}), many=True).data)
+
+
+class PlaybookTemplateSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    category = serializers.CharField()
+    summary = serializers.CharField()
+    content = ContentField()
+
+
+class ExampleSerializer(serializers.Serializer[Any]):
+    account = serializers.IntegerField(source="account.pk")
+    user = serializers.IntegerField(source="user.pk", allow_null=True, default=None)
+    name = serializers.CharField()
+
+
+class AheadSerializer(serializers.Serializer[Any]):
+    matched = serializers.IntegerField(help_text="How many meet the rules.")
+    would_enroll = serializers.IntegerField(source="fresh", help_text="How many of them would be enrolled.")
+    without_csm = serializers.IntegerField()
+    limit = serializers.IntegerField(help_text="Above this the first evaluation is held.")
+    examples = ExampleSerializer(many=True)
+
+
+class PreviewSerializer(serializers.Serializer[Any]):
+    version = serializers.IntegerField()
+    problems = ProblemSerializer(many=True)
+    ahead = AheadSerializer(
+        allow_null=True, help_text="Null while there are problems, and where counting would take too long."
+    )
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    what = serializers.CharField()
+    before = serializers.CharField()
+    after = serializers.CharField()
+
+
+class DefinitionsSerializer(StrictSerializer):
+    playbooks = serializers.ListField(child=ContentField(), min_length=1, max_length=50)
+
+
+class PlannedSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    change = serializers.ChoiceField(choices=["new", "revises", "same", "wrong"])
+    playbook = serializers.IntegerField(source="playbook.pk", allow_null=True, default=None)
+    differences = DifferenceSerializer(many=True)
+    problems = ProblemSerializer(many=True)

@@ -23,6 +23,7 @@ from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
 from playbooks import evaluation, failures, reviews, undo, versions
 from playbooks.api import filters, serializers
+from playbooks.api.drafting import Drafting
 from playbooks.audience import why_of
 from playbooks.definition import DefinitionErrors
 from playbooks.enrollment import AlreadyActive, apply_by_hand
@@ -44,7 +45,7 @@ HISTORY_SHOWN = 500
     list=documented("List playbooks", answers=serializers.PlaybookSerializer, many=True),
     retrieve=documented("Read a playbook with its definition", answers=serializers.WholePlaybookSerializer),
 )
-class PlaybookViewSet(Listed, Retrieved, ApiViewSet):
+class PlaybookViewSet(Listed, Retrieved, Drafting):
     """Rules with a schedule of actions."""
 
     model = Playbook

@@ -85,7 +85,7 @@ def complaints(page: Page) -> Iterator[list[str]]:
     page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     yield said
-    assert said == []
+    assert [one for one in said if "Transition was aborted" not in one] == []  # a page that was left before it showed
 
 
 @pytest.fixture

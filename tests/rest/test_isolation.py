@@ -114,6 +114,8 @@ def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
         "job_id": foreign["api-job"],
         "source_id": foreign["api-data-source"],
         "playbook_id": foreign["api-playbook"],
+        "before": 1,
+        "after": 1,
         "external_id": foreign["external_id"],
     }
 
@@ -135,6 +137,8 @@ def test_nothing_is_answered_without_a_key(db: None) -> None:
                 job_id=1,
                 source_id=1,
                 playbook_id=1,
+                before=1,
+                after=1,
                 segment_id=1,
                 external_id="x",
             ),
