@@ -31,7 +31,7 @@ class Walk:
     each: bool = False
     alike: Mapping[Sql, Sql] = field(
         default_factory=dict
-    )  # a filter of accounts, and what says it of this table's rows
+    )  # a filter of accounts, and what says no less of this table's rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,9 @@ class Stretch:
     id: Sql
     value: Sql | None = None
     each: bool = False
+    implied: frozenset[Sql] = (
+        frozenset()
+    )  # filters that `condition` says already: asked twice, they mislead the planner
 
     @property
     def keys(self) -> list[Sql]:
@@ -135,9 +138,9 @@ def _walked(listing: Listing, walk: Walk, value: Sql, conditions: Sequence[Sql])
     absent = Stretch(listing.table, walk.absent, listing.id)
     if walk.absent.wrapped() in conditions:
         return [absent]
-    narrowed = [walk.alike[one] for one in conditions if one in walk.alike]
-    condition = _all_of([walk.condition, *narrowed])
-    return [Stretch(walk.tables, condition, walk.id or listing.id, value, walk.each), absent]
+    implied = frozenset(one for one in conditions if one in walk.alike)
+    condition = _all_of([walk.condition, *(walk.alike[one] for one in implied)])
+    return [Stretch(walk.tables, condition, walk.id or listing.id, value, walk.each, implied), absent]
 
 
 def rows_after(state: TableState, cursor: Cursor | None, *, limit: int, tenant_id: int) -> list[Row]:
@@ -183,7 +186,7 @@ def _query(
         own=state.listing.id,
         alias=Sql(state.listing.alias),
         present=state.listing.present(tenant_id),
-        conditions=_and([*state.conditions, stretch.condition, ahead]),
+        conditions=_and([*(one for one in state.conditions if one not in stretch.implied), stretch.condition, ahead]),
         order=_ordered(stretch.keys, direction),
         last=_ordered(stretch.keys[-1:], direction),
         limit=Sql.value(limit),
