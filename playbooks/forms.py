@@ -87,7 +87,7 @@ class ReviewForm(forms.Form):
 class SenderForm(forms.Form):
     """Who sends it: anybody active."""
 
-    sender = forms.ModelChoiceField(queryset=Membership.objects.none(), label="Send as", empty_label=None)
+    sender: Any = forms.ModelChoiceField(queryset=None, label="Send as", empty_label=None)
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

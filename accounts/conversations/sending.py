@@ -8,12 +8,15 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from accounts.conversations.models import Conversation, SendingPolicy
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer
 from cs_platform.workspace.holidays import load_holidays, working_day
 
 HOUR = timedelta(hours=1)
@@ -92,3 +95,17 @@ class Traffic:
 def _one_at_a_time() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{current_tenant_id()}:mail"])
+
+
+# --- settings ---------------------------------------------------------------------------------------------------------
+
+
+def change_policy(*, by: Doer, now: datetime, **changes: Any) -> SendingPolicy:
+    """Sets what is named; the rest stays."""
+    held = the_policy()
+    before = {name: getattr(held, name) for name in changes}
+    policy, _made = SendingPolicy.objects.update_or_create(tenant_id=current_tenant_id(), defaults=changes)
+    if before != changes:
+        about = {"subject_type": "sending_policy", "subject_id": policy.pk, "name": "Sending hours and limits"}
+        record(verb="sending_policy.changed", **about, before=before, after=changes, by=by, now=now)
+    return policy

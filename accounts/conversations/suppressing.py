@@ -12,7 +12,9 @@ from django.urls import reverse
 from accounts.conversations.models import Conversation, Suppression
 from accounts.models.account import EndUser
 from accounts.models.timeline import TimelineEntry
+from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Doer
 
 _SALT = "accounts.conversations.unsubscribe"
 _LONGEST = 200
@@ -111,3 +113,27 @@ def _tell(conversation: Conversation, kind: str, text: str, *, now: datetime, ac
         text=text,
         subject=f"conversation:{conversation.pk}",
     )
+
+
+# --- by people of the workspace ---------------------------------------------------------------------------------------
+
+
+def suppress_by_hand(email: str, *, by: Doer, now: datetime) -> bool:
+    """False when it was on the list before."""
+    with transaction.atomic():
+        if not suppress([email], reason=Reason.MANUAL, by=by.actor, now=now):
+            return False
+        record(verb="suppression.added", subject_type="suppression", subject_id="", name=email, by=by, now=now)
+    return True
+
+
+def lift(suppression: Suppression, *, by: Doer, now: datetime) -> bool:
+    """Whoever unsubscribed decides that alone; all else people of the workspace may take off the list."""
+    if suppression.reason == Reason.UNSUBSCRIBED:
+        return False
+    with transaction.atomic():
+        if not Suppression.objects.filter(pk=suppression.pk).delete()[0]:
+            return False
+        name = suppression.email
+        record(verb="suppression.removed", subject_type="suppression", subject_id="", name=name, by=by, now=now)
+    return True

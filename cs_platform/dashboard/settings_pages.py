@@ -74,7 +74,17 @@ SECTIONS: tuple[Section, ...] = (
     ),
     Section(
         "Automation",
-        (SettingsPage("playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."),),
+        (
+            SettingsPage(
+                "playbooks:list", "workflow", "Playbooks", "Rules that match accounts, and what happens then."
+            ),
+            SettingsPage(
+                "traits:sending", "mail", "Sending", "When messages leave, how many, and to whom nobody writes."
+            ),
+            SettingsPage(
+                "traits:workload", "user-plus", "Workload", "How many accounts each can hold, and who is away."
+            ),
+        ),
     ),
     Section(
         "CTAs",

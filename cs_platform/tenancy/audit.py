@@ -58,8 +58,12 @@ VERBS: Final[Mapping[str, str]] = {
     "share_link.changed": "Share link changed",
     "share_link.made": "Share link made",
     "share_link.revoked": "Share link revoked",
+    "sending_policy.changed": "Sending hours and limits changed",
+    "suppression.added": "Address listed as not to be written to",
+    "suppression.removed": "Address taken off the list",
     "trait.changed": "Trait changed",
     "trait.defined": "Trait defined",
+    "workload.changed": "Workload of a member changed",
 }
 COMMAND_LINE: Final = "command-line"  # whoever may run commands on the server needs no key and has no name here
 

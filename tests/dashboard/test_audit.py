@@ -7,17 +7,20 @@ import pytest
 from django.db import transaction
 
 from accounts import trait_settings
+from accounts.conversations.sending import change_policy
+from accounts.conversations.suppressing import lift, suppress_by_hand
 from accounts.definitions import define_trait
 from accounts.exports import start_export
 from accounts.fields import workspace_fields
 from accounts.health.defining import MeasureWording, ScoreWording, save_score, set_measures
 from accounts.lifecycle import save_rules
-from accounts.models import LifecycleRule
+from accounts.models import LifecycleRule, Suppression
 from accounts.nps.survey import change_survey
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import parse
 from accounts.segments.defining import Wording, archive_segment, create_segment, edit_segment, restore_segment
 from accounts.sources import close_source, open_source, rename_source, rotate_key
+from accounts.workload import set_workload
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
 from cs_platform.tenancy.context import tenant_context
@@ -118,6 +121,10 @@ def _lifecycle(home: Workspace) -> None:
     save_rules({LifecycleRule.Outcome.CHURNED: rule}, tenant=home.tenant, **_by(home))
 
 
+def _listed(home: Workspace) -> Suppression:
+    return Suppression.objects.create(email="no@x.example", reason="bounced", since=MONDAY)  # type: ignore[no-any-return]
+
+
 STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "api_key.issued": (_key, lambda key, home: None),
     "api_key.revoked": (_key, lambda key, home: revoke_key(key, **_by(home))),
@@ -142,6 +149,13 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "playbook.unarchived": (_drafted, lambda playbook, home: _through(playbook, home, "archive", "unarchive")),
     "health_score.changed": (_score, lambda score, home: None),
     "lifecycle_rules.changed": (_drafted, lambda _, home: _lifecycle(home)),
+    "sending_policy.changed": (_drafted, lambda _, home: change_policy(mails_an_hour=9, **_by(home))),
+    "suppression.added": (_drafted, lambda _, home: suppress_by_hand("no@x.example", **_by(home))),
+    "suppression.removed": (_listed, lambda listed, home: lift(listed, **_by(home))),
+    "workload.changed": (
+        _drafted,
+        lambda _, home: set_workload(home.tom, capacity=9, away_until=None, **_by(home)),
+    ),
     "segment.archived": (_segment, lambda segment, home: archive_segment(segment, **_by(home))),
     "segment.restored": (_segment, lambda segment, home: _there_and_back(segment, home)),
     "segment.created": (_segment, lambda segment, home: None),
@@ -165,6 +179,10 @@ IDEMPOTENT = {
     "playbook.published",
     "playbook.set_live",
     "lifecycle_rules.changed",
+    "sending_policy.changed",
+    "suppression.added",
+    "suppression.removed",
+    "workload.changed",
     "segment.archived",
     "segment.changed",
     "trait.changed",

@@ -27,6 +27,7 @@ from accounts.models import (
     NpsResponse,
     ReceivedBatch,
     Segment,
+    Suppression,
     TraitProblem,
 )
 from accounts.segments.members import add_by_hand
@@ -177,6 +178,8 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:evaluations": {"pk": "playbook"},
     "playbooks:history": {"pk": "enrollment"},
     "playbooks:put_away": {"pk": "playbook"},
+    "traits:lift": {"pk": "suppression"},
+    "traits:edit_workload": {"pk": "tom"},
     "playbooks:review": {"pk": "conversation"},
     "playbooks:settle": {"run_id": "dead_run"},
     "playbooks:settle_check": {"pk": "evaluation"},
@@ -406,6 +409,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "playbooks:new": {"name": "Made"},
     "playbooks:restore": {"version": "1"},
     "playbooks:put_away": {"stop": "on"},
+    "traits:sending": {"opens_at": "7", "closes_at": "19", "mails_an_hour": "30", "hours_between": "2"},
+    "traits:suppress": {"email": "never@customer.example"},
+    "traits:edit_workload": {"capacity": "40"},
     "playbooks:inbox": {"verb": "cancel", "ids": Id("conversation")},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
@@ -567,6 +573,7 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
         "task": cta.add_task(title=f"Dial {mark}", by=home.priya, now=MONDAY),
         "second_task": cta.add_task(title=f"Write {mark}", by=home.priya, now=MONDAY),
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
+        "suppression": Suppression.objects.create(email=f"bounced{mark}@x.example", reason="bounced", since=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
     }
 
