@@ -534,5 +534,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
         "job_id": id_of(story["job"]),
         "source_id": id_of(story["source"]),
         "playbook_id": id_of(story["playbook"]),
+        "before": "1",
+        "after": "1",
         "external_id": story["account"].external_id,
     }
