@@ -1,6 +1,6 @@
 """All columns and filters of one list in one workspace, as one person may use them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -22,7 +22,7 @@ class Catalogue:
     @classmethod
     def of(cls, listing: Listing, member: Membership, *, today: date) -> "Catalogue":
         sources = listing.sources(member, today)
-        by_source = [(source, source.columns()) for source in sources]
+        by_source = list(_each_key_once(sources))
         own = [column.facet for _source, columns in by_source for column in columns if column.facet]
         return cls(listing, by_source, [*(facet for source in sources for facet in source.facets()), *own])
 
@@ -49,3 +49,12 @@ class Catalogue:
             if shown and things:
                 cells |= source.cells(shown, things, now=now, here=here)
         return cells
+
+
+def _each_key_once(sources: Sequence[ColumnSource]) -> Iterator[tuple[ColumnSource, Sequence[Column]]]:
+    """What a source shows in its own way is not shown a second time as a mere value."""
+    known: set[str] = set()
+    for source in sources:
+        columns = [column for column in source.columns() if column.key not in known]
+        known.update(column.key for column in columns)
+        yield source, columns

@@ -19,7 +19,6 @@ from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 
 TABLES = {Subject.ACCOUNT: "accounts_account a", Subject.USER: "accounts_enduser u"}
-SHOWN_ELSEWHERE = ("open_ctas",)
 HEALTH = "Health"
 _SORTS: Mapping[FieldType, tuple[type, str, str]] = {
     FieldType.NUMBER: (float, LEAST, MOST),
@@ -68,7 +67,7 @@ class FactColumns:
 
     def _columns(self) -> Iterator[Column]:
         for one in counted_fields(self.subject):
-            if one.type in _SORTS and one.key not in SHOWN_ELSEWHERE:
+            if one.type in _SORTS:
                 self._by_column[one.key] = one
                 yield self._column(one)
 

@@ -61,6 +61,8 @@ def home(inside: Workspace) -> Workspace:
     plan = create_plan(account=first, name="Grow", due_on=on(1), by=inside.priya, now=MONDAY)
     add_objective(plan, name="Double it", by=inside.priya, now=MONDAY)
     activate(plan, by=inside.priya, now=MONDAY)
+    plan = create_plan(account=first, name="Roll-out", due_on=on(20), by=inside.priya, now=MONDAY)
+    activate(plan, by=inside.priya, now=MONDAY)
     steps = [raise_risk(1), raise_risk(30, key="far", title="Far")]
     apply_now(live(playbook_json("rescue", steps=steps)), first, now=MONDAY - days(1))
     apply_now(live(playbook_json("nudge", audience="users", steps=steps)), first, user=ada, now=MONDAY)
