@@ -11,18 +11,17 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from actions.base import Audience
 from actions.people import AE, CSM, MEMBER
-from actions.variables import ACCOUNT, SCOPES, USER, Variable, workspace_variables
+from actions.variables import ACCOUNT, SCOPES, USER, Variable
 from actions.variables import CSM as CSM_SCOPE
-from actions.widgets import RoleSelect, TaskListWidget, Team, TemplateInput, TemplateTextarea
+from actions.widgets import RoleSelect, TaskListWidget, Team, TemplateInput, TemplateTextarea, is_at_work
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
-from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Membership
 
 TITLE_LIMIT, TEXT_LIMIT = 200, 10_000
 
@@ -135,14 +134,20 @@ class ActionForm(forms.Form):
     shown_when: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
     also_redrawn_by: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, *args: Any, audience: Audience | None = None, **kwargs: Any) -> None:
-        self.audience = audience
+    def __init__(self, *args: Any, audience: Audience | None = None, team: Team | None = None, **kwargs: Any) -> None:
+        self.audience, self.team = audience, team or Team()
         kwargs.setdefault("use_required_attribute", False)  # a draft may be unfinished
         super().__init__(*args, **kwargs)
-        team = Team()
         for field in self.fields.values():
             if isinstance(field.widget, RoleSelect | TaskListWidget):
-                field.widget.team = team
+                field.widget.team = self.team
+
+    def full_clean(self) -> None:
+        """While one of a widget's own buttons is at work nothing is judged."""
+        if not (self.is_bound and is_at_work(self.data)):
+            return super().full_clean()
+        self._errors, self.cleaned_data = ErrorDict(), {}
+        return None
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:
         return render_to_string("actions/form.html", {"form": self})
@@ -157,7 +162,7 @@ class ActionForm(forms.Form):
     def variables(self) -> dict[str, Variable]:
         every = (ACCOUNT, USER, CSM_SCOPE)
         scopes = SCOPES.get(self.audience, every) if self.audience else every
-        return workspace_variables({*scopes, *self.extra_scopes})
+        return self.team.variables({*scopes, *self.extra_scopes})
 
     @property
     def known_variables(self) -> set[str]:
@@ -196,8 +201,7 @@ class ActionForm(forms.Form):
         named = {role.removeprefix(MEMBER) for _name, role, _path in roles if role.startswith(MEMBER)}
         if not named:
             return
-        active = Membership.objects.in_tenant(current_tenant_id()).active().values_list("email", flat=True)
-        absent = named.difference(email.lower() for email in active)
+        absent = named.difference(value.removeprefix(MEMBER) for value, _name in self.team.members)
         for name, role, path in roles:
             if role.removeprefix(MEMBER) in absent:
                 message = f"{role.removeprefix(MEMBER)} is not an active team member. Choose somebody who is."

@@ -5,7 +5,7 @@ the names it has rendered. So one form is bound to a stored config and to a subm
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,8 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from actions.people import AE, CSM, MEMBER
+from actions.variables import ACCOUNT, SENDER, USER, Variable, workspace_variables
+from actions.variables import CSM as CSM_SCOPE
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
@@ -21,7 +23,15 @@ Row = dict[str, Any]
 
 
 class Team:
-    """Who a role can name; asked for once a form, and only when it is shown."""
+    """Who a role can name, and what texts can; asked for once for any number of forms, and only when needed."""
+
+    @cached_property
+    def _every_variable(self) -> dict[str, Variable]:
+        return workspace_variables((ACCOUNT, USER, CSM_SCOPE, SENDER))
+
+    def variables(self, scopes: Iterable[str]) -> dict[str, Variable]:
+        wanted = tuple(f"{scope}." for scope in scopes)
+        return {name: known for name, known in self._every_variable.items() if name.startswith(wanted)}
 
     @cached_property
     def members(self) -> list[tuple[str, str]]:

@@ -17,7 +17,8 @@ from actions.base import Audience as ActionAudience
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from actions.retired import RetiredAction
-from actions.variables import SCOPES, workspace_variables
+from actions.variables import SCOPES
+from actions.widgets import Team
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
 
@@ -151,6 +152,7 @@ def parse(data: Any, *, fields: FieldSet) -> Definition:
 class _Parser:
     fields: FieldSet
     problems: list[Problem] = field(default_factory=list)
+    team: Team = field(default_factory=Team)  # asked for once for all actions
 
     def refuse(self, path: str, message: str) -> None:
         self.problems.append(Problem(path, message))
@@ -201,7 +203,7 @@ class _Parser:
             self.refuse("description", str(error))
             return text
         if template.variables:
-            known = workspace_variables(SCOPES[ActionAudience(audience)])
+            known = self.team.variables(SCOPES[ActionAudience(audience)])
             for sentence in message_templates.unknown_variables(template, known):
                 self.refuse("description", sentence)
         return text
@@ -324,7 +326,7 @@ class _Parser:
         if ActionAudience(audience) not in action.audiences:
             self.refuse(f"{path}.action", f"“{action.label}” cannot be used for {audience}.")
         try:
-            return clean_config(action, data.get("config") or {}, audience=ActionAudience(audience))
+            return clean_config(action, data.get("config") or {}, audience=ActionAudience(audience), team=self.team)
         except ActionErrors as errors:
             self.problems += [Problem(f"{path}.{error.path}", error.message) for error in errors.errors]
             return {}

@@ -18,11 +18,11 @@ from accounts.rules.describe import counted
 from accounts.rules.fields import Subject
 from actions.base import GROUPS, Action
 from actions.base import Audience as ActionAudience
-from actions.checks import ActionErrors, clean_config, form_of, read_config
+from actions.checks import ActionErrors, clean_config, form_of, form_posted, read_config
 from actions.forms import ActionForm, TemplateField
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
-from actions.widgets import is_at_work
+from actions.widgets import Team, is_at_work
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires, toast
 from playbooks import drafts, steps
@@ -73,7 +73,7 @@ class Board:
     """The schedule of a draft, and the action being edited."""
 
     def __init__(self, wizard: Wizard, key: str = "") -> None:
-        self.wizard = wizard
+        self.wizard, self.team = wizard, Team()
         self.steps = steps.in_order(steps.of_draft(wizard.content))
         self.step = steps.find(self.steps, key) or (self.steps[0] if self.steps and not key else None)
 
@@ -99,15 +99,21 @@ class Board:
         """What stopping would do to it as it is set up now, or as it is usually."""
         for config in (self.config, self.action.sample):
             try:
-                return self.action.describe_stop(clean_config(self.action, config, audience=self.audience))
+                return self.action.describe_stop(
+                    clean_config(self.action, config, audience=self.audience, team=self.team)
+                )
             except ActionErrors:
                 continue
         return "What it did is taken back, where nobody has touched it since."
 
+    def _clean(self, action: Action, config: Any) -> dict[str, Any]:
+        """Raises ActionErrors."""
+        return clean_config(action, config, audience=self.audience, team=self.team)
+
     @property
     def reads(self) -> list[tuple[str, Sequence[Piece]]]:
         """Its texts, filled in for the account beside it."""
-        form = form_of(self.action, self.config, audience=self.audience, judged=False)
+        form = form_of(self.action, self.config, audience=self.audience, judged=False, team=self.team)
         texts = texts_of(form)
         filled = self.wizard.filled(texts)
         return [(label, filled[label]) for label in texts if label in filled]
@@ -162,7 +168,9 @@ class Board:
     def title_of(self, step: StepJson, action: Action) -> str | None:
         """What it will do; None while its settings are not finished."""
         try:
-            return action.describe(clean_config(action, step.get("config") or {}, audience=self.audience))
+            return action.describe(
+                clean_config(action, step.get("config") or {}, audience=self.audience, team=self.team)
+            )
         except ActionErrors:
             return None
 
@@ -247,7 +255,11 @@ def _editor(board: Board) -> dict[str, Any]:
     assert step is not None
     request = board.wizard.request
     at_work = request.method == "POST" and is_at_work(request.POST)
-    form = form_of(board.action, board.config, audience=board.audience, judged=board.wizard.judged and not at_work)
+    form = (
+        form_posted(board.action, request.POST, audience=board.audience)
+        if at_work
+        else form_of(board.action, board.config, audience=board.audience, judged=board.wizard.judged, team=board.team)
+    )
     when = (
         StepForm(request.POST, fields=board.wizard.fields)
         if at_work

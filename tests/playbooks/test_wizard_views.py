@@ -299,3 +299,26 @@ def test_another_workspaces_draft_is_a_404(begun: Playbook, halyard: Workspace) 
         assert stranger.page(at(begun, part)).status_code == 404
     with tenant_context(halyard.tenant.pk):
         assert not Playbook.objects.exists()
+
+
+def test_conditions_inside_an_action_are_built_by_their_own_buttons_and_kept(maya: Visitor, begun: Playbook) -> None:
+    key = add(maya, begun, "show_nps")
+    path = at(begun, f"actions/?step={key}")
+    shown = maya.submit(path, show_to="matching", **{"filters:mode": "all", "filters:edit": "add "})
+    assert shown.status_code == 200
+    assert "Search fields" in text(shown)
+
+    given = {"filters:mode": "all", "filters:0:field": "role", "filters:0:op": "is", "filters:0:value": "owner"}
+    maya.submit(path, show_to="matching", **given)
+    assert content(begun)["steps"][0]["config"]["filters"] == {"all": [{"field": "role", "op": "is", "value": "owner"}]}
+    assert 'value="owner"' in text(maya.page(path))
+
+
+def test_the_number_of_queries_does_not_grow_with_the_actions(
+    maya: Visitor, inside: Workspace, django_assert_max_num_queries: Any
+) -> None:
+    steps = [raise_risk(n, key=f"r-{n}", title="Call {{ account.name }}") for n in range(1, 31)]
+    draft = drafts.begin(name="Long", by=inside.maya, now=NOW, content=playbook_json(steps=steps))
+
+    with django_assert_max_num_queries(45):
+        maya.page(at(draft.playbook, "actions/"))
