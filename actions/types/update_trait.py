@@ -177,14 +177,16 @@ class UpdateTrait(Action):
     sample = {"scope": "account", "trait": "stage", "mode": "set", "value": "Renewal", "on_stop": "restore"}
 
     def describe(self, config: Config) -> str:
-        trait = f"{config['scope']} trait “{config['trait']}”"
+        definition = _definition(config)
+        trait = f"{config['scope']} trait “{definition.label if definition else config['trait']}”"
         if config["mode"] == CLEAR:
             return f"Clear the {trait}"
         if config["mode"] == MAP:
-            return f"Set the {trait} from {config['source']}"
+            variable = workspace_variables((ACCOUNT, USER)).get(config["source"])
+            return f"Set the {trait} from {variable.label if variable else config['source']}"
         if config["mode"] == RELATIVE_DATE:
             return f"Set the {trait} to {_days_words(config['days'])}"
-        return f"Set the {trait} to {shown(config['value'])}"
+        return f"Set the {trait} to {shown(config['value'], definition.type if definition else '')}"
 
     def describe_stop(self, config: Config) -> str:
         after = {RESTORE: "The earlier value comes back", CLEAR: "The trait is cleared", KEEP: "The new value stays"}

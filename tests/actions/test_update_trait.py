@@ -334,3 +334,17 @@ def test_settings_of_other_modes_are_forgotten(orbiton: Workspace) -> None:
     clean = clean_config(action_for("update_trait"), config)
 
     assert (clean["mapping"], clean["otherwise"], clean["days"], clean["source"]) == (None, None, None, "")
+
+
+def test_its_sentence_names_the_trait_as_people_know_it(orbiton: Workspace) -> None:
+    world.trait("arr", "currency", label="Yearly revenue")
+    kind = action_for("update_trait")
+    mapped = {"trait": "arr", "mode": "map", "source": "account.plan", "mapping": {"Pro": 120_000}}
+
+    said = [kind.describe(clean_config(kind, config)) for config in ({"trait": "arr", "value": 500_000}, mapped)]
+
+    assert said == [
+        "Set the account trait “Yearly revenue” to 5,000",
+        "Set the account trait “Yearly revenue” from Account: Plan",
+    ]
+    assert kind.describe(clean_config(kind, mapped) | {"trait": "gone"}).startswith("Set the account trait “gone”")
