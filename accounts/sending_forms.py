@@ -11,9 +11,7 @@ HOURS = [(hour, f"{hour:02}:00") for hour in range(25)]
 
 class PolicyForm(forms.Form):
     opens_at = forms.TypedChoiceField(label="From", choices=HOURS[:-1], coerce=int)
-    closes_at = forms.TypedChoiceField(
-        label="Until", choices=HOURS[1:], coerce=int, help_text="In the time zone of the account."
-    )
+    closes_at = forms.TypedChoiceField(label="Until", choices=HOURS[1:], coerce=int)
     weekdays_only = forms.BooleanField(
         label="Only on working days", required=False, help_text="Monday to Friday, without your holidays."
     )

@@ -12,6 +12,7 @@ from accounts.rule_editor.draft import written
 from accounts.rule_field import RuleField, RuleWidget
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import dump
+from actions.widgets import SomeOfRows
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
@@ -26,7 +27,7 @@ class MembersField(forms.MultipleChoiceField):
     """Active team members by email address, so that a playbook can be carried to another workspace."""
 
     of_workspace = True
-    widget = forms.CheckboxSelectMultiple
+    widget = SomeOfRows
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=_team, **kwargs)

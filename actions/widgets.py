@@ -98,6 +98,16 @@ class Segmented(_Templated, forms.RadioSelect):
     template_name = "actions/widgets/segmented.html"
 
 
+class OneOfRows(_Templated, forms.RadioSelect):
+    """A choice whose options are sentences, one below the other."""
+
+    template_name = "actions/widgets/rows.html"
+
+
+class SomeOfRows(_Templated, forms.CheckboxSelectMultiple):
+    template_name = "actions/widgets/rows.html"
+
+
 class RowsWidget(_Templated):
     """A list of small forms: `tasks-0-title`, `tasks-0-owner` …, with buttons to add, move and remove."""
 

@@ -33,6 +33,7 @@ from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
 from actions.choosing import MembersField, WorkspaceChoiceField
 from actions.forms import ActionForm
+from actions.widgets import OneOfRows
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.roles import Role
 
@@ -60,7 +61,7 @@ class AssignForm(ActionForm):
             (ROUND_ROBIN, "Round robin: who has waited longest"),
         ],
         initial=LEAST_ACCOUNTS,
-        widget=forms.RadioSelect,
+        widget=OneOfRows,
     )
     members = MembersField(label="Among", required=False, help_text="Nobody chosen: every active CSM of the team.")
     keep_present = forms.BooleanField(label="Leave accounts that have one as they are", required=False, initial=True)
