@@ -19,9 +19,19 @@ from actions.base import Audience
 from actions.people import AE, CSM, MEMBER
 from actions.variables import ACCOUNT, SCOPES, USER, Variable
 from actions.variables import CSM as CSM_SCOPE
-from actions.widgets import RoleSelect, TaskListWidget, Team, TemplateInput, TemplateTextarea, is_at_work
+from actions.widgets import (
+    CtaPlaybookSelect,
+    RoleSelect,
+    ScheduledTasksWidget,
+    TaskListWidget,
+    Team,
+    TemplateInput,
+    TemplateTextarea,
+    is_at_work,
+)
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
+from ctas.playbooks import cta_playbooks
 
 TITLE_LIMIT, TEXT_LIMIT = 200, 10_000
 
@@ -49,14 +59,26 @@ class RoleField(forms.CharField):
         raise ValidationError('Choose "csm", "ae" or "member:" followed by a team member’s email address.')
 
 
+class CtaPlaybookField(forms.CharField):
+    """The key of a CTA playbook that is offered, or "" for none."""
+
+    widget = CtaPlaybookSelect
+
+    def clean(self, value: Any) -> str:
+        key = str(super().clean(value)).strip()
+        if key and key not in {one.key for one in cta_playbooks().offered()}:
+            raise ValidationError(f"There is no CTA playbook “{key}” that is live. Choose one of the list.")
+        return key
+
+
 class TaskListField(forms.Field):
     """A list of tasks, each an object; problems carry the place in the list as their code ("[1].title")."""
 
     widget = TaskListWidget
     LIMIT: ClassVar[int] = TaskListWidget.limit
 
-    def item_form(self) -> type[forms.Form]:
-        """For whoever describes it."""
+    def item_form(self) -> type["RowForm"]:
+        """What one of them says."""
         return TaskForm
 
     def clean(self, value: Any) -> list[dict[str, Any]]:
@@ -64,7 +86,8 @@ class TaskListField(forms.Field):
             return []
         if not isinstance(value, list) or len(value) > self.LIMIT:
             raise ValidationError(f"Give a list of at most {self.LIMIT} tasks.")
-        forms_of_tasks = [TaskForm(item if isinstance(item, Mapping) else {}) for item in value]
+        task_form = self.item_form()
+        forms_of_tasks = [task_form(item if isinstance(item, Mapping) else {}) for item in value]
         problems = [
             ValidationError(message, code=f"[{at}].{name}")
             for at, form in enumerate(forms_of_tasks)
@@ -83,15 +106,40 @@ def _unknown_key(path: str) -> ValidationError:
     return ValidationError(f"A task has no setting “{path.rpartition('.')[2]}”.", code=path)
 
 
-class TaskForm(forms.Form):
+class RowForm(forms.Form):
+    @property
+    def unknown_keys(self) -> list[str]:
+        return [str(key) for key in self.data if key not in self.fields]
+
+
+class TaskForm(RowForm):
     title = TemplateField()
     description = TemplateField(required=False, single_line=False)
     due_in_days = forms.IntegerField(required=False, min_value=0, max_value=1_000)
     owner = RoleField(required=False)
 
-    @property
-    def unknown_keys(self) -> list[str]:
-        return [str(key) for key in self.data if key not in self.fields]
+
+class ScheduledTaskForm(RowForm):
+    """A task of a CTA playbook. An empty role is the CTA's owner."""
+
+    title = TemplateField()
+    description = TemplateField(required=False, single_line=False)
+    day = forms.IntegerField(min_value=1, max_value=1_000)
+    owner = RoleField(required=False)
+    fallback_owner = RoleField(required=False)
+
+
+class ScheduledTasksField(TaskListField):
+    widget = ScheduledTasksWidget
+
+    def item_form(self) -> type[RowForm]:
+        return ScheduledTaskForm
+
+    def clean(self, value: Any) -> list[dict[str, Any]]:
+        tasks = super().clean(value)
+        if not tasks:
+            raise ValidationError("Add at least one task.")
+        return tasks
 
 
 class ActionBoundField(forms.BoundField):
@@ -184,7 +232,8 @@ class ActionForm(forms.Form):
                 yield name, cleaned[name], ""
             if isinstance(field, TaskListField):
                 for at, task in enumerate(cleaned.get(name) or ()):
-                    keys = [key for key, inner in TaskForm.base_fields.items() if isinstance(inner, kind) and task[key]]
+                    fields = field.item_form().base_fields
+                    keys = [key for key, inner in fields.items() if isinstance(inner, kind) and task[key]]
                     yield from ((name, task[key], f"[{at}].{key}") for key in keys)
 
     def _check_text(self, name: str, text: str, path: str) -> None:

@@ -8,6 +8,7 @@ from actions.types.change_segment import ChangeSegment
 from actions.types.create_cta import CreateCta
 from actions.types.create_indicator import CreateIndicator
 from actions.types.create_task import CreateTask
+from actions.types.set_up_tasks import SetUpTasks
 from actions.types.show_nps import ShowNps
 from actions.types.start_conversation import StartConversation
 from actions.types.start_success_plan import StartSuccessPlan
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action, ...] = (
     CreateIndicator(),
     ChangeSegment(),
     StartSuccessPlan(),
+    SetUpTasks(),
     UpdateTrait(),
     AddNote(),
 )

@@ -20,7 +20,11 @@ from cs_platform.common.message_templates import MessageTemplate, MissingValue, 
 from cs_platform.common.statements import fetch
 
 ACCOUNT, USER, CSM, SENDER = "account", "user", "csm", "sender"
-SCOPES = {Audience.ACCOUNTS: (ACCOUNT, CSM), Audience.USERS: (ACCOUNT, USER, CSM)}
+SCOPES = {
+    Audience.ACCOUNTS: (ACCOUNT, CSM),
+    Audience.USERS: (ACCOUNT, USER, CSM),
+    Audience.CTAS: (ACCOUNT, CSM),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from actions.variables import ACCOUNT, SENDER, USER, Variable, workspace_variabl
 from actions.variables import CSM as CSM_SCOPE
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
+from ctas.playbooks import cta_playbooks
 
 Row = dict[str, Any]
 
@@ -92,6 +93,17 @@ class RoleSelect(_Templated, forms.Select):
         return super().get_context(name, value or "", attrs)
 
 
+class CtaPlaybookSelect(_Templated, forms.Select):
+    template_name = "actions/widgets/role.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        """One that is no longer offered stays visible until another is chosen."""
+        known = {one.key: one.name for one in cta_playbooks().offered()}
+        gone = {value: f"{value} (no longer offered)"} if value and value not in known else {}
+        self.choices = [("", "None"), *known.items(), *gone.items()]
+        return super().get_context(name, value or "", attrs)
+
+
 class Segmented(_Templated, forms.RadioSelect):
     """A choice of two or three, side by side."""
 
@@ -163,10 +175,20 @@ class RowsWidget(_Templated):
 
 class TaskListWidget(RowsWidget):
     template_name = "actions/widgets/tasks.html"
-    columns = ("title", "description", "due_in_days", "owner")
+    columns: tuple[str, ...] = ("title", "description", "due_in_days", "owner")
     limit = 30
     team: Team
 
     def shown(self, prefix: str, row: Mapping[str, Any]) -> dict[str, Any]:
         owner = str(row.get("owner") or "")
         return super().shown(prefix, row) | {"owner": owner, "owners": self.team.choices("The CTA’s owner", owner)}
+
+
+class ScheduledTasksWidget(TaskListWidget):
+    template_name = "actions/widgets/scheduled_tasks.html"
+    columns = ("title", "description", "day", "owner", "fallback_owner")
+
+    def shown(self, prefix: str, row: Mapping[str, Any]) -> dict[str, Any]:
+        otherwise = str(row.get("fallback_owner") or "")
+        fallbacks = self.team.choices("The CTA’s owner", otherwise)
+        return super().shown(prefix, row) | {"fallback_owner": otherwise, "fallbacks": fallbacks}

@@ -337,7 +337,8 @@ ACCOUNT_PANELS = [
     "success_plans.panels.PlansPanel",
     "accounts.nps_panel.NpsPanel",
 ]
-CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "success_plans.panels.PlanOfCta"]
+CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "playbooks.panels.OnCta", "success_plans.panels.PlanOfCta"]
+CTA_PLAYBOOKS = "playbooks.offers.TaskLists"
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
@@ -390,7 +391,7 @@ CTA_BULK_VERBS = [
     "ctas.bulk.Archive",
 ]
 # What is asked beside a new CTA (ctas/panels.py).
-NEW_CTA_PARTS = ["success_plans.panels.PlanOfNewCta"]
+NEW_CTA_PARTS = ["success_plans.panels.PlanOfNewCta", "playbooks.panels.PlaybookOfNewCta"]
 # `?history=31` opens this drawer beside any page that has one.
 DRAWERS = {
     "history": "playbooks.views.history.drawer",

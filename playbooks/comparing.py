@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from playbooks import drafts, steps
@@ -22,7 +23,12 @@ class Difference:
 
 def differences(before: Content, after: Content, *, words: Words | None = None) -> list[Difference]:
     words = words or Words.load()
-    pairs = [*_settings(before, after), *_rules(before, after, words), *_actions(before, after, words)]
+    pairs = [
+        *_settings(before, after),
+        *_rules(before, after, words),
+        *_actions(before, after, words),
+        *_tasks(before, after),
+    ]
     return [one for one in pairs if one.before != one.after]
 
 
@@ -99,6 +105,20 @@ def _sentence(key: str, sentences: Mapping[str, str], step: Content | None) -> s
 def _overview(content: Content, words: Words) -> Overview | None:
     definition, _problems = drafts.read(content, fields=words.fields)
     return overview_of(definition.stored(), definition.steps, words) if definition else None
+
+
+def _tasks(before: Content, after: Content) -> Iterator[Difference]:
+    """Of CTA playbooks, by their places in the list."""
+    yield Difference("For CTAs of type", _said(before.get("types")), _said(after.get("types")))
+    for at, (one, other) in enumerate(zip_longest(before.get("tasks") or (), after.get("tasks") or ()), start=1):
+        yield Difference(f"Task {at}", _task(one), _task(other))
+
+
+def _task(task: Any) -> str:
+    said = _mapping(task)
+    told = [f"Day {said.get('day')}: {said.get('title')}"] if said else []
+    more = (said.get(name) for name in ("description", "owner", "fallback_owner"))
+    return ", ".join([*told, *map(str, filter(None, more))]) or NOTHING
 
 
 def _target(content: Content) -> str:

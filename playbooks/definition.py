@@ -4,9 +4,9 @@ Parsing finds every problem, not the first, each with the path of the part that 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from accounts.rules import grammar
 from accounts.rules.compile import Audience
@@ -21,7 +21,9 @@ from actions.variables import SCOPES
 from actions.widgets import Team
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
+from ctas.lists import Kind, current_lists
 
+TASKS_ACTION = "set_up_tasks"
 MAX_STEPS = 100
 MAX_DAY = 1_000
 TARGETS: dict[str, tuple[str, ...]] = {
@@ -115,6 +117,34 @@ class Definition:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """A CTA playbook: a pre-set list of tasks, which one step sets up at once. No types: for CTAs of every type."""
+
+    key: str
+    name: str
+    category: str
+    description: str
+    types: tuple[str, ...]
+    config: dict[str, Any]
+
+    audience: ClassVar[str] = ActionAudience.CTAS.value
+
+    @property
+    def steps(self) -> tuple[StepSpec, ...]:
+        return (StepSpec("tasks", 0, "", TASKS_ACTION, self.config, None, False),)
+
+    def stored(self) -> dict[str, Any]:
+        return {"description": self.description, "types": list(self.types)}
+
+    def exported(self) -> dict[str, Any]:
+        identity = {"key": self.key, "name": self.name, "category": self.category, "audience": self.audience}
+        return identity | self.stored() | self.config
+
+
+AnyDefinition = Definition | TaskList
+
+
 class StepLike(Protocol):
     """A StepSpec, or a stored Step."""
 
@@ -143,9 +173,18 @@ def audience_of(definition: Mapping[str, Any], fields: FieldSet) -> Audience:
     return Audience(account, user, TARGETS[definition["target"]])
 
 
-def parse(data: Any, *, fields: FieldSet) -> Definition:
+def schedule_json(audience: str, steps: Iterable[StepLike]) -> dict[str, Any]:
+    """The part of an export that says what is done: steps, or the tasks of a CTA playbook."""
+    if audience == ActionAudience.CTAS:
+        return next((dict(step.config) for step in steps), {})
+    return {"steps": [step_json(step) for step in steps]}
+
+
+def parse(data: Any, *, fields: FieldSet) -> AnyDefinition:
     """Raises DefinitionErrors with all that is wrong."""
-    return _Parser(fields).definition(data)
+    parser = _Parser(fields)
+    about_ctas = isinstance(data, dict) and data.get("audience") == ActionAudience.CTAS
+    return parser.task_list(data) if about_ctas else parser.definition(data)
 
 
 @dataclass(slots=True)
@@ -160,7 +199,7 @@ class _Parser:
     def definition(self, data: Any) -> Definition:
         if not isinstance(data, dict):
             raise DefinitionErrors([Problem("", "A playbook is a JSON object.")])
-        audience = self.one_of(data, "audience", ("accounts", "users"), "accounts")
+        audience = self.one_of(data, "audience", ("accounts", "users", "ctas"), "accounts")
         found = Definition(
             key=self.key(data),
             name=self.text(data, "name", 200, required=True),
@@ -179,6 +218,27 @@ class _Parser:
         if self.problems:
             raise DefinitionErrors(self.problems)
         return found
+
+    def task_list(self, data: dict[str, Any]) -> TaskList:
+        asked = {name: data[name] for name in ("tasks", "skip_weekends") if name in data}
+        found = TaskList(
+            key=self.key(data),
+            name=self.text(data, "name", 200, required=True),
+            category=self.text(data, "category", 100),
+            description=self.description(data, ActionAudience.CTAS),
+            types=self.types(data.get("types", [])),
+            config=self.config_of(TASKS_ACTION, asked, "", ActionAudience.CTAS),
+        )
+        if self.problems:
+            raise DefinitionErrors(self.problems)
+        return found
+
+    def types(self, data: Any) -> tuple[str, ...]:
+        known = {entry.key for entry in current_lists().entries[Kind.TYPE]}
+        if not isinstance(data, list) or not set(map(str, data)) <= known:
+            self.refuse("types", f"Give a list of types of CTAs: {', '.join(sorted(known))}. Empty: all of them.")
+            return ()
+        return tuple(dict.fromkeys(map(str, data)))
 
     def key(self, data: dict[str, Any]) -> str:
         key = str(data.get("key") or "").strip()
@@ -325,10 +385,14 @@ class _Parser:
             return {}
         if ActionAudience(audience) not in action.audiences:
             self.refuse(f"{path}.action", f"“{action.label}” cannot be used for {audience}.")
+        return self.config_of(action.key, data.get("config") or {}, f"{path}.config", ActionAudience(audience))
+
+    def config_of(self, action: str, config: Any, path: str, audience: ActionAudience) -> dict[str, Any]:
         try:
-            return clean_config(action, data.get("config") or {}, audience=ActionAudience(audience), team=self.team)
+            return clean_config(action_for(action), config, audience=audience, team=self.team)
         except ActionErrors as errors:
-            self.problems += [Problem(f"{path}.{error.path}", error.message) for error in errors.errors]
+            places = ((error.path.removeprefix("config"), error.message) for error in errors.errors)
+            self.problems += [Problem(f"{path}{place}".removeprefix("."), message) for place, message in places]
             return {}
 
     def condition(self, data: Any, path: str) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from accounts.fields import workspace_fields
 from accounts.rules.fields import FieldSet
 from cs_platform.tenancy.models import Doer
-from playbooks.definition import Definition, DefinitionErrors, Problem, parse
+from playbooks.definition import Definition, DefinitionErrors, Problem, TaskList, parse
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.versions import UNTITLED, NotPossible, exported, name_after_draft, write_down, write_draft
 
@@ -66,7 +66,7 @@ def begin(*, name: str, by: Doer, now: datetime, content: Mapping[str, Any] | No
     """A new playbook as a draft, from nothing or from what another one says."""
     name = name.strip()[:200] or UNTITLED
     with transaction.atomic():
-        key = _free_key(name)
+        key = free_key(name)
         draft = {**EMPTY, **(content or {}), "key": key, "name": name}
         playbook = Playbook.objects.create(key=key, name=name, created_at=now, created_by=by.member)
         name_after_draft(playbook, draft)
@@ -143,9 +143,12 @@ def problems_of(content: Mapping[str, Any], *, fields: FieldSet | None = None) -
 def read(content: Mapping[str, Any], *, fields: FieldSet | None = None) -> tuple[Definition | None, list[Problem]]:
     """What the draft comes to, or all that is wrong with it."""
     try:
-        return parse(dict(content), fields=fields or workspace_fields()), []
+        found = parse(dict(content), fields=fields or workspace_fields())
     except DefinitionErrors as errors:
         return None, errors.problems
+    if isinstance(found, TaskList):
+        return None, [Problem("audience", "A CTA playbook is written on a page of its own.")]
+    return found, []
 
 
 def _said(playbook: Playbook, source: PlaybookVersion | None) -> dict[str, Any]:
@@ -175,7 +178,7 @@ def _locked(draft: PlaybookVersion) -> PlaybookVersion:
     return current
 
 
-def _free_key(name: str) -> str:
+def free_key(name: str) -> str:
     stem = slugify(name)[: KEY_LIMIT - 5].strip("-_") or "playbook"
     taken = set(Playbook.objects.filter(key__startswith=stem).values_list("key", flat=True))
     return next(key for key in (stem, *(f"{stem}-{n}" for n in range(2, 10_000))) if key not in taken)

@@ -8,7 +8,9 @@ from django.db.models import QuerySet
 
 from accounts.models import Account, EndUser
 from cs_platform.tenancy.models import Membership, Tenant
-from playbooks.models import Playbook
+from ctas.lists import Kind, current_lists
+from playbooks.models import Playbook, Step
+from playbooks.on_ctas import offered
 
 NOTE_LIMIT = 1_000
 USERS_OFFERED = 200
@@ -104,3 +106,62 @@ class DraftForm(ReviewForm, SenderForm):
         super().__init__(*args, tenant=tenant, **kwargs)
         self.fields["sender"].required = False
         self.fields["sender"].empty_label = "As it is"  # type: ignore[attr-defined]
+
+
+class TaskIds(forms.Field):
+    widget = forms.MultipleHiddenInput
+
+    def to_python(self, value: Any) -> set[int]:
+        try:
+            return {int(one) for one in value or () if len(one) < 19}
+        except ValueError:
+            raise forms.ValidationError("That is no task of this CTA. Open the dialog again.") from None
+
+
+class RemoveForm(forms.Form):
+    """`stay` names edited tasks that are to stay."""
+
+    stay = TaskIds(required=False)
+
+
+class OfferedPlaybook(forms.ModelChoiceField):
+    def __init__(self) -> None:
+        super().__init__(queryset=None, empty_label=None, widget=forms.RadioSelect)
+
+
+class ApplyToCtaForm(forms.Form):
+    playbook = OfferedPlaybook()
+
+    def __init__(self, data: Any = None, *, type: str) -> None:
+        super().__init__(data)
+        self.fields["playbook"].queryset = offered(type=type).select_related("tenant")  # type: ignore[attr-defined]
+
+    def choices(self) -> list[tuple[Playbook, int, int]]:
+        """With how many tasks it has, and the day of the last."""
+        playbooks = list(self.fields["playbook"].queryset)  # type: ignore[attr-defined]
+        steps = Step.objects.filter(version_id__in=[one.version_id for one in playbooks])
+        days = {step.version_id: [task["day"] for task in step.config["tasks"]] for step in steps}
+        return [(one, len(days[one.version_id]), max(days[one.version_id])) for one in playbooks]
+
+
+class ReplaceForm(ApplyToCtaForm, RemoveForm):
+    pass
+
+
+class TaskListForm(forms.Form):
+    """What a CTA playbook is called and which CTAs it is for; its tasks are the form of its action."""
+
+    name = forms.CharField(max_length=200)
+    category = forms.CharField(required=False, max_length=100)
+    types = forms.MultipleChoiceField(
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
+        label="For CTAs of these types",
+        help_text="None chosen: for all of them.",
+    )
+    description = forms.CharField(required=False, max_length=10_000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        types = current_lists().offered(Kind.TYPE)
+        self.fields["types"].choices = [(entry.key, entry.name) for entry in types]  # type: ignore[attr-defined]

@@ -12,6 +12,7 @@ from playbooks.failures import OPEN as NEEDS_A_PERSON
 from playbooks.filling import Piece, fill_in
 from playbooks.filling import Subject as Filled
 from playbooks.models import ActionRun, Enrollment, Step
+from playbooks.on_ctas import count_tasks, task_marks, tasks_of
 from playbooks.progress import UNDER_WAY, marks, track_state
 from playbooks.undo import STOPPABLE
 
@@ -92,18 +93,23 @@ def load_history(enrollment: Enrollment, *, now: datetime) -> History:
     """The enrollment comes with its playbook, version, account and end user."""
     runs = scheduled_runs([enrollment.pk])
     days = _days(enrollment, runs)
+    count_tasks([enrollment])
     actors = load_actors({enrollment.applied_by, enrollment.stopped_by})
     today = now.astimezone(ZoneInfo(enrollment.timezone)).date()
     return History(
         enrollment=enrollment,
         days=days,
-        marks=marks(run.state for run in runs if not run.fan_key),
+        marks=task_marks(tasks_of(enrollment)) if enrollment.cta_id else _marks(runs),
         description=described(enrollment, now=now),
         applied_by=actors[enrollment.applied_by],
         stopped_by=actors[enrollment.stopped_by] if enrollment.stopped_by else None,
         today_is_day=(today - enrollment.activated_on).days + 1,
         last_day=max((day.number for day in days if day.number), default=1),
     )
+
+
+def _marks(runs: Iterable[ActionRun]) -> tuple[str, ...]:
+    return marks(run.state for run in runs if not run.fan_key)
 
 
 def scheduled_runs(enrollment_ids: Sequence[int]) -> list[ActionRun]:
@@ -218,6 +224,7 @@ def summaries(enrollments: Sequence[Enrollment]) -> list[Summary]:
     runs: dict[int, list[ActionRun]] = {enrollment.pk: [] for enrollment in enrollments}
     for run in scheduled_runs(list(runs)):
         runs[run.enrollment_id].append(run)
+    count_tasks(enrollments)
     actors = load_actors({enrollment.stopped_by for enrollment in enrollments if enrollment.stopped_by})
     return [_summary(enrollment, runs[enrollment.pk], actors) for enrollment in enrollments]
 
@@ -226,7 +233,7 @@ def _summary(enrollment: Enrollment, runs: Sequence[ActionRun], actors: dict[str
     waiting = next((run for run in runs if run.state in (State.SCHEDULED, State.RUNNING)), None)
     return Summary(
         enrollment=enrollment,
-        marks=marks(run.state for run in runs if not run.fan_key),
+        marks=_marks(runs),
         next_step=waiting.step if waiting else None,
         next_on=waiting.due_on if waiting else None,
         held=sum(run.state in NEEDS_A_PERSON for run in runs),

@@ -177,6 +177,12 @@ _CLAIM_UNDO = """
               WHERE l.tenant_id = %(tenant)s AND l.enrollment_id = r.enrollment_id AND l.id <> r.id
                 AND (l.state = 'running' OR (l.state IN ('applied', 'undoing')
                      AND (l.settled_at, l.position) > (r.settled_at, r.position))))
+          -- A CTA playbook it has applied goes before the CTA does.
+          AND NOT EXISTS (
+              SELECT 1 FROM playbooks_enrollment c
+              JOIN playbooks_actionrun l ON l.tenant_id = c.tenant_id AND l.enrollment_id = c.id
+              WHERE c.tenant_id = %(tenant)s AND c.parent_run_id = r.id AND c.state = 'stopping'
+                AND l.state IN ('running', 'applied', 'undoing'))
         ORDER BY e.id LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE playbooks_actionrun r

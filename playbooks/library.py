@@ -15,6 +15,7 @@ from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
+from ctas.lists import Kind, current_lists
 from playbooks.definition import audience_of
 from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
 from playbooks.progress import UNDER_WAY
@@ -67,6 +68,31 @@ def library(playbooks: Iterable[Playbook]) -> list[tuple[str, list[Row]]]:
     ]
     return [
         (name, list(group)) for name, group in groupby(rows, key=lambda row: row.playbook.category or UNCATEGORISED)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskListRow:
+    playbook: Playbook
+    types: Sequence[str]
+    schedule: Schedule
+    counts: Counts
+
+
+def task_lists(playbooks: Iterable[Playbook]) -> list[TaskListRow]:
+    """CTA playbooks, with their version, in the order of `library`."""
+    found = sorted(playbooks, key=_place_in_list)
+    counts, lists = count_enrollments([one.pk for one in found]), current_lists()
+    steps = Step.objects.filter(version_id__in=[one.version_id for one in found if one.version_id])
+    days = {step.version_id: [task["day"] - 1 for task in step.config["tasks"]] for step in steps}
+    return [
+        TaskListRow(
+            playbook=one,
+            types=[lists.find(Kind.TYPE, type).name for type in one.version.definition["types"]] if one.version else [],
+            schedule=_schedule(days[one.version_id]) if one.version_id in days else Schedule(0, 0, ()),
+            counts=counts.get(one.pk, Counts()),
+        )
+        for one in found
     ]
 
 

@@ -250,6 +250,12 @@ class Enrollment(TenantModel):
                 nulls_distinct=False,
                 name="playbooks_enrollment_one_active",
             ),
+            # One CTA playbook on a CTA at a time.
+            models.UniqueConstraint(
+                fields=["tenant", "cta"],
+                condition=Q(state__in=["active", "paused"], cta__isnull=False),
+                name="playbooks_enrollment_one_on_cta",
+            ),
             # "Once per value of the date" holds even when two evaluations meet.
             models.UniqueConstraint(
                 fields=["tenant", "playbook", "account", "end_user", "occasion"],
@@ -291,6 +297,14 @@ class Enrollment(TenantModel):
             # Read by the accounts table's filters and the playbook page.
             models.Index(
                 fields=["tenant", "playbook", "state", "activated_on", "account"], name="playbooks_enr_of_playbook"
+            ),
+            # Read by a CTA's drawer: what was applied here?
+            models.Index(fields=["tenant", "cta", "id"], condition=Q(cta__isnull=False), name="playbooks_enr_of_cta"),
+            # Read by a stop: what did the runs of this enrollment apply?
+            models.Index(
+                fields=["tenant", "parent_run_id"],
+                condition=Q(parent_run_id__isnull=False),
+                name="playbooks_enr_of_parent",
             ),
             # Read by the pump: which stops are still under way?
             models.Index(fields=["tenant", "id"], condition=Q(state="stopping"), name="playbooks_enr_stopping"),

@@ -1,19 +1,29 @@
 """The playbooks of an account, on its page: those under way first, then the past ones, with the note of a stop.
 
-And in the drawer of a CTA: the playbook that opened it, which answers "why do I have this?".
+And in the drawer of a CTA: the playbook that opened it, which answers "why do I have this?", and the list of tasks
+that is applied to it.
 """
 
-from typing import ClassVar
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, ClassVar
 
+from django import forms
 from django.db.models import QuerySet
 
 from accounts.models import Account
+from accounts.rules.describe import counted
+from cs_platform.tenancy.models import Doer
+from cs_platform.tenancy.roles import Ability, Role, allows
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta
+from ctas.playbooks import cta_playbooks
 from playbooks.history import summaries
 from playbooks.models import ActionRun, Enrollment
-from playbooks.progress import UNDER_WAY
+from playbooks.on_ctas import WORKABLE, count_tasks, offered, task_marks, tasks_of
+from playbooks.progress import UNDER_WAY, track_state
+from playbooks.task_lists import applied_to
 
 PAST_SHOWN = 20
 
@@ -58,3 +68,51 @@ class OpenedBy:
         [one] = summaries([run.enrollment])
         history = page_address(request, history=run.enrollment.pk)
         return Fragment("playbooks/_opened_by.html", {"one": one, "run": run, "history": history})
+
+
+class OnCta:
+    """The list of tasks that is applied here, or the offer to apply one."""
+
+    def fragment(self, request: WorkspaceRequest, cta: Cta) -> Fragment | None:
+        enrollment = applied_to(cta.pk)
+        if enrollment is None:
+            may = cta.status in WORKABLE and allows(Role(request.membership.role), Ability.WORK_CTAS)
+            return Fragment("playbooks/_apply_to_cta.html", {}) if may and offered(type=cta.type).exists() else None
+        count_tasks([enrollment])
+        tasks = tasks_of(enrollment)
+        context = {
+            "enrollment": enrollment,
+            "marks": task_marks(tasks),
+            "next": min((task.due_on for task in tasks if task.due_on and task.status == "open"), default=None),
+            "track_state": track_state(enrollment.state),
+            "is_workable": cta.status in WORKABLE,
+            "history": page_address(request, history=enrollment.pk),
+        }
+        return Fragment("playbooks/_on_cta.html", context)
+
+
+class PlaybookOfNewCta:
+    """The list of tasks a new CTA begins with."""
+
+    def __init__(self) -> None:
+        self.source = cta_playbooks()
+        self.offered = {one.key: one for one in self.source.offered()}
+
+    def fields(self) -> Mapping[str, forms.Field]:
+        if not self.offered:
+            return {}
+        named = [(key, f"{one.name}, {counted(one.tasks, 'task')}") for key, one in self.offered.items()]
+        hint = "Its tasks are set up at once."
+        choices = [("", "None"), *named]
+        return {
+            "playbook": forms.ChoiceField(required=False, label="Apply a playbook", help_text=hint, choices=choices)
+        }
+
+    def problems(self, given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+        key, type = given.get("playbook"), given.get("type")
+        if key and type and not self.offered[key].is_for(type):
+            yield "playbook", "This playbook is not for CTAs of this type."
+
+    def opened(self, cta: Cta, given: Mapping[str, Any], *, by: Doer, now: datetime) -> None:
+        if key := given.get("playbook"):
+            self.source.apply(key, cta, by=by, now=now)

@@ -25,6 +25,7 @@ from cs_platform.tenancy.models import Tenant
 from playbooks import ledger
 from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
+from playbooks.on_ctas import Opened, enroll_opened
 from playbooks.schedule import zone_info
 from playbooks.settlement import Settled, count_progress, settle
 from playbooks.turns import Turn
@@ -97,7 +98,20 @@ def _apply(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime)
         settled += [*unmet, *(_settled(one, outcomes[one.run.id]) for one in active)]
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         tell_applied(work, outcomes, active)
+        _apply_to_ctas(work, outcomes)
         count_progress((one.run.enrollment_id for one in work.claimed), tenant_id=tenant.pk, now=now)
+
+
+def _apply_to_ctas(work: Work, outcomes: Mapping[UUID, object]) -> None:
+    """What an action has opened may be given its tasks by a CTA playbook: its receipt names both."""
+    opened = [
+        Opened(one["cta_id"], one["playbook"], run_id)
+        for run_id, outcome in outcomes.items()
+        if isinstance(outcome, Applied)
+        for one in outcome.receipt.get("cta_playbooks", ())
+    ]
+    if opened:
+        enroll_opened(opened, tenant=work.tenant, by=work.step.version.playbook.actor, now=work.now)
 
 
 def split_by_enrollment(work: Work) -> tuple[list[Claimed], list[Settled]]:

@@ -86,7 +86,10 @@ def as_json(receipt: dict[str, Any] | None) -> str | None:
 
 
 def count_progress(enrollment_ids: Iterable[int], *, tenant_id: int, now: datetime) -> list[int]:
-    """Bring steps done and % up to date; complete what has no open step left. Returns the completed enrollments."""
+    """Bring steps done and % up to date; complete what has no open step left. Returns the completed enrollments.
+
+    What is applied to a CTA is done when that is closed, and its progress is that of its tasks (playbooks/on_ctas.py).
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -100,7 +103,7 @@ def count_progress(enrollment_ids: Iterable[int], *, tenant_id: int, now: dateti
             SET steps_done = t.done, progress = t.done * 100 / e.steps_total,
                 state = CASE WHEN t.open = 0 AND e.state = 'active' THEN 'completed' ELSE e.state END,
                 completed_at = CASE WHEN t.open = 0 AND e.state = 'active' THEN %(now)s ELSE e.completed_at END
-            FROM tally t WHERE e.id = t.enrollment_id AND e.tenant_id = %(tenant)s
+            FROM tally t WHERE e.id = t.enrollment_id AND e.tenant_id = %(tenant)s AND e.cta_id IS NULL
               AND (e.steps_done <> t.done OR (t.open = 0 AND e.state = 'active'))
             RETURNING e.id, e.state = 'completed' AND e.completed_at = %(now)s
             """,

@@ -11,7 +11,7 @@ from django.db import transaction
 from cs_platform.tenancy.models import Doer
 from playbooks import drafts
 from playbooks.comparing import Difference, differences
-from playbooks.definition import Definition, Problem
+from playbooks.definition import AnyDefinition, DefinitionErrors, Problem, parse
 from playbooks.library import Words
 from playbooks.models import Playbook
 from playbooks.versions import KEEPS_ITS_AUDIENCE, exported, import_playbook
@@ -69,10 +69,11 @@ def _planned(data: Any, words: Words) -> Planned:
     return Planned(definition.key, definition.name, REVISES if found else SAME, playbook, found, ())
 
 
-def _read(data: Any, words: Words) -> tuple[Definition | None, Sequence[Problem]]:
-    if not isinstance(data, dict):
-        return None, [Problem("", "A playbook is a JSON object.")]
-    return drafts.read(data, fields=words.fields)
+def _read(data: Any, words: Words) -> tuple[AnyDefinition | None, Sequence[Problem]]:
+    try:
+        return parse(data, fields=words.fields), ()
+    except DefinitionErrors as errors:
+        return None, errors.problems
 
 
 def import_all(found: Sequence[Any], *, by: Doer, now: datetime) -> list[Playbook]:

@@ -54,8 +54,9 @@ def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
     Nothing short of that would be true of actions that build on each other.
     """
     with transaction.atomic():
+        ids = [enrollment.pk, *_children([enrollment.pk], tenant_id=current_tenant_id())]
         request_stops([enrollment.pk], tenant_id=current_tenant_id(), by="preview", note="", now=now)
-        _undo_all(enrollment.tenant, Turn.at(now), [enrollment.pk])
+        _undo_all(enrollment.tenant, Turn.at(now), ids)
         preview = outcome_of_stop(enrollment)
         transaction.set_rollback(True)
     return preview
@@ -108,16 +109,21 @@ def request_stop(
     """Stop one enrollment and carry it out at once as far as possible. False: it was stopped (or stopping) before."""
     tenant_id = current_tenant_id()
     with transaction.atomic():
+        ids = [enrollment.pk, *_children([enrollment.pk], tenant_id=tenant_id)]
         if not request_stops([enrollment.pk], tenant_id=tenant_id, by=by.actor, note=note, now=now):
             return False
         _keep(enrollment.pk, keep, tenant_id=tenant_id, by=by.actor, now=now)
-    finish_stops(enrollment.tenant, Turn.at(now), enrollment_ids=[enrollment.pk])
+    finish_stops(enrollment.tenant, Turn.at(now), enrollment_ids=ids)
     return True
 
 
 def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now: datetime) -> int:
-    """Set-wise: nothing of these enrollments runs from here on. Returns how many were not stopping before."""
+    """Set-wise: nothing of these enrollments runs from here on. Returns how many were not stopping before.
+
+    CTA playbooks that their runs have applied stop with them.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
+        children = _children(ids, tenant_id=tenant_id, lock=True)
         cursor.execute(
             """
             WITH locked AS (
@@ -131,13 +137,29 @@ def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now
             INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor, reason)
             SELECT %s, id, %s, state, 'stopping', %s, %s FROM stopping RETURNING enrollment_id
             """,
-            [tenant_id, list(ids), list(STOPPABLE), now, by, note, tenant_id, now, by, note],
+            [tenant_id, [*ids, *children], list(STOPPABLE), now, by, note, tenant_id, now, by, note],
         )
         stopping = [id for (id,) in cursor.fetchall()]
         if stopping:
             cancel_unsent(stopping, tenant_id=tenant_id, now=now)
             WorkDue.announce(tenant_id=tenant_id, queue=WorkDue.Queue.APPLY, due_at=now)
-    return len(stopping)
+    return len(set(stopping).difference(children))
+
+
+def _children(ids: Sequence[int], *, tenant_id: int, lock: bool = False) -> list[int]:
+    """With `lock` their CTAs are locked before them: whoever closes one does so, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT c.id FROM playbooks_actionrun r
+            JOIN playbooks_enrollment c ON c.tenant_id = r.tenant_id AND c.parent_run_id = r.id
+            JOIN ctas_cta at ON at.tenant_id = c.tenant_id AND at.id = c.cta_id
+            WHERE r.tenant_id = %s AND r.enrollment_id = ANY(%s) AND c.state = ANY(%s)
+            ORDER BY at.id {"FOR NO KEY UPDATE OF at" if lock else ""}
+            """,
+            [tenant_id, list(ids), list(STOPPABLE)],
+        )
+        return [id for (id,) in cursor.fetchall()]
 
 
 def cancel_unsent(enrollment_ids: Sequence[int], *, tenant_id: int, now: datetime) -> None:

@@ -10,7 +10,7 @@ from accounts.fields import workspace_fields
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, WorkDue
-from playbooks.definition import Definition, StepSpec, parse, step_json
+from playbooks.definition import AnyDefinition, StepSpec, parse, schedule_json
 from playbooks.leases import next_due
 from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
 from playbooks.schedule import next_time_of_day
@@ -85,6 +85,8 @@ def pause(playbook: Playbook, *, by: Doer, now: datetime) -> int:
     """No new enrollments, and the running ones wait. Returns how many wait."""
     with transaction.atomic():
         _switch("paused", playbook, Playbook.Status.LIVE, Playbook.Status.PAUSED, by=by, now=now)
+        if playbook.audience == Playbook.Audience.CTAS:
+            return 0  # its tasks are there already
         return len(_move_enrollments(playbook, State.ACTIVE, State.PAUSED, by=by.actor, now=now))
 
 
@@ -103,6 +105,8 @@ def archive(playbook: Playbook, *, by: Doer, now: datetime, stop: bool = False) 
     with transaction.atomic():
         playbook = Playbook.objects.select_for_update().get(pk=playbook.pk)
         under_way = playbook.enrollments.filter(state__in=(State.ACTIVE, State.PAUSED))
+        if playbook.audience == Playbook.Audience.CTAS and not stop:
+            under_way = under_way.none()  # the tasks it has set up stay
         ids = list(under_way.order_by("pk").values_list("pk", flat=True))
         if ids and not stop:
             where = f"{len(ids):,} place{'' if len(ids) == 1 else 's'}"
@@ -199,10 +203,10 @@ def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
         "category": playbook.category,
         "audience": playbook.audience,
     }
-    return identity | version.definition | {"steps": [step_json(step) for step in version.steps.order_by("position")]}
+    return identity | version.definition | schedule_json(playbook.audience, version.steps.order_by("position"))
 
 
-def _upsert(definition: Definition, *, by: Doer | None, now: datetime) -> Playbook:
+def _upsert(definition: AnyDefinition, *, by: Doer | None, now: datetime) -> Playbook:
     playbook, made = Playbook.objects.get_or_create(
         key=definition.key,
         defaults={
@@ -230,7 +234,7 @@ def name_after_draft(playbook: Playbook, draft: Mapping[str, Any]) -> None:
     playbook.save(update_fields=["name", "category", "audience"])
 
 
-def _says_the_same(playbook: Playbook, definition: Definition) -> bool:
+def _says_the_same(playbook: Playbook, definition: AnyDefinition) -> bool:
     latest = playbook.versions.order_by("-number").first()
     return latest is not None and exported(playbook, latest) == definition.exported()
 

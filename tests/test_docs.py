@@ -153,6 +153,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "DRAWERS",
         "CTA_DRAWER_PARTS",
         "NEW_CTA_PARTS",
+        "CTA_PLAYBOOKS",
         "BULK_VERBS",
         "USER_BULK_VERBS",
         "JOB_KINDS",
@@ -176,9 +177,13 @@ def examples() -> list[Any]:
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PLAYBOOKS, flags=re.DOTALL)]
 
 
+def is_whole(example: dict[str, Any]) -> bool:
+    return "steps" in example or "tasks" in example
+
+
 def as_playbook(example: dict[str, Any]) -> dict[str, Any]:
     """A whole playbook, one of its steps, or one of its parts."""
-    if "steps" in example:
+    if is_whole(example):
         return example
     return playbook_json(steps=[example]) if "action" in example else playbook_json(**example)
 
@@ -190,8 +195,7 @@ def test_every_example_can_be_imported(example: dict[str, Any]) -> None:
         trait("renewal_stage", "choice", choices=["Early", "Proposal", "Signed"])
         parsed = parse(as_playbook(example), fields=workspace_fields()).exported()
 
-    whole = "steps" in example
-    again = {name: parsed[name] for name in example if whole and name not in ("rules", "steps")}
+    again = {name: parsed[name] for name in example if is_whole(example) and name not in ("rules", "steps", "tasks")}
     assert again == {name: example[name] for name in again}
 
 

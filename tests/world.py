@@ -122,6 +122,18 @@ def set_trait_step(
     return {"key": key, "day": day, "action": "update_trait", "config": config} | parts
 
 
+def task_list_json(key: str = "kickoff", **parts: Any) -> dict[str, Any]:
+    """A small valid CTA playbook; `parts` replaces any of it."""
+    return {
+        "key": key,
+        "name": key.replace("-", " ").capitalize(),
+        "audience": "ctas",
+        "types": [],
+        "skip_weekends": False,
+        "tasks": [{"title": "Prepare", "day": 1}, {"title": "Call {{ account.name }}", "day": 6, "owner": "ae"}],
+    } | parts
+
+
 def live(data: Mapping[str, Any] | Definition, *, by: Membership | None = None, now: datetime = MONDAY) -> Playbook:
     playbook = import_playbook(data, by=by, now=now)
     set_live(playbook, by=by, now=now, expected_count=10_000)

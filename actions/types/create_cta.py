@@ -22,7 +22,7 @@ from actions.base import (
     UndoDecision,
 )
 from actions.cta_work import INSERT_CTAS, INSERT_TASKS, counted, decide, reverse
-from actions.forms import ActionForm, RoleField, TaskListField, TemplateField
+from actions.forms import ActionForm, CtaPlaybookField, RoleField, TaskListField, TemplateField
 from actions.people import CSM, Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
@@ -50,6 +50,9 @@ class CreateCtaForm(ActionForm):
     )
     comment = TemplateField(required=False, single_line=False)
     tasks = TaskListField(required=False)
+    cta_playbook = CtaPlaybookField(
+        required=False, max_length=40, label="CTA playbook", help_text="Its tasks are set up as the CTA is opened."
+    )
     duplicates = forms.ChoiceField(
         choices=[
             (SKIP, "Leave the open CTA as it is"),
@@ -93,7 +96,8 @@ class CreateCta(Action):
     def describe(self, config: Config) -> str:
         tasks = len(config["tasks"])
         more = f" with {tasks} {'task' if tasks == 1 else 'tasks'}" if tasks else ""
-        return f"Open the CTA “{config['name']}”{more} for {role_words(config['owner'])}"
+        playbook = f", with the CTA playbook “{config['cta_playbook']}”" if config.get("cta_playbook") else ""
+        return f"Open the CTA “{config['name']}”{more} for {role_words(config['owner'])}{playbook}"
 
     def describe_stop(self, config: Config) -> str:
         return (
@@ -263,7 +267,15 @@ class _Opening:
             "joined": wanted.joined,
             "owner_id": wanted.owner_id,
             "tasks": wanted.task_ids,
+            **self._playbook(wanted),
         }
+
+    def _playbook(self, wanted: _Wanted) -> Receipt:
+        """For the engine to apply; a CTA that was open before gets none unless it is to be brought up to date."""
+        key = self.config.get("cta_playbook")
+        if not key or (wanted.joined and self.config["duplicates"] != UPDATE):
+            return {}
+        return {"cta_playbooks": [{"cta_id": wanted.cta_id, "playbook": key}]}
 
 
 def _nobody(name: str, role: str) -> Held:

@@ -8,9 +8,11 @@ from rest_framework import serializers
 
 from accounts.models import Account, EndUser
 from cs_platform.rest.fields import IdField, StrictSerializer
+from ctas.models import Cta
 from playbooks.drafts import problems_of
 from playbooks.history import line
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.task_lists import Removal
 from playbooks.undo import StopLine
 from playbooks.versions import exported
 
@@ -171,7 +173,20 @@ class WholeEnrollmentSerializer(EnrollmentSerializer):
 
 class ApplySerializer(StrictSerializer):
     playbook = IdField(lambda: Playbook.objects.select_related("version", "tenant"), help_text="A live one.")
-    account = IdField(lambda: Account.objects.present())
+    account = IdField(
+        lambda: Account.objects.present(),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Unless a CTA is given.",
+    )
+    cta = IdField(
+        lambda: Cta.objects.present(),
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="For CTA playbooks: an open one, of a type the playbook is for.",
+    )
     user = IdField(
         lambda: EndUser.objects.filter(archived_at__isnull=True),
         required=False,
@@ -197,6 +212,40 @@ class StopSerializer(StrictSerializer):
     keep = serializers.ListField(
         child=serializers.UUIDField(), max_length=500, default=list, help_text="Runs that shall stay as they are."
     )
+    keep_tasks = serializers.ListField(
+        child=serializers.IntegerField(min_value=1),
+        max_length=500,
+        default=list,
+        help_text="On a CTA: open tasks, edited since, that shall stay. Other edited ones are cancelled.",
+    )
+
+
+class ReplaceSerializer(StrictSerializer):
+    playbook = IdField(lambda: Playbook.objects.select_related("version", "tenant"), help_text="A live CTA playbook.")
+    keep_tasks = serializers.ListField(
+        child=serializers.IntegerField(min_value=1),
+        max_length=500,
+        default=list,
+        help_text="Open tasks of the old one, edited since, that shall stay. Other edited ones are cancelled.",
+    )
+
+
+class RemovalSerializer(serializers.Serializer[Any]):
+    going = serializers.SerializerMethodField(help_text="Ids of open tasks nobody touched: archived.")
+    asked = serializers.SerializerMethodField(help_text="Ids of open tasks edited since: name those to keep.")
+    staying = serializers.SerializerMethodField(help_text="Ids of tasks that stay in any case.")
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_going(self, removal: Removal) -> list[int]:
+        return [task.pk for task in removal.going]
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_asked(self, removal: Removal) -> list[int]:
+        return [task.pk for task in removal.asked]
+
+    @extend_schema_field(serializers.ListField(child=serializers.IntegerField()))
+    def get_staying(self, removal: Removal) -> list[int]:
+        return [task.pk for task in removal.staying]
 
 
 class StopLineSerializer(serializers.Serializer[StopLine]):

@@ -21,7 +21,7 @@ from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
-from playbooks import evaluation, failures, reviews, undo, versions
+from playbooks import evaluation, failures, reviews, task_lists, undo, versions
 from playbooks.api import filters, serializers
 from playbooks.api.drafting import Drafting
 from playbooks.audience import why_of
@@ -36,6 +36,7 @@ from playbooks.models import (
     Playbook,
     PlaybookVersion,
 )
+from playbooks.on_ctas import count_tasks
 from playbooks.undo import STOPPABLE, outcome_of_stop, preview_stop, request_stop
 
 HISTORY_SHOWN = 500
@@ -176,7 +177,7 @@ class VersionViewSet(Listed, ApiViewSet):
     retrieve=documented("Read an enrollment with its runs", answers=serializers.WholeEnrollmentSerializer),
 )
 class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
-    """Applications of playbooks to accounts and users."""
+    """Applications of playbooks to accounts, users and CTAs."""
 
     model = Enrollment
     writes = Ability.RUN_PLAYBOOKS
@@ -190,6 +191,11 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
     def rows(self) -> QuerySet[Enrollment]:
         return Enrollment.objects.annotate(version_number=F("version__number"))
 
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        count_tasks(page or ())
+        return page
+
     def shown(self, found: Enrollment) -> Any:
         """With what only one enrollment shows, loaded here so that a list can never ask for it row by row."""
         runs = found.runs.select_related("step", "enrollment").order_by(
@@ -198,6 +204,7 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
         entries = LedgerEntry.objects.filter(enrollment_id=found.pk).order_by("-pk")[:HISTORY_SHOWN]
         found._prefetched_objects_cache = {"runs": list(runs)}  # type: ignore[attr-defined]
         found.ledger = list(entries)  # type: ignore[attr-defined]
+        count_tasks([found])
         return super().shown(found)
 
     @documented(
@@ -209,6 +216,8 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         checked = self.valid(serializers.ApplySerializer)
+        if checked["cta"] is not None:
+            return self._apply_to_cta(checked)
         _refuse_misfit(checked)
         try:
             enrollment = apply_by_hand(
@@ -221,6 +230,59 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
         except AlreadyActive as refusal:
             raise Conflict(str(refusal), code="already_active") from None
         return self.answer(self.get_queryset().get(pk=enrollment.pk), status=HTTPStatus.CREATED)
+
+    def _apply_to_cta(self, checked: dict[str, Any]) -> Response:
+        if checked["account"] is not None or checked["user"] is not None:
+            raise Invalid(faults=[Fault("/cta", "A CTA says which account is meant: leave account and user out.")])
+        try:
+            made = task_lists.apply_to_cta(checked["playbook"], checked["cta"], by=self.caller, now=self.now)
+        except task_lists.NotPossible as refusal:
+            raise Conflict(str(refusal), code="cannot_apply") from None
+        return self.answer(self.get_queryset().get(pk=made.pk), status=HTTPStatus.CREATED)
+
+    @documented("Show what becomes of a CTA's tasks without its playbook", answers=serializers.RemovalSerializer)
+    @action(detail=True, methods=["post"], url_path="removal-preview")
+    def removal_preview(self, request: Request, pk: str) -> Response:
+        enrollment = self._on_cta()
+        preview = task_lists.preview_removal(enrollment, now=self.now)
+        return Response(serializers.RemovalSerializer(preview).data)
+
+    @documented(
+        "Replace the playbook of a CTA by another one",
+        request=serializers.ReplaceSerializer,
+        answers=serializers.WholeEnrollmentSerializer,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], needs_idempotency_key=True)
+    def replace(self, request: Request, pk: str) -> Response:
+        """Answers the new enrollment."""
+        enrollment, wanted = self._on_cta(), self.valid(serializers.ReplaceSerializer)
+        playbook, stay = wanted["playbook"], wanted["keep_tasks"]
+        try:
+            made = task_lists.replace(enrollment, playbook, stay=stay, by=self.caller, now=self.now)
+        except task_lists.NotPossible as refusal:
+            raise Conflict(str(refusal), code="cannot_apply") from None
+        return self.answer(self.get_queryset().get(pk=made.pk))
+
+    @documented(
+        "Put a removed or replaced playbook back on its CTA",
+        answers=serializers.WholeEnrollmentSerializer,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], url_path="put-back", needs_idempotency_key=True)
+    def put_back(self, request: Request, pk: str) -> Response:
+        """Answers a new enrollment with the same tasks; what replaced it is removed."""
+        try:
+            made = task_lists.put_back(self._on_cta(), by=self.caller, now=self.now)
+        except task_lists.NotPossible as refusal:
+            raise Conflict(str(refusal), code="cannot_put_back") from None
+        return self.answer(self.get_queryset().get(pk=made.pk))
+
+    def _on_cta(self) -> Enrollment:
+        enrollment: Enrollment = self.get_object()
+        if enrollment.cta_id is None:
+            raise Conflict("This is about a playbook on a CTA. Stop this one instead.", code="not_on_a_cta")
+        return enrollment
 
     @documented("Show what stopping would do, item by item", answers=serializers.StopPreviewSerializer)
     @action(detail=True, methods=["post"], url_path="stop-preview")
@@ -240,7 +302,10 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
     def stop(self, request: Request, pk: str) -> Response:
         """A second stop answers what the first one came to."""
         enrollment, wanted = self.get_object(), self.valid(serializers.StopSerializer)
-        request_stop(enrollment, by=self.caller, note=wanted["note"], keep=wanted["keep"], now=self.now)
+        if enrollment.cta_id:
+            task_lists.remove(enrollment, stay=wanted["keep_tasks"], by=self.caller, now=self.now)
+        else:
+            request_stop(enrollment, by=self.caller, note=wanted["note"], keep=wanted["keep"], now=self.now)
         fresh = self.get_queryset().get(pk=enrollment.pk)
         shown = {"enrollment": fresh, "outcome": outcome_of_stop(fresh)}
         return Response(serializers.StoppedSerializer(shown).data)
@@ -248,6 +313,8 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
 
 def _refuse_misfit(checked: dict[str, Any]) -> None:
     playbook, account, user = checked["playbook"], checked["account"], checked["user"]
+    if account is None:
+        raise Invalid(faults=[Fault("/account", "Say which account, or which CTA, it is to be applied to.")])
     if playbook.status != Playbook.Status.LIVE or playbook.audience == Playbook.Audience.CTAS:
         raise Invalid(faults=[Fault("/playbook", "Choose a live playbook about accounts or users.")])
     about_users = playbook.audience == Playbook.Audience.USERS

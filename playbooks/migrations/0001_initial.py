@@ -353,7 +353,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='enrollment',
+            index=models.Index(condition=models.Q(('cta__isnull', False)), fields=['tenant', 'cta', 'id'], name='playbooks_enr_of_cta'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
+            index=models.Index(condition=models.Q(('parent_run_id__isnull', False)), fields=['tenant', 'parent_run_id'], name='playbooks_enr_of_parent'),
+        ),
+        migrations.AddIndex(
+            model_name='enrollment',
             index=models.Index(condition=models.Q(('state', 'stopping')), fields=['tenant', 'id'], name='playbooks_enr_stopping'),
+        ),
+        migrations.AddConstraint(
+            model_name='enrollment',
+            constraint=models.UniqueConstraint(condition=models.Q(('cta__isnull', False), ('state__in', ['active', 'paused'])), fields=('tenant', 'cta'), name='playbooks_enrollment_one_on_cta'),
         ),
         migrations.AddConstraint(
             model_name='enrollment',

@@ -67,6 +67,34 @@ _PUBLISHED = migrations.RunSQL(
 )
 
 
+# A CTA playbook is finished when its CTA is closed, by whatever closes it, and goes on when that is reopened.
+_FOLLOWS_CTA = migrations.RunSQL(
+    """
+    CREATE FUNCTION playbooks_follow_cta() RETURNS trigger LANGUAGE plpgsql AS $$
+    DECLARE
+        is_open boolean := NEW.status IN ('open', 'draft');
+        was text := CASE WHEN is_open THEN 'completed' ELSE 'active' END;
+        told timestamptz := COALESCE(NEW.closed_at, NEW.touched_at, OLD.closed_at, NEW.created_at);
+    BEGIN
+        WITH moved AS (
+            UPDATE playbooks_enrollment
+            SET state = CASE WHEN is_open THEN 'active' ELSE 'completed' END,
+                completed_at = CASE WHEN is_open THEN NULL ELSE told END
+            WHERE tenant_id = NEW.tenant_id AND cta_id = NEW.id AND state = was RETURNING id, state
+        )
+        INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor, reason)
+        SELECT NEW.tenant_id, id, told, was, state, COALESCE(NULLIF(NEW.closed_by, ''), 'engine'),
+            CASE WHEN is_open THEN 'The CTA was reopened.' ELSE 'The CTA was closed.' END FROM moved;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER playbooks_follow_cta AFTER UPDATE OF status ON ctas_cta
+        FOR EACH ROW WHEN ((OLD.status IN ('open', 'draft')) <> (NEW.status IN ('open', 'draft')))
+        EXECUTE FUNCTION playbooks_follow_cta();
+    """,
+    "DROP TRIGGER playbooks_follow_cta ON ctas_cta; DROP FUNCTION playbooks_follow_cta()",
+)
+
+
 class Migration(migrations.Migration):
     dependencies = [("playbooks", "0001_initial"), ("tenancy", "0002_guards")]
     operations = [
@@ -74,6 +102,7 @@ class Migration(migrations.Migration):
         _guard("playbooks_enrollment", _ENROLLMENT_MOVES),
         _PUBLISHED,
         refuse_changes("playbooks_ledgerentry"),
+        _FOLLOWS_CTA,
         migrations.RunSQL(
             "ALTER TABLE playbooks_actionrun SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02); "
             "ALTER TABLE playbooks_enrollment SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02)",

@@ -11,7 +11,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
 from playbooks.evaluation import ask_for_look
-from playbooks.library import asked_look, last_look, library
+from playbooks.library import asked_look, last_look, library, task_lists
 from playbooks.models import Playbook
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
@@ -21,6 +21,8 @@ TABS = {
     "drafts": (Playbook.Status.DRAFT,),
     "archived": (Playbook.Status.ARCHIVED,),
 }
+TASK_LISTS = "task-lists"
+TASK_LIST_FRAGMENTS = {"playbooks": "playbooks/_task_lists.html"}
 SEARCH_LIMIT = 100
 # What is done, how it is said, and what takes it back.
 SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
@@ -33,19 +35,29 @@ SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
 @requires(Ability.READ)
 def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
     tab = request.GET.get("tab", "")
-    tab = tab if tab in TABS else "published"
+    tab = tab if tab in TABS or tab == TASK_LISTS else "published"
     search = request.GET.get("q", "").replace("\x00", "").strip()[:SEARCH_LIMIT]
-    counts = dict(Playbook.objects.values_list("status").annotate(Count("pk")).order_by())
-    shown = Playbook.objects.filter(status__in=TABS[tab], name__icontains=search)
+    on_ctas = Playbook.objects.filter(audience=Playbook.Audience.CTAS)
+    others = Playbook.objects.exclude(audience=Playbook.Audience.CTAS)
+    counts = dict(others.values_list("status").annotate(Count("pk")).order_by())
+    tabs = [(name, sum(counts.get(status, 0) for status in statuses)) for name, statuses in TABS.items()]
     context = {
         "tab": tab,
-        "tabs": [(name, sum(counts.get(status, 0) for status in statuses)) for name, statuses in TABS.items()],
+        "tabs": [(name, name.capitalize(), count) for name, count in tabs]
+        + [(TASK_LISTS, "CTA task lists", on_ctas.exclude(status=Playbook.Status.ARCHIVED).count())],
         "total": sum(counts.values()),
         "search": search,
-        "categories": library(shown.select_related("version")),
-        "look": last_look(),
-        "asked": asked_look(),
     }
+    if tab == TASK_LISTS:
+        shown = on_ctas.filter(name__icontains=search).select_related("version")
+        return render_page(
+            request,
+            "playbooks/library.html",
+            context | {"task_lists": task_lists(shown)},
+            fragments=TASK_LIST_FRAGMENTS,
+        )
+    shown = others.filter(status__in=TABS[tab], name__icontains=search).select_related("version")
+    context |= {"categories": library(shown), "look": last_look(), "asked": asked_look()}
     return render_page(request, "playbooks/library.html", context, fragments=FRAGMENTS)
 
 

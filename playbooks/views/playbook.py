@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -34,6 +34,8 @@ EVALUATIONS_SHOWN = 50
 @requires(Ability.READ)
 def detail(request: WorkspaceRequest, slug: str, pk: int, tab: str = "overview") -> HttpResponse:
     playbook = playbook_or_404(pk)
+    if playbook.audience == Playbook.Audience.CTAS:
+        return HttpResponseRedirect(reverse("playbooks:task_list", args=[slug, pk]))
     return render_beside(request, "playbooks/playbook.html", lambda: _page(request, playbook, tab), fragments=FRAGMENTS)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from cs_platform.tenancy.roles import Ability
@@ -17,6 +18,8 @@ from playbooks.views.loading import changed, enrollment_or_404, history_address,
 @requires(Ability.RUN_PLAYBOOKS)
 def stop(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     enrollment = enrollment_or_404(pk)
+    if enrollment.cta_id:
+        return HttpResponseRedirect(reverse("playbooks:remove", args=[slug, pk]))
     form = StopForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         return _stop(request, enrollment, form)

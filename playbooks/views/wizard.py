@@ -205,10 +205,10 @@ def schedule_words(found: steps.Steps) -> str:
 
 
 def open_wizard(request: WorkspaceRequest, pk: int, part: str) -> Wizard | HttpResponse:
-    """Where there is no draft to work on, the playbook's own page says what can be done."""
+    """Where there is no draft to work on, the playbook's own page says what can be done; so does a CTA playbook's."""
     playbook = get_object_or_404(Playbook.objects.select_related("version"), pk=pk)
     draft = drafts.open_draft(playbook)
-    if draft is None:
+    if draft is None or playbook.audience == Playbook.Audience.CTAS:
         return go_to(request, reverse("playbooks:detail", args=[request.tenant.slug, pk]))
     draft.playbook = playbook
     return Wizard(request, draft, part, judged="check" in request.GET or "check" in request.POST)

@@ -195,6 +195,7 @@ WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
     "create_indicator": (_address, "addressed"),
     "create_cta": (_finish_a_task, "completed"),
     "start_success_plan": (_finish_a_task, "progress"),
+    "set_up_tasks": (_finish_a_task, "completed"),
     "start_conversation": (_send, "already_sent"),
 }
 

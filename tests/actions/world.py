@@ -1,6 +1,6 @@
 """A step of a playbook, played without the engine: apply it to a few subjects, look at what shows, take it back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,7 @@ from accounts.models import (
     NpsEligibility,
     SegmentClaim,
 )
-from actions.base import Action, Applied, Batch, Keep, Prepared, Run, Undo, UndoDecision
+from actions.base import Action, Applied, Audience, Batch, Keep, Prepared, Run, Undo, UndoDecision
 from actions.checks import clean_config
 from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id
@@ -87,6 +87,7 @@ def batch_of(
     key: str, config: Mapping[str, Any] | None, *subjects: Subject, playbook: int = 1, now: datetime = MONDAY
 ) -> Batch:
     action = action_for(key)
+    ctas = _ctas(_parts(subject)[0] for subject in subjects) if action.audiences == {Audience.CTAS} else {}
     return Batch(
         tenant_id=current_tenant_id(),
         config=clean_config(action, action.sample if config is None else config),
@@ -94,13 +95,29 @@ def batch_of(
         today=now.date(),
         actor=f"playbook:{playbook}",
         playbook_name="Rescue",
-        runs=[_run(subject) for subject in subjects],
+        runs=[_run(subject, ctas) for subject in subjects],
     )
 
 
-def _run(subject: Subject) -> Run:
-    account, user = subject if isinstance(subject, tuple) else (subject, None)
-    return Run(uuid4(), 1, account.pk, user.pk if user else None, None, "UTC", None)
+def _run(subject: Subject, ctas: Mapping[int, int]) -> Run:
+    account, user = _parts(subject)
+    return Run(uuid4(), 1, account.pk, user.pk if user else None, ctas.get(account.pk), "UTC", None)
+
+
+def _parts(subject: Subject) -> tuple[Account, EndUser | None]:
+    return subject if isinstance(subject, tuple) else (subject, None)
+
+
+PLAYED_ON = "Played on"
+
+
+def _ctas(accounts: Iterable[Account]) -> dict[int, int]:
+    """By account: the one CTA on which an action for CTAs is played."""
+    here = {account.pk: account for account in accounts}
+    known = {cta.account_id for cta in Cta.objects.filter(account__in=here, name=PLAYED_ON)}
+    more = {"name": PLAYED_ON, "type": "risk", "created_at": MONDAY, "created_by": "person:1"}
+    Cta.objects.bulk_create([Cta(account=at, **more) for pk, at in here.items() if pk not in known])
+    return dict(Cta.objects.filter(account__in=here, name=PLAYED_ON).values_list("account_id", "pk"))
 
 
 def play(key: str, config: Mapping[str, Any] | None, *subjects: Subject, **more: Any) -> Played:
@@ -122,7 +139,7 @@ def visible() -> dict[str, Any]:
             Indicator.objects.exclude(state=Indicator.State.ENDED).values_list("account_id", "kind", "title", "state")
         ),
         "claims": sorted(claims.values_list("indicator_id", "source")),
-        "ctas": sorted(Cta.objects.present().values_list("pk", "name", "status")),
+        "ctas": sorted(Cta.objects.present().exclude(name=PLAYED_ON).values_list("pk", "name", "status")),
         "tasks": sorted(Task.objects.present().values_list("pk", "title", "status")),
         "segments": sorted(SegmentClaim.objects.filter(ended_at=None).values_list("membership_id", "source")),
         "notes": sorted(Note.objects.filter(archived_at=None).values_list("pk", "body")),

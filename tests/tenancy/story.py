@@ -47,6 +47,7 @@ from ctas.working import link_user
 from playbooks import drafts
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
+from playbooks.task_lists import apply_to_cta, remove
 from success_plans.defining import put_away, save_template, save_type
 from success_plans.planning import (
     OpenObjectives,
@@ -58,7 +59,7 @@ from success_plans.planning import (
     create_plan,
 )
 from success_plans.sharing import make_link
-from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, tick, trait, user
+from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, task_list_json, tick, trait, user
 
 # route name -> variable part of its address -> the object it names
 IDS: Final[dict[str, dict[str, str]]] = {
@@ -159,6 +160,12 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "health:remove_measure": {"pk": "measure"},
     "health:restore_score": {"pk": "archived_score"},
     "playbooks:apply": {"pk": "account"},
+    "playbooks:apply_to_cta": {"pk": "snoozed_cta"},
+    "playbooks:edit_task_list": {"pk": "task_list"},
+    "playbooks:put_back": {"pk": "removed_list"},
+    "playbooks:remove": {"pk": "applied_list"},
+    "playbooks:replace": {"pk": "applied_list"},
+    "playbooks:task_list": {"pk": "task_list"},
     "playbooks:detail": {"pk": "playbook"},
     "playbooks:draft_actions": {"pk": "other_playbook"},
     "playbooks:draft_add": {"pk": "other_playbook"},
@@ -397,6 +404,10 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "health:new_measure": {"name": "Made", "weight": "1", "when_unknown": "leave_out", **_typed_rule("healthy")},
     "health:new_score": {"name": "Made", "weight": "1"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
+    "playbooks:apply_to_cta": {"playbook": Id("task_list")},
+    "playbooks:edit_task_list": {"name": "Checklist", "tasks-0-title": "Dial", "tasks-0-day": "3"},
+    "playbooks:new_task_list": {"name": "Checklist", "tasks-0-title": "Dial", "tasks-0-day": "3"},
+    "playbooks:replace": {"playbook": Id("other_list")},
     "playbooks:draft_actions": {"title": "Else", "step-day": "4"},
     "playbooks:draft_add": {"action": "create_indicator"},
     "playbooks:draft_arrange": {"step": "risk"},
@@ -557,6 +568,7 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
     }.items():
         add_entry(kind, name="common", by=home.olga, now=MONDAY, **more_of)
         edit_entry(kind, "common", name=f"Common {mark}", by=home.olga, now=MONDAY)
+    lists = _task_lists(home, cta, snoozed, mark)
     write_comment(subject=f"cta:{cta.pk}", body=f"Heard {mark}", by=home.priya, now=MONDAY)
     view = {"page": "accounts", "setup": Setup("csm=me", {}), "owner": home.olga, "is_shared": True, "now": MONDAY}
     deleted = save_view(name=f"Gone {mark}", **view)
@@ -575,7 +587,19 @@ def _work(home: Workspace, at: Account, person: EndUser, mark: str) -> Story:
         "indicator": Indicator.raise_on(at, kind="risk", title=f"Silent {mark}", by=home.priya, now=MONDAY),
         "suppression": Suppression.objects.create(email=f"bounced{mark}@x.example", reason="bounced", since=MONDAY),
         "conversation": Conversation.objects.create(account=at, end_user=person, sender=home.priya, **draft, **moments),
+        **lists,
     }
+
+
+def _task_lists(home: Workspace, cta: Any, other: Any, mark: str) -> Story:
+    """One is applied to the first CTA, and was removed from the other."""
+    lists = {
+        name: live(task_list_json(name.replace("_", "-"), name=f"{name} {mark}", tasks=[{"title": mark, "day": 2}]))
+        for name in ("task_list", "other_list")
+    }
+    applied, removed = (apply_to_cta(lists["task_list"], at, by=home.priya, now=MONDAY) for at in (cta, other))
+    remove(removed, by=home.priya, now=MONDAY)
+    return {**lists, "applied_list": applied, "removed_list": removed}
 
 
 def _answers(at: Account, person: EndUser, mark: str) -> Story:
