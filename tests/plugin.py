@@ -14,6 +14,7 @@ from cs_platform.embedded.homes import first_free_home
 from cs_platform.embedded.postgres import DISPOSABLE
 from cs_platform.embedded.processes import CannotStart
 from cs_platform.embedded.servers import VAR, Servers, known, running
+from cs_platform.embedded.templates import ensure_template
 
 ENVIRONMENT = {
     "SECRET_KEY": "only-for-tests",
@@ -29,10 +30,11 @@ ENVIRONMENT = {
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    os.environ.update(ENVIRONMENT)
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     servers = known(Path(os.environ["TEST_SERVERS"]), settings=DISPOSABLE) if worker else _start(early_config)
     number = int(worker.removeprefix("gw")) if worker else 15
-    os.environ.update(ENVIRONMENT | servers.environment(database=f"test_{worker or 'main'}", redis_number=number % 16))
+    os.environ.update(servers.environment(database=f"test_{worker or 'main'}", redis_number=number % 16))
     return (yield)
 
 
@@ -43,6 +45,9 @@ def _start(config: pytest.Config) -> Servers:
         home = stack.enter_context(first_free_home(VAR / "test"))
         os.environ["TEST_SERVERS"], os.environ["STATIC_ROOT"] = str(home), str(home / "static")
         (home / "static").mkdir(exist_ok=True)
-        return stack.enter_context(running(home, settings=DISPOSABLE))
+        servers = stack.enter_context(running(home, settings=DISPOSABLE))
+        if not config.known_args_namespace.collectonly:
+            ensure_template(servers)  # here, where no test's time is running
+        return servers
     except CannotStart as refusal:
         raise pytest.UsageError(str(refusal)) from refusal

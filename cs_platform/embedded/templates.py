@@ -25,6 +25,12 @@ def create_fresh_database(servers: Servers, name: str) -> None:
         postgres.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"', role=OWNER_ROLE)
 
 
+def ensure_template(servers: Servers) -> None:
+    """Ahead of time: whoever wants a fresh database then only copies."""
+    with _alone(servers.postgres):
+        _ensure_template(servers)
+
+
 def prepare_database(environment: dict[str, str]) -> None:
     """In a process of its own: the settings read the environment once."""
     command = [sys.executable, str(ROOT / "manage.py"), "prepare_database", "--verbosity=0"]
