@@ -8,13 +8,15 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership
 from ctas.cockpit import Asked, Row, load_rows, matching, with_names
 from ctas.lists import Lists
 
-SHOWN = 4  # of one day
+SHOWN = 3  # of one day
 COUNTED = 100
 WEEKS = 6
+_SOME_DAY = date(1, 1, 1)  # nothing is due then
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +59,14 @@ def load_month(asked: Asked, *, member: Membership, today: date, lists: Lists) -
 
 
 def _by_day(rows: QuerySet[Any], days: Sequence[date]) -> dict[date, list[int]]:
-    """A bounded range of the index for each day: how many there are of all days says nothing about one."""
-    ids = rows.order_by("pk").values_list("due_on", "pk")
-    each = [ids.filter(due_on=day)[:COUNTED] for day in days]
+    """A bounded range of the index for each day: how many there are of all days says nothing about one. The statement
+    for one day is written once and said for each.
+    """
+    ids = rows.filter(due_on=_SOME_DAY).order_by("pk").values_list("due_on", "pk")[:COUNTED]
+    sql, params = ids.query.sql_with_params()
+    said = [day if value == _SOME_DAY else value for day in days for value in params]
     found: dict[date, list[int]] = defaultdict(list)
-    for day, pk in each[0].union(*each[1:], all=True):
+    for day, pk in fetch(" UNION ALL ".join([f"({sql})"] * len(days)), said):
         found[day].append(pk)
     return found
 

@@ -14,14 +14,18 @@ from cs_platform.bench.profiles import NOW
 from cs_platform.bench.report import Report, Requests, percentile, rounded
 from cs_platform.bench.table import Browser
 from cs_platform.bench.table_data import indexed_afterwards
+from cs_platform.jobs.models import Job
+from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.models import Membership, Tenant
+from ctas.bulk import Selection, bulk_verbs, start_bulk_edit
 from ctas.cockpit import PAGE_SIZE
 from ctas.models import Cta, Task
 
 REQUESTS = 40  # of each kind
 TEAM = 120
-BUSY = 10_000  # open CTAs of the member who asks
+BUSY = 10_000  # open CTAs of the member who asks, those that are snoozed left out
+SNOOZED_SHARE = 0.05
 ACCOUNTS = 50_000
 TASKS_PER_CTA = 4
 OPEN_SHARE = 0.6
@@ -34,7 +38,13 @@ VIEWS = {
     "closed": "tab=closed",
     "grouped": "group=account",
     "filtered": "type=risk&priority=high",
+    "board": "look=board",
+    "board_due": "look=board&by=due",
+    "board_team": "tab=team&look=board",
+    "calendar": "look=calendar",
+    "calendar_team": "tab=team&look=calendar",
 }
+EDITED = 10_000
 
 
 def cockpit(ctas: int) -> Report:
@@ -45,8 +55,28 @@ def cockpit(ctas: int) -> Report:
         equal = _agrees(browser, tenant)
         costs = {name: _asked(browser, query) for name, query in VIEWS.items()}
     p95 = {f"p95_ms_{name}": rounded(percentile([cost.wall for cost in found], 95)) for name, found in costs.items()}
-    figures = {"ctas": ctas, "tasks": ctas * TASKS_PER_CTA} | p95 | {"equal": equal}
-    return Report(figures, [Requests(name, found) for name, found in costs.items()])
+    cost, edited = _edited(browser, tenant)
+    figures = {"ctas": ctas, "tasks": ctas * TASKS_PER_CTA} | p95
+    figures |= {"bulk_10000_s": rounded(cost.wall / 1000), "equal": equal and edited}
+    lines = [Requests(name, found) for name, found in costs.items()]
+    return Report(figures, [*lines, Requests("10,000 edited", [cost])])
+
+
+def _edited(browser: Browser, tenant: Tenant) -> tuple[Cost, bool]:
+    """Everything the busy member has open goes to somebody else with its open tasks, by a job, as workers do it: what
+    ten thousand cost, and whether all of it has gone.
+    """
+    selection, verb = Selection(query="tab=mine"), bulk_verbs()["assign"]
+    with tenant_context(tenant.pk):
+        other = Membership.objects.in_tenant(tenant.pk).order_by("pk")[1]
+        config = {"owner": other.pk, "tasks": True}
+        count = selection.among(tenant=tenant, member=browser.member, now=NOW).count()
+        job = start_bulk_edit(selection, verb, config, by=browser.member, now=NOW)
+    cost, _slices = cost_of(lambda: run_jobs(seconds=600, clock=lambda: NOW))
+    with tenant_context(tenant.pk):
+        done = Job.objects.get(pk=job.pk).done
+        left = selection.among(tenant=tenant, member=browser.member, now=NOW).count()
+    return cost.times(EDITED / count), (done, left) == (count, 0)
 
 
 def _asked(browser: Browser, query: str) -> list[Cost]:
@@ -87,19 +117,20 @@ def _slices(rows: int) -> Iterator[int]:
 
 def _ctas(tenant: Tenant, people: list[int], start: int, end: int, *, first_account: int, accounts: int) -> str:
     others = f"ARRAY[{', '.join(map(str, people[1:]))}]::bigint[]"
-    is_busy = f"i < {BUSY / OPEN_SHARE:.0f}"
+    is_busy = f"i < {BUSY / OPEN_SHARE / (1 - SNOOZED_SHARE):.0f}"
     owner = f"CASE WHEN {is_busy} THEN {people[0]} ELSE ({others})[1 + floor({chance(1)} * {TEAM - 1})::int] END"
     is_open = f"{chance(2)} < {OPEN_SHARE}"
     moment = f"timestamptz '{NOW.isoformat()}'"
     closed_at = f"CASE WHEN NOT {is_open} THEN {moment} - {chance(3)} * interval '300 days' END"
     return f"""
-        INSERT INTO ctas_cta (tenant_id, account_id, name, type, reason, priority, status, owner_id, due_on, comment,
-                              snoozed_until, created_at, created_by, closed_at, closed_by, origin_ordinal)
+        INSERT INTO ctas_cta (tenant_id, account_id, name, type, reason, priority, status, stage, owner_id, due_on,
+                              comment, snoozed_until, created_at, created_by, closed_at, closed_by, origin_ordinal)
         SELECT {tenant.pk}, {first_account} + floor({chance(4)} * {accounts})::bigint, 'Call number ' || i,
             {one_of(5, "risk", "opportunity", "lifecycle", "activity")}, {one_of(6, "Renewal", "Low adoption", "")},
-            {one_of(7, "low", "medium", "high")}, CASE WHEN {is_open} THEN 'open' ELSE 'won' END, {owner},
+            {one_of(7, "low", "medium", "high")}, CASE WHEN {is_open} THEN 'open' ELSE 'won' END,
+            CASE WHEN {is_open} AND {chance(12)} < 0.3 THEN 'in_progress' ELSE '' END, {owner},
             CASE WHEN {chance(8)} < 0.9 THEN {day(9, -20, 60)} END, '',
-            CASE WHEN {is_open} AND {chance(10)} < 0.05 THEN {day(11, 1, 30)} END,
+            CASE WHEN {is_open} AND {chance(10)} < {SNOOZED_SHARE} THEN {day(11, 1, 30)} END,
             {moment} - interval '30 days', 'person:' || {people[0]}, {closed_at}, '', 0
         FROM generate_series({start}::bigint, {end - 1}) i
     """

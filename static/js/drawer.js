@@ -7,10 +7,19 @@ const row = (element) => element?.closest("tr, li, [data-row]");
 
 document.addEventListener("htmx:after:settle", ({ target, detail }) => {
   if (target !== drawer) return;
-  remember(detail.task?.sourceElement);
+  const source = detail.task?.sourceElement;
+  if (source?.matches("[hx-swap=innerMorph]")) return; // shown anew around what somebody is doing in it
+  remember(source);
   drawer.hidden = false;
   opener?.scrollIntoView({ block: "nearest", inline: "center" }); // the page just became narrower
   focusHeading();
+});
+
+// The list beside was shown anew: the row stays the one the drawer is about.
+document.addEventListener("htmx:after:settle", () => {
+  if (!opener || opener.isConnected) return;
+  opener = document.querySelector(`a[href=${JSON.stringify(opener.getAttribute("href"))}]`) ?? opener;
+  if (opener.isConnected && !drawer.hidden) row(opener)?.setAttribute("aria-current", "true");
 });
 
 document.addEventListener("click", (event) => {

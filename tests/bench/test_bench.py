@@ -25,7 +25,8 @@ KEYS = {
     "ingest": "calls calls_per_s peak_mb equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
     "cockpit": "ctas tasks p95_ms_mine p95_ms_team p95_ms_tasks p95_ms_snoozed p95_ms_closed p95_ms_grouped"
-    " p95_ms_filtered equal",
+    " p95_ms_filtered p95_ms_board p95_ms_board_due p95_ms_board_team p95_ms_calendar p95_ms_calendar_team"
+    " bulk_10000_s equal",
     "table": "accounts p95_ms_default p95_ms_filter p95_ms_sort p95_ms_playbook p95_ms_never p95_ms_search p95_ms_deep"
     " p95_ms_count equal",
 }

@@ -85,6 +85,7 @@ RAW_SQL = {
     "cs_platform/tenancy/management/commands/prepare_database.py",
     "cs_platform/tenancy/models.py",
     "ctas/bulk.py",
+    "ctas/month.py",
     "playbooks/audience.py",
     "playbooks/batches.py",
     "playbooks/columns.py",

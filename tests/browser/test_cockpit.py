@@ -1,0 +1,155 @@
+"""A CSM's day by keyboard alone, and the cockpit's looks in a real browser."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+from playwright.sync_api import Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from cs_platform.jobs.pump import run_jobs
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.models import Comment, Notification
+from ctas.models import Cta, Task
+from ctas.opening import open_cta
+from tests.world import Workspace, account
+from tests.world import workspace as make_workspace
+
+from .test_shell import violations
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TODAY = datetime.now(UTC).date()
+
+
+@pytest.fixture
+def orbiton() -> Workspace:
+    """Priya's day: one CTA with tasks that is late, and a dozen more."""
+    space, now = make_workspace("orbiton"), datetime.now(UTC)
+    with tenant_context(space.tenant.pk):
+        at = account("Harbourline Logistics")
+        facts = {"account": at, "type": "risk", "owner": space.priya, "by": space.tom, "now": now}
+        late = open_cta(name="Usage is down", due_on=TODAY - timedelta(days=1), reason="Low adoption", **facts)
+        for title in ("Check the sites", "Call Ines"):
+            late.add_task(title=title, owner=space.priya, by=space.tom, now=now)
+        for n in range(12):
+            other = open_cta(name=f"CTA {n:02}", due_on=TODAY + timedelta(days=20 + n), **facts)
+            other.add_task(title="Dial", due_on=other.due_on, by=space.tom, now=now)
+    return space
+
+
+@pytest.fixture
+def screen(page: Page, orbiton: Workspace, live_server: LiveServer) -> Iterator[Page]:
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: said.append(str(error)))
+    client = Client()
+    client.force_login(orbiton.priya.user)
+    page.context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": live_server.url}])
+    page.goto(f"{live_server.url}/w/orbiton/accounts/")
+    yield page
+    page.wait_for_load_state("networkidle")
+    assert said == []
+
+
+def press(screen: Page, *keys: str) -> None:
+    for key in keys:
+        screen.keyboard.press(key)
+
+
+def row(screen: Page, name: str) -> Locator:
+    return screen.locator("[data-open]", has_text=name)
+
+
+def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
+    press(screen, "g", "c")
+    expect(screen.get_by_role("heading", name="Cockpit 13 open")).to_be_visible()
+    drawer = screen.locator("#drawer")
+
+    # the first CTA: its tasks, a word to a colleague
+    press(screen, "j", "Enter")
+    expect(drawer.get_by_role("heading", name="Usage is down")).to_be_focused()
+    for title in ("Check the sites", "Call Ines"):
+        drawer.get_by_label(f"Done: {title}").focus()
+        press(screen, "Space")
+        expect(drawer.get_by_label(f"Done: {title}")).to_be_checked()
+    expect(drawer.get_by_role("heading", name="Tasks 2 of 2")).to_be_visible()
+    press(screen, "m")
+    expect(drawer.get_by_placeholder("Write to your team")).to_be_focused()
+    screen.keyboard.type("@Maya")
+    expect(screen.locator("#mention-0")).to_be_visible()
+    press(screen, "Enter")
+    screen.keyboard.type("they are back")
+    press(screen, "Tab", "Enter")
+    expect(drawer.locator(".mention")).to_have_text("@Maya Osei")
+
+    # close it with its tasks, snooze the next
+    press(screen, "Escape")
+    expect(drawer).to_be_hidden()
+    expect(row(screen, "Usage is down")).to_be_focused()
+    press(screen, "e")
+    dialog = screen.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_visible()
+    dialog.get_by_label("Closed won").focus()
+    press(screen, "Enter")
+    expect(row(screen, "Usage is down")).to_have_count(0)
+    press(screen, "j", "h")
+    expect(dialog.get_by_role("heading", name="Snooze CTA 00")).to_be_visible()
+    dialog.get_by_label("Until").fill((TODAY + timedelta(days=3)).isoformat())
+    press(screen, "Enter")
+    expect(row(screen, "CTA 00")).to_have_count(0)
+
+    # ten at once a week later, and back
+    press(screen, "j", "x", *["j"] * 9, "Shift+X", "d")
+    expect(dialog.get_by_role("heading", name="Edit 10 CTAs")).to_be_visible()
+    dialog.get_by_label("Days").focus()
+    press(screen, "Enter")
+    expect(dialog.get_by_role("heading", name="Move by 7 days later on 10 CTAs?")).to_be_visible()
+    dialog.get_by_role("button", name="Move due date").focus()
+    press(screen, "Enter")
+    strip = screen.locator("#job-strip")
+    expect(strip).to_contain_text("Move by 7 days later")
+    run_jobs()
+    expect(strip).to_contain_text("10 changed")
+    with tenant_context(orbiton.tenant.pk):
+        assert Cta.objects.get(name="CTA 01").due_on == TODAY + timedelta(days=28)
+        assert Task.objects.get(cta__name="CTA 01").due_on == TODAY + timedelta(days=28)
+    strip.get_by_role("button", name="Undo").focus()
+    press(screen, "Enter")
+    expect(strip).to_contain_text("Undo of")
+    run_jobs()
+    expect(strip).to_contain_text("10 taken back")
+
+    with tenant_context(orbiton.tenant.pk):
+        assert Cta.objects.get(name="CTA 01").due_on == TODAY + timedelta(days=21)
+        assert (Cta.objects.get(name="Usage is down").status, Comment.objects.count()) == ("won", 1)
+        assert Cta.objects.get(name="CTA 00").snoozed_until == TODAY + timedelta(days=3)
+        assert Notification.objects.filter(member=orbiton.maya, kind="mention").count() == 1
+
+
+def test_values_and_cards_move_by_keys_and_every_look_is_accessible(
+    screen: Page, orbiton: Workspace, live_server: LiveServer
+) -> None:
+    cockpit = f"{live_server.url}/w/orbiton/ctas/"
+    screen.goto(cockpit)
+    press(screen, "j", "s")
+    expect(screen.get_by_role("button", name="In progress 2")).to_be_visible()
+    press(screen, "2")
+    expect(screen.locator(".cta-row", has_text="Usage is down")).to_contain_text("In progress")
+    assert violations(screen) == []
+
+    screen.goto(f"{cockpit}?look=board")
+    press(screen, "j", "Shift+ArrowRight")
+    expect(screen.get_by_role("region", name="In progress").locator(".cta-card")).to_have_count(2)
+    expect(screen.locator(".cta-card", has_text="CTA 00").locator("[data-open]")).to_be_focused()
+    assert violations(screen) == []
+
+    screen.goto(f"{cockpit}?look=calendar&month={TODAY + timedelta(days=20):%Y-%m}")
+    screen.locator(".calendar-entry", has_text="CTA 00").locator("[data-open]").focus()
+    press(screen, "Shift+ArrowRight")
+    expect(screen.get_by_role("status").get_by_text("Saved: CTA 00")).to_be_visible()
+    with tenant_context(orbiton.tenant.pk):
+        assert Cta.objects.get(name="CTA 00").due_on == TODAY + timedelta(days=21)
+    screen.set_viewport_size({"width": 390, "height": 844})
+    assert violations(screen) == []
