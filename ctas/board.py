@@ -26,7 +26,7 @@ from ctas.cockpit import (
 from ctas.lists import Lists
 from ctas.models import CLOSED
 
-CARDS = 20  # of one column
+CARDS = 15  # of one column
 
 
 class By(StrEnum):

@@ -35,6 +35,7 @@ from ctas.forms import DAY
 from ctas.lists import Kind, Lists, current_lists
 from ctas.models import CLOSED, Cta, Task
 from ctas.recurring import open_next
+from ctas.telling import tell_of_many
 from ctas.working import FieldsMissing, missing_to_close
 
 BULK_EDIT_CTAS = "bulk_edit_ctas"
@@ -338,6 +339,12 @@ class Assign(CtaVerb):
         found = Membership.objects.in_tenant(current_tenant_id()).filter(pk=config["owner"] or 0).first()
         return f"Assign to {found.name if found else 'nobody'}"
 
+    def then(self, changed: Sequence[Cta], task: bulk.Task, lists: Lists) -> None:
+        members = Membership.objects.in_tenant(current_tenant_id()).filter(pk=task.config["owner"] or 0)
+        owner = members.select_related("tenant").first()
+        if owner and changed and owner.pk != task.member_id:
+            tell_of_many(owner, len(changed), by=Asker(task.person), now=task.now)
+
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
         owner = {"owner_id": task.config["owner"]}
         return Becomes(owner, {one.pk: owner for one in tasks})
@@ -439,11 +446,11 @@ class SetStatus(CtaVerb):
         if _closes(task.config, lists):
             for cta in changed:
                 if cta.recurrence_id:
-                    open_next(cta, today=_today(task.tenant, task.now), by=_Asker(task.person), now=task.now)
+                    open_next(cta, today=_today(task.tenant, task.now), by=Asker(task.person), now=task.now)
 
 
 @dataclass(frozen=True, slots=True)
-class _Asker:
+class Asker:
     """Whoever asked for a bulk edit, as the doer of what follows from it."""
 
     actor: str

@@ -8,6 +8,7 @@ from cs_platform.tenancy.models import Doer
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.models import Comment
 from ctas.models import Cta
+from ctas.telling import tell_owner
 
 
 def open_cta(*, account: Account, name: str, type: str, by: Doer, now: datetime, **fields: Any) -> Cta:
@@ -21,6 +22,7 @@ def open_cta(*, account: Account, name: str, type: str, by: Doer, now: datetime,
         text=f"CTA opened: {name}",
         subject=f"cta:{cta.pk}",
     )
+    tell_owner(cta, by=by, now=now)
     return cta
 
 

@@ -14,6 +14,7 @@ from cs_platform.tenancy.models import Doer, Membership
 from ctas.lists import REQUIRABLE, Entry, Kind, Lists, current_lists
 from ctas.models import CLOSED, Cta, CtaUser, Task
 from ctas.recurring import open_next
+from ctas.telling import tell_owner, tell_task_owner
 
 MOST_USERS = 50
 
@@ -72,6 +73,32 @@ def _status(lists: Lists, stage: str, categories: Sequence[str]) -> Entry:
     if found is None or found.category not in categories:
         raise CannotWork("Choose one of the workspace’s statuses.")
     return found
+
+
+def edit_cta(cta: Cta, *, by: Doer, now: datetime, **changes: Any) -> bool:
+    """And whoever owns it from now on is told."""
+    owner_id = cta.owner_id
+    if not cta.edit(by=by, now=now, **changes):
+        return False
+    if cta.owner_id != owner_id:
+        tell_owner(cta, by=by, now=now)
+    return True
+
+
+def add_task(cta: Cta, *, title: str, by: Doer, now: datetime, **fields: Any) -> Task:
+    task = cta.add_task(title=title, by=by, now=now, **fields)
+    if task.owner_id != cta.owner_id:
+        tell_task_owner(task, by=by, now=now)
+    return task
+
+
+def edit_task(task: Task, *, by: Doer, now: datetime, **changes: Any) -> bool:
+    owner_id = task.owner_id
+    if not task.edit(by=by, now=now, **changes):
+        return False
+    if task.owner_id != owner_id:
+        tell_task_owner(task, by=by, now=now)
+    return True
 
 
 # Its open tasks -------------------------------------------------------------------------------------------------------

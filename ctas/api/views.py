@@ -29,7 +29,10 @@ from ctas.opening import comment_on, open_cta
 from ctas.working import (
     CannotWork,
     FieldsMissing,
+    add_task,
     close_cta,
+    edit_cta,
+    edit_task,
     hand_over_tasks,
     link_user,
     missing_to_open,
@@ -75,7 +78,7 @@ class CtaViewSet(Listed, Retrieved, ApiViewSet):
         cta, checked = self.get_object(), self.valid(serializers.CtaEditSerializer)
         moves, hands_over = checked.pop("move_tasks"), checked.pop("hand_over_tasks")
         due_on, owner = cta.due_on, cta.owner
-        if cta.edit(by=self.caller, now=self.now, **checked):
+        if edit_cta(cta, by=self.caller, now=self.now, **checked):
             if moves and due_on and cta.due_on and due_on != cta.due_on:
                 shift_tasks(cta, days=(cta.due_on - due_on).days, by=self.caller, now=self.now)
             if hands_over != "none" and owner != cta.owner:
@@ -255,13 +258,13 @@ class TaskViewSet(Listed, Retrieved, ApiViewSet):
     )
     def create(self, request: Request) -> Response:
         checked = self.valid(serializers.NewTaskSerializer)
-        task = checked.pop("cta").add_task(**checked, by=self.caller, now=self.now)
+        task = add_task(checked.pop("cta"), **checked, by=self.caller, now=self.now)
         return self.answer(task, status=HTTPStatus.CREATED)
 
     @documented("Edit a task", request=serializers.TaskEditSerializer, answers=serializers.TaskSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         task = self.get_object()
-        task.edit(by=self.caller, now=self.now, **self.valid(serializers.TaskEditSerializer))
+        edit_task(task, by=self.caller, now=self.now, **self.valid(serializers.TaskEditSerializer))
         return self.fresh(task)
 
     @documented("Complete a task", answers=serializers.TaskSerializer)

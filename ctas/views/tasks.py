@@ -9,7 +9,7 @@ from cs_platform.web.pages import WorkspaceRequest, render_page, requires, targe
 from ctas.forms import DueForm, TaskForm, first_errors
 from ctas.models import Task
 from ctas.views.drawer import BEATEN, answer, cta_or_404, task_or_404
-from ctas.working import move_task, order_tasks
+from ctas.working import add_task, edit_task, move_task, order_tasks
 
 MOST_TASKS = 500
 
@@ -22,7 +22,7 @@ def add(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     if not form.is_valid():
         return answer(request, cta, " ".join(first_errors(form)), refused=True)
     facts = form.cleaned_data | {"owner": form.cleaned_data["owner"] or cta.owner}
-    task = cta.add_task(**facts, by=request.membership, now=request.now)
+    task = add_task(cta, **facts, by=request.membership, now=request.now)
     return answer(request, cta, f"Task added: {task.title}")
 
 
@@ -37,7 +37,7 @@ def edit(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         context = {"task": task, "cta": task.cta, "form": form, "address": request.path, "place": place}
         fragments, code = {place: "ctas/_cell.html"}, 422 if form.is_bound else 200
         return render_page(request, "ctas/cell.html", context, fragments=fragments, status=code)
-    acted = task.edit(by=request.membership, now=request.now, **form.cleaned_data)
+    acted = edit_task(task, by=request.membership, now=request.now, **form.cleaned_data)
     return answer(request, task.cta, f"Saved: {task.title}" if acted else "Nothing changed")
 
 

@@ -22,7 +22,16 @@ from ctas.lists import Kind, current_lists
 from ctas.models import CLOSED, EDITABLE, Cta
 from ctas.opening import comment_on
 from ctas.views.drawer import BEATEN, CHANGED, answer, cta_or_404
-from ctas.working import CannotWork, close_cta, hand_over_tasks, link_user, set_status, shift_tasks, unlink_user
+from ctas.working import (
+    CannotWork,
+    close_cta,
+    edit_cta,
+    hand_over_tasks,
+    link_user,
+    set_status,
+    shift_tasks,
+    unlink_user,
+)
 
 ASKING = ["GET", "HEAD", "POST"]
 FURTHEST = 36_500  # days a task can be moved
@@ -37,7 +46,7 @@ def edit(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     form = EditCtaForm(request.POST, cta=cta)
     if not form.is_valid():
         return answer(request, cta, " ".join(first_errors(form)), refused=True)
-    acted = cta.edit(by=request.membership, now=request.now, **form.cleaned_data)
+    acted = edit_cta(cta, by=request.membership, now=request.now, **form.cleaned_data)
     text = f"Saved: {cta.name}" if acted else "Nothing changed"
     return (acted and _offer_tasks(request, cta, text, was=was)) or answer(request, cta, text)
 

@@ -9,7 +9,7 @@ from tests.world import Workspace
 
 def test_a_mention_tells_whoever_is_meant_and_leads_there(inside: Workspace, priya: Visitor, cta: Cta) -> None:
     priya.submit(f"ctas/{cta.pk}/comments/", body="@Maya Osei, look at this <b>first</b>")
-    told = Notification.objects.get()
+    told = Notification.objects.get(kind="mention")
 
     assert (told.member_id, told.text, told.actor) == (inside.maya.pk, "Mentioned you on Call them", inside.priya.actor)
     shown = text(Visitor(inside.maya).client.get(told.url, follow=True))
