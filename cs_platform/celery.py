@@ -32,6 +32,7 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
         "playbooks.tasks.evaluate_due_workspaces": min(5.0, pump),  # somebody may have asked for it
         "accounts.tasks.take_in_received_calls": pump,
         "accounts.tasks.forget_what_is_old": HOUR,
+        "cs_platform.workspace.tasks.run_due_errands": pump,
         "cs_platform.jobs.tasks.run_due_jobs": min(2.0, pump),  # somebody is looking at its bar
     }
     for task, seconds in ticks.items():

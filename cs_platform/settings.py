@@ -179,6 +179,7 @@ CELERY_TASK_ROUTES = {
     "accounts.tasks.take_in_received_calls": {"queue": "ingest"},
     "accounts.tasks.forget_what_is_old": {"queue": "ingest"},
     "cs_platform.jobs.tasks.run_due_jobs": {"queue": "jobs"},
+    "cs_platform.workspace.tasks.run_due_errands": {"queue": "jobs"},
 }
 # A batch belongs to one worker for this long; nobody else may touch it before (TRUST: F2, F5).
 LEASE_SECONDS = env.int("LEASE_SECONDS", default=60)
@@ -364,6 +365,10 @@ BULK_VERBS = [
     "playbooks.bulk.ApplyPlaybook",
     "playbooks.bulk.StopPlaybook",
 ]
+# What stands in the daily mail beside notifications (cs_platform/workspace/letters.py).
+DIGEST_SOURCES = ["ctas.digest.DueWork"]
+# Who hands over what when somebody leaves (cs_platform/workspace/handover.py).
+WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork"]
 # What comments and files may be about, by the first part of "cta:9".
 SUBJECTS = {
     "cta": "ctas.Cta",

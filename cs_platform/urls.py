@@ -1,8 +1,12 @@
 from django.urls import include, path
 
+from cs_platform.dashboard import joining
+
 urlpatterns = [
     path("", include("cs_platform.dashboard.urls")),
     path("account/", include("allauth.urls")),
+    path("join/<str:token>/", joining.join, name="join"),
+    path("mail/stop/<str:token>/", joining.stop_mail, name="stop_mail"),
     path("w/<slug:slug>/accounts/", include("accounts.urls")),
     path("w/<slug:slug>/users/", include("accounts.user_urls")),
     path("w/<slug:slug>/ctas/", include("ctas.urls")),

@@ -7,10 +7,12 @@ from django import forms
 
 from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, subject_of
 from accounts.bulk.writing import lock_present, refuse_absent
-from accounts.models import AccountUser
+from accounts.models import Account, AccountUser
+from accounts.reach import OUT_OF_REACH, reached_by
 from accounts.table.lists import USERS
 from cs_platform.jobs.kinds import Item, JobRefused
 from cs_platform.jobs.models import JobItem
+from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
 from playbooks.enrollment import Application, enroll
 from playbooks.models import Enrollment, Playbook
@@ -70,14 +72,17 @@ class ApplyPlaybook(BulkVerb):
             raise JobRefused(f"{playbook.name} is not live any more. Set it live, then apply it.")
         present = lock_present(ids, self.listing)
         application = Application(task.tenant, playbook, applied_by=task.person, now=task.now)
-        pairs = self.pairs(present)
+        named = self.pairs(present)
+        pairs = _within_reach(task, named)
         placed: dict[int, list[int]] = {}
         for pk, id in Enrollment.objects.filter(pk__in=enroll(application, pairs)).values_list("pk", self.subject):
             placed.setdefault(id, []).append(pk)
-        reached = {pair[self.place] for pair in pairs}
-        refused = {id: ACTIVE_ALREADY if id in reached else AT_NO_ACCOUNT for id in present if id not in placed}
+        refused = {id: AT_NO_ACCOUNT for id in present}
+        refused |= {pair[self.place]: OUT_OF_REACH for pair in named}
+        refused |= {pair[self.place]: ACTIVE_ALREADY for pair in pairs}
         items = [Item(subject_of(id, self.listing), {"enrollments": pks}) for id, pks in placed.items()]
-        return Done(items, refused | refuse_absent(ids, present, self.listing))
+        left = {id: why for id, why in refused.items() if id not in placed}
+        return Done(items, left | refuse_absent(ids, present, self.listing))
 
     def pairs(self, ids: Sequence[int]) -> list[tuple[int, int | None]]:
         """Of account and user."""
@@ -90,6 +95,17 @@ class ApplyPlaybook(BulkVerb):
         stopped = set(open_still)
         _stop(task, stopped, "Bulk edit undone")
         return {subject: "It was stopped before." for pk, subject in ids.items() if pk not in stopped}
+
+
+def _within_reach(task: Task, pairs: list[tuple[int, int | None]]) -> list[tuple[int, int | None]]:
+    """Those at accounts that the role of whoever asked for it reaches. A key reaches all its scope lets it."""
+    member = Membership.objects.in_tenant(task.tenant.pk).filter(pk=task.member_id).first() if task.member_id else None
+    if member is None:
+        return pairs
+    accounts = {account for account, _ in pairs}
+    mine = Account.objects.filter(reached_by(member, Ability.RUN_PLAYBOOKS), pk__in=accounts)
+    reached = set(mine.values_list("pk", flat=True))
+    return [pair for pair in pairs if pair[0] in reached]
 
 
 class StopPlaybook(BulkVerb):

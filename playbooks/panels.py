@@ -12,6 +12,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from accounts.models import Account
+from accounts.reach import reaches
 from accounts.rules.describe import counted
 from cs_platform.tenancy.models import Doer
 from cs_platform.tenancy.roles import Ability, Role, allows
@@ -49,6 +50,7 @@ class PlaybooksPanel:
         here = page_address(request)
         context = {
             "account": account,
+            "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, account),
             "active": summaries(active),
             "past": summaries(past[:PAST_SHOWN]),
             "more": len(past) > PAST_SHOWN,
@@ -67,7 +69,9 @@ class OpenedBy:
             return None
         [one] = summaries([run.enrollment])
         history = page_address(request, history=run.enrollment.pk)
-        return Fragment("playbooks/_opened_by.html", {"one": one, "run": run, "history": history})
+        may_run = reaches(request.membership, Ability.RUN_PLAYBOOKS, cta.account)
+        context = {"one": one, "run": run, "history": history, "may_run": may_run}
+        return Fragment("playbooks/_opened_by.html", context)
 
 
 class OnCta:

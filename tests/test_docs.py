@@ -157,7 +157,9 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "BULK_VERBS",
         "USER_BULK_VERBS",
         "JOB_KINDS",
+        "DIGEST_SOURCES",
         "SUBJECTS",
+        "WORK_SOURCES",
     }
     for name, protocol in rows:
         assert hasattr(settings, name)

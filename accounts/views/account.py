@@ -17,6 +17,7 @@ from accounts.models import Account
 from accounts.notes import load_notes
 from accounts.panels import panels
 from accounts.places import Place
+from accounts.reach import reaches
 from accounts.rule_field import people_of
 from accounts.segments.listing import offered_to, segments_of
 from accounts.table.built_in import MONTHS
@@ -57,6 +58,7 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
         "arr_cents": None if account.mrr_cents is None else account.mrr_cents * MONTHS,
         "usage": cards.usage(account, now=request.now),
         "cause_holds": cause_holds,
+        "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, account),
         "indicators": active_indicators(account),
         "roles": cards.role_lines(account, slug=request.tenant.slug),
         "family": family_of(account),

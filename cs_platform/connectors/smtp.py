@@ -8,9 +8,9 @@ import re
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from email import policy
 from email.headerregistry import Address
@@ -41,6 +41,7 @@ class Letter:
     subject: str
     body: str
     unsubscribe_url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)  # ours, never anybody's text
 
     def message(self) -> EmailMessage:
         """Raises ValueError for an address that is none."""
@@ -53,6 +54,8 @@ class Letter:
         if self.unsubscribe_url:
             message["List-Unsubscribe"] = f"<{self.unsubscribe_url}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+        for name, value in self.headers.items():
+            message[name] = value
         message.set_content(self.body)
         return message
 

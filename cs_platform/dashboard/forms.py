@@ -1,9 +1,12 @@
 from typing import Any, ClassVar
+from zoneinfo import available_timezones
 
 from django import forms
+from django.contrib.auth.password_validation import validate_password
 
-from cs_platform.tenancy.models import Membership
-from cs_platform.workspace.models import SavedView
+from cs_platform.tenancy.models import Membership, User
+from cs_platform.tenancy.roles import SCOPES, Role, may_give
+from cs_platform.workspace.models import SavedView, Team, TeamMember
 from cs_platform.workspace.saved_views import is_default, may_set_for_everyone, may_share
 
 THEMES = [("system", "System"), ("light", "Light"), ("dark", "Dark")]
@@ -17,6 +20,95 @@ class PreferencesForm(forms.ModelForm):
     class Meta:
         model = Membership
         fields: ClassVar[list[str]] = ["theme", "density"]
+
+
+class ProfileForm(forms.ModelForm):
+    name = forms.CharField(max_length=200)
+    timezone = forms.ChoiceField(required=False, label="Time zone")
+    theme = forms.ChoiceField(choices=THEMES)
+    density = forms.ChoiceField(choices=DENSITIES, label="Rows")
+    single_keys = forms.BooleanField(required=False, label="Shortcuts of a single letter")
+
+    class Meta:
+        model = Membership
+        fields: ClassVar[list[str]] = ["name", "timezone", "theme", "density", "single_keys"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        same = ("", f"The workspace’s ({self.instance.tenant.timezone})")
+        zones = sorted(zone for zone in available_timezones() if "/" in zone and not zone.startswith("Etc/"))
+        choices = [same, ("UTC", "UTC"), *((zone, zone) for zone in zones)]
+        self.fields["timezone"].choices = choices  # type: ignore[attr-defined]
+
+
+class InviteForm(forms.Form):
+    """Offers the roles that whoever invites may give."""
+
+    email = forms.EmailField(max_length=254)
+    role = forms.ChoiceField(initial=Role.CSM)
+    team: Any = forms.ModelChoiceField(None, required=False, empty_label="No team")
+
+    def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        given = [role for role in Role if may_give(Role(by.role), role)]
+        self.fields["role"].choices = [(role.value, role.label) for role in given]  # type: ignore[attr-defined]
+        teams = Team.objects.filter(archived_at=None).order_by("name", "pk")
+        self.fields["team"].queryset = teams  # type: ignore[attr-defined]
+
+
+class JoinForm(forms.Form):
+    name = forms.CharField(max_length=200, label="Your name")
+    password = forms.CharField(
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text="At least 12 characters.",
+    )
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.email = email
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, User(email=self.email, name=self.cleaned_data.get("name", "")))
+        return password
+
+
+class TeamForm(forms.Form):
+    """A tick for who is in, another for who leads."""
+
+    name = forms.CharField(max_length=100)
+    members = forms.MultipleChoiceField(required=False)
+    leads = forms.MultipleChoiceField(required=False)
+
+    def __init__(self, data: Any = None, *, people: list[Membership], team: Team) -> None:
+        places = {place.member_id: place.is_lead for place in TeamMember.objects.filter(team=team)}
+        inside, leading = [str(pk) for pk in places], [str(pk) for pk, leads in places.items() if leads]
+        super().__init__(data, initial={"name": team.name, "members": inside, "leads": leading})
+        self.people = people
+        for field in ("members", "leads"):
+            self.fields[field].choices = [(str(one.pk), one.name) for one in people]  # type: ignore[attr-defined]
+
+    def chosen(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        inside = {*said["members"], *said["leads"]}  # who leads is in
+        members = [one for one in self.people if str(one.pk) in inside]
+        return {"name": said["name"], "members": members, "leads": {int(pk) for pk in said["leads"]}}
+
+    def lines(self) -> list[tuple[Membership, bool, bool]]:
+        inside, leading = self["members"].value() or [], self["leads"].value() or []
+        return [(one, str(one.pk) in inside, str(one.pk) in leading) for one in self.people]
+
+
+class KeyForm(forms.Form):
+    name = forms.CharField(max_length=100, help_text="What it is for. It stands beside everything the key does.")
+    scopes = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple, label="What it may do"
+    )
+    days = forms.IntegerField(
+        required=False, min_value=1, max_value=3650, label="Expires after", help_text="Days; empty: never."
+    )
 
 
 class HolidayForm(forms.Form):

@@ -30,6 +30,13 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Workspace",
         (
+            SettingsPage("dashboard:members", "users", "Members", "Who belongs to the workspace, and as what."),
+            SettingsPage(
+                "dashboard:teams",
+                "user-plus",
+                "Teams",
+                "Who looks after accounts together, and so reaches each other’s.",
+            ),
             SettingsPage(
                 "dashboard:holidays",
                 "calendar",
@@ -126,6 +133,13 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         "Security",
         (
+            SettingsPage(
+                "dashboard:api-keys",
+                "key-round",
+                "API keys",
+                "What other systems may do here, and when they last did.",
+                Ability.MANAGE_CONNECTIONS,
+            ),
             SettingsPage(
                 "dashboard:audit",
                 "shield-check",

@@ -2,7 +2,19 @@ from django.conf import settings
 from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 
-from . import audit, csp_reports, health, holidays, mail_sink, saved_views, settings_pages, views
+from . import (
+    api_keys,
+    audit,
+    csp_reports,
+    health,
+    holidays,
+    mail_sink,
+    members,
+    profile,
+    saved_views,
+    settings_pages,
+    views,
+)
 
 
 class PageWithViews(StringConverter):
@@ -24,6 +36,34 @@ urlpatterns = [
     path("w/<slug:slug>/settings/audit/", audit.audit_log, name="audit"),
     path("w/<slug:slug>/settings/holidays/", holidays.holiday_list, name="holidays"),
     path("w/<slug:slug>/settings/holidays/<int:pk>/remove/", holidays.remove_holiday, name="remove-holiday"),
+    path("w/<slug:slug>/settings/members/", members.member_list, name="members"),
+    path("w/<slug:slug>/settings/members/<int:pk>/", members.member_page, name="member"),
+    path("w/<slug:slug>/settings/members/<int:pk>/role/", members.change_role, name="change-role"),
+    path("w/<slug:slug>/settings/members/<int:pk>/deactivate/", members.deactivate, name="deactivate-member"),
+    path("w/<slug:slug>/settings/members/<int:pk>/reactivate/", members.reactivate, name="reactivate-member"),
+    path(
+        "w/<slug:slug>/settings/invitations/<int:pk>/again/",
+        members.settle_invitation,
+        {"verb": "again"},
+        name="invite-again",
+    ),
+    path(
+        "w/<slug:slug>/settings/invitations/<int:pk>/revoke/",
+        members.settle_invitation,
+        {"verb": "revoke"},
+        name="revoke-invitation",
+    ),
+    path("w/<slug:slug>/settings/teams/", members.team_list, name="teams"),
+    path("w/<slug:slug>/settings/teams/<int:pk>/", members.team_page, name="team"),
+    path(
+        "w/<slug:slug>/settings/teams/<int:pk>/archive/", members.settle_team, {"verb": "archive"}, name="archive-team"
+    ),
+    path(
+        "w/<slug:slug>/settings/teams/<int:pk>/restore/", members.settle_team, {"verb": "restore"}, name="restore-team"
+    ),
+    path("w/<slug:slug>/settings/api-keys/", api_keys.key_list, name="api-keys"),
+    path("w/<slug:slug>/settings/api-keys/<int:pk>/revoke/", api_keys.revoke, name="revoke-key"),
+    path("w/<slug:slug>/profile/", profile.profile, name="profile"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
     path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),
     path("w/<slug:slug>/views/<int:pk>/keep/", saved_views.keep_view, name="keep-view"),

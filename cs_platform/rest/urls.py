@@ -7,6 +7,7 @@ from cs_platform.rest.members import MemberViewSet
 from cs_platform.rest.notifications import NotificationViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.saved_views import SavedViewViewSet
+from cs_platform.rest.teams import InvitationViewSet, TeamViewSet
 
 router = ApiRouter()
 router.register("members", MemberViewSet, "api-member")
@@ -14,6 +15,8 @@ router.register("jobs", JobViewSet, "api-job")
 router.register(ERRORS_PATH, JobErrorViewSet, "api-job-error")
 router.register("audit", AuditViewSet, "api-audit")
 router.register("views", SavedViewViewSet, "api-view")
+router.register("teams", TeamViewSet, "api-team")
+router.register("invitations", InvitationViewSet, "api-invitation")
 router.register("comments", CommentViewSet, "api-comment")
 router.register("attachments", AttachmentViewSet, "api-attachment")
 router.register("holidays", HolidayViewSet, "api-holiday")

@@ -116,6 +116,8 @@ class Membership(models.Model):
     email = models.EmailField()
     theme = models.CharField(max_length=10, default="system")
     density = models.CharField(max_length=12, default="comfortable")
+    timezone = models.CharField(max_length=64, blank=True, default="")  # empty: the workspace's
+    single_keys = models.BooleanField(default=True)  # shortcuts of one letter (WCAG 2.1.4)
     joined_at = models.DateTimeField()
     deactivated_at = models.DateTimeField(null=True, blank=True)
 
@@ -135,6 +137,11 @@ class Membership(models.Model):
         return allows(Role(self.role), ability)
 
     @property
+    def zone(self) -> str:
+        """Where their days begin; asks for the workspace where they chose none."""
+        return self.timezone or self.tenant.timezone
+
+    @property
     def actor(self) -> str:
         """How the ledger names this person as the cause or writer of something."""
         return f"person:{self.pk}"
@@ -150,6 +157,7 @@ class Credential(models.Model):
     class Kind(models.TextChoices):
         API_KEY = "api_key", "API key"
         WRITE_KEY = "write_key", "Write key"
+        INVITATION = "invitation", "Invitation"
         SHARE_LINK = "share_link", "Share link"
 
     token_hash = models.CharField(max_length=64, primary_key=True)
@@ -242,6 +250,7 @@ class WorkDue(models.Model):
     class Queue(models.TextChoices):
         APPLY = "apply"
         DELIVER = "deliver"
+        ERRANDS = "errands"
         EVALUATE = "evaluate"
         INGEST = "ingest"
         JOBS = "jobs"

@@ -67,6 +67,21 @@ SCOPES: dict[str, frozenset[Ability]] = {
 }
 
 
+# The higher ones first: nobody gives away, or takes, more than they have.
+RANKS: tuple[Role, ...] = (Role.OWNER, Role.ADMIN, Role.MANAGER, Role.CSM, Role.OBSERVER)
+# What these roles do on accounts of their own and of their teams alone.
+WITHIN_REACH: dict[Ability, frozenset[Role]] = {Ability.RUN_PLAYBOOKS: frozenset({Role.MANAGER, Role.CSM})}
+
+
+def may_give(own: Role, given: Role) -> bool:
+    """Whether somebody of one role may make somebody another: owners everything, others nobody above themselves."""
+    return allows(own, Ability.MANAGE_MEMBERS) and RANKS.index(own) <= RANKS.index(given)
+
+
+def is_bound_to_reach(role: Role, ability: Ability) -> bool:
+    return role in WITHIN_REACH.get(ability, frozenset())
+
+
 def allows(role: Role, ability: Ability) -> bool:
     return role in MATRIX[ability]
 

@@ -4,6 +4,7 @@ from django.db import models
 
 from cs_platform.tenancy.base import TenantForeignKey, TenantModel
 from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.roles import Role
 
 
 class SavedView(TenantModel):
@@ -75,6 +76,116 @@ class Comment(TenantModel):
         return self.body[:80]
 
 
+class Team(TenantModel):
+    """People who look after accounts together."""
+
+    name = models.CharField(max_length=100)
+    created_at = models.DateTimeField()
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "name"], condition=models.Q(archived_at__isnull=True), name="workspace_team_name"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class TeamMember(TenantModel):
+    is_referenced = False
+
+    team = TenantForeignKey(Team, on_delete=models.CASCADE, related_name="places")
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    is_lead = models.BooleanField(default=False)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "member", "team"], name="workspace_teammember_once"),
+        ]
+        # Read by the teams of a workspace.
+        indexes = [models.Index(fields=["tenant", "team", "id"], name="workspace_teammember_of")]
+
+    def __str__(self) -> str:
+        return f"{self.member_id} in {self.team_id}"
+
+
+class Invitation(TenantModel):
+    """Bound to an address and a role; the link in its mail works once. Only the hash of that link's token is kept."""
+
+    email = models.EmailField()
+    role = models.CharField(max_length=10, choices=Role.choices)
+    team = TenantForeignKey(Team, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    token_hash = models.CharField(max_length=64, blank=True, default="")
+    invited_by = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "email"],
+                condition=models.Q(accepted_at__isnull=True, revoked_at__isnull=True),
+                name="workspace_invitation_open",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+
+class OutgoingMail(TenantModel):
+    """A mail to a team member, or to somebody who is invited. What it says is put together when it leaves."""
+
+    class Kind(models.TextChoices):
+        INVITATION = "invitation", "Invitation"
+        NOTICE = "notice", "Notifications"
+        DIGEST = "digest", "Daily mail"
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "On its way"  # committed before the call, so that it is never sent twice blindly
+        SENT = "sent", "Sent"
+        EMPTY = "empty", "Nothing to say"
+        REFUSED = "refused", "Refused"
+        UNCERTAIN = "uncertain", "Not confirmed"
+
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    invitation = TenantForeignKey(Invitation, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    # What is mailed only once: "digest:7:2026-11-30".
+    once = models.CharField(max_length=100)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "once"], name="workspace_outgoingmail_once")]
+        # Read by what sends it.
+        indexes = [
+            models.Index(
+                fields=["tenant", "due_at", "id"],
+                condition=models.Q(state__in=["waiting", "sending"]),
+                name="workspace_outgoingmail_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.once
+
+
 class Notification(TenantModel):
     """Something a team member should know of. Whether it is shown, and mailed, was their choice when it happened."""
 
@@ -104,6 +215,7 @@ class Notification(TenantModel):
     read_at = models.DateTimeField(null=True, blank=True)
     mail = models.CharField(max_length=6, choices=Mail.choices, default=Mail.OFF)
     mailed_at = models.DateTimeField(null=True, blank=True)
+    mailing = TenantForeignKey(OutgoingMail, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     # What is said only once, whoever finds it how often: "due:2026-11-30".
     once = models.CharField(max_length=100, null=True, blank=True)
 
@@ -126,7 +238,7 @@ class Notification(TenantModel):
             # Read by what mails them.
             models.Index(
                 fields=["tenant", "mail", "member", "id"],
-                condition=models.Q(mailed_at__isnull=True) & ~models.Q(mail="off"),
+                condition=models.Q(mailed_at__isnull=True, mailing__isnull=True) & ~models.Q(mail="off"),
                 name="workspace_notification_mail",
             ),
         ]

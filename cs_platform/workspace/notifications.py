@@ -14,6 +14,7 @@ from django.db.models import Q
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership
 from cs_platform.workspace.models import Notification, NotificationChoice
+from cs_platform.workspace.outbox import announce
 
 Kind = Notification.Kind
 Mail = Notification.Mail
@@ -62,6 +63,8 @@ def notify(
         if choice.in_app or choice.mail != Mail.OFF
     ]
     Notification.objects.bulk_create(rows, ignore_conflicts=once is not None)
+    if any(row.mail == Mail.NOW for row in rows):
+        announce(now)
     return len(rows)
 
 
@@ -133,3 +136,8 @@ def choose(member: Membership, wanted: Mapping[str, Choice]) -> None:
             NotificationChoice.objects.update_or_create(
                 member=member, kind=Kind(kind), defaults={"in_app": choice.in_app, "mail": Mail(choice.mail)}
             )
+
+
+def stop_mails(member: Membership, *, what: str) -> None:
+    """All that comes at once, or all that comes daily: the kinds stay in the app as they were."""
+    choose(member, {kind: Choice(one.in_app, Mail.OFF) for kind, one in choices(member).items() if one.mail == what})

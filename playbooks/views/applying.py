@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Account
+from accounts.reach import refuse_beyond
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.enrollment import AlreadyActive, apply_by_hand
@@ -17,6 +18,7 @@ from playbooks.views.loading import changed, history_address, render_dialog
 @requires(Ability.RUN_PLAYBOOKS)
 def apply(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     account = get_object_or_404(Account.objects.present(), pk=pk)
+    refuse_beyond(request.membership, Ability.RUN_PLAYBOOKS, account)
     form = ApplyForm(request.POST if request.method == "POST" else None, account=account)
     if request.method == "POST" and form.is_valid():
         enrollment = _apply(request, account, form)

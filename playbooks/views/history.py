@@ -7,6 +7,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
+from accounts.reach import reaches, refuse_beyond
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
@@ -44,6 +45,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "history": load_history(enrollment, now=request.now),
         "here": page_address(request, history=pk),
         "close": page_address(request),
+        "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, enrollment.account),
         "previous": page_address(request, history=before) if before else "",
         "next": page_address(request, history=after) if after else "",
     }
@@ -62,7 +64,8 @@ def _neighbours(enrollment: Enrollment) -> tuple[int | None, int | None]:
 @require_POST
 @requires(Ability.RUN_PLAYBOOKS)
 def settle_run(request: WorkspaceRequest, slug: str, run_id: UUID, verb: str) -> HttpResponse:
-    run = get_object_or_404(ActionRun.objects.select_related("enrollment"), pk=run_id)
+    run = get_object_or_404(ActionRun.objects.select_related("enrollment__account"), pk=run_id)
+    refuse_beyond(request.membership, Ability.RUN_PLAYBOOKS, run.enrollment.account)
     act, done = VERBS[verb]
     acted = act(run, by=request.membership.actor, now=request.now)
     text = done if acted else "Somebody settled this action before you. The history shows how."

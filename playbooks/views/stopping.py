@@ -6,6 +6,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.reach import refuse_beyond
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.forms import StopForm
@@ -20,6 +21,7 @@ def stop(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     enrollment = enrollment_or_404(pk)
     if enrollment.cta_id:
         return HttpResponseRedirect(reverse("playbooks:remove", args=[slug, pk]))
+    refuse_beyond(request.membership, Ability.RUN_PLAYBOOKS, enrollment.account)
     form = StopForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         return _stop(request, enrollment, form)

@@ -1,5 +1,5 @@
 // The keyboard: G and a letter go somewhere, / searches, J K X walk and select rows, ? lists all of it.
-// Rows are marked data-row. Single letters can be switched off on this device (WCAG 2.1.4).
+// Rows are marked data-row. Single letters can be switched off on this device, and in the profile for all (WCAG 2.1.4).
 
 const STORED = "single-keys";
 const CHORD_MS = 1200;
@@ -20,7 +20,7 @@ if (toggle) {
 }
 
 function enabled() {
-  return localStorage.getItem(STORED) !== "off";
+  return localStorage.getItem(STORED) !== "off" && document.documentElement.dataset.singleKeys !== "off";
 }
 
 function letter(event) {

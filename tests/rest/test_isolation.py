@@ -28,7 +28,8 @@ from cs_platform.tenancy.roles import SCOPES
 from cs_platform.workspace.attachments import attach
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.holidays import add_holiday
-from cs_platform.workspace.models import Notification
+from cs_platform.workspace.invitations import invite
+from cs_platform.workspace.models import Notification, Team
 from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
@@ -70,6 +71,8 @@ def _everything(home: Workspace) -> dict[str, Any]:
     return {
         "api-account": at.pk,
         "api-user": person.pk,
+        "api-team": (north := Team.objects.create(name="Foreign", created_at=MONDAY)).pk,
+        "api-invitation": invite(email="f@foreign.example", role="csm", team=north, by=home.olga, now=MONDAY).pk,
         "api-attachment": file.pk,
         "api-comment": said.pk,
         "api-holiday": add_holiday(on=MONDAY.date(), name="Foreign", by=home.olga, now=MONDAY).pk,

@@ -19,6 +19,7 @@ WORKSPACE = "w/<slug:slug>/"
 API = "api/v1/"
 TRACKING = "v1/"  # calls with a write key, without cookies: tests/accounts/ingest/
 REPORTS = "csp-report/"  # sent by browsers of their own accord: tests/dashboard/test_csp_reports.py
+STOPPING = "mail/stop/"  # sent by mail programs, without cookies: tests/workspace/test_mails.py
 SURVEY = "nps/v1/"  # asked from other origins, without cookies: tests/accounts/nps/test_endpoints.py
 LEAVE = "unsubscribe/"  # mail programs post by themselves: tests/accounts/test_unsubscribe.py
 THIRD_PARTY = "account/"  # allauth's own pages: they know logins, no workspace
@@ -27,6 +28,8 @@ PUBLIC = {
     "dashboard:healthz": "says up or down, nothing else",
     "dashboard:mail-sink": "in a demo only, whose mail goes nowhere else",
     "dashboard:mail-sink-message": "in a demo only, whose mail goes nowhere else",
+    "join": "by the token of an invitation",
+    "stop_mail": "by a signed token that names one member",
     "api-schema": "the description of the API, the same for all",
     "api-docs": "the same for people",
     "shared:plan": "by a link's token, what was picked for whoever has it: tests/success_plans/test_sharing.py",

@@ -33,13 +33,16 @@ from accounts.models import (
 from accounts.segments.members import add_by_hand
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
-from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.keys import issue_key
+from cs_platform.tenancy.models import Membership, User
 from cs_platform.workspace.attachments import attach
 from cs_platform.workspace.comments import archive_comment, write_comment
 from cs_platform.workspace.holidays import add_holiday
-from cs_platform.workspace.models import Notification
+from cs_platform.workspace.invitations import invite
+from cs_platform.workspace.models import Notification, Team, TeamMember
 from cs_platform.workspace.notifications import notify
 from cs_platform.workspace.saved_views import Setup, delete_view, save_view
+from cs_platform.workspace.teams import archive_team
 from ctas.lists import add_entry, edit_entry
 from ctas.opening import open_cta
 from ctas.recurring import repeat
@@ -109,6 +112,16 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:keep-view": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
     "dashboard:remove-holiday": {"pk": "holiday"},
+    "dashboard:archive-team": {"pk": "team"},
+    "dashboard:change-role": {"pk": "tom"},
+    "dashboard:deactivate-member": {"pk": "tom"},
+    "dashboard:invite-again": {"pk": "invitation"},
+    "dashboard:member": {"pk": "tom"},
+    "dashboard:reactivate-member": {"pk": "left"},
+    "dashboard:restore-team": {"pk": "archived_team"},
+    "dashboard:revoke-invitation": {"pk": "invitation"},
+    "dashboard:revoke-key": {"pk": "api_key"},
+    "dashboard:team": {"pk": "team"},
     "imports:detail": {"pk": "csv_import"},
     "jobs:cancel": {"pk": "running_job"},
     "jobs:detail": {"pk": "job"},
@@ -230,6 +243,8 @@ API_IDS: Final[dict[str, str]] = {
     "api-job": "job",
     "api-key-role": "sponsor",
     "api-member": "priya",
+    "api-team": "team",
+    "api-invitation": "invitation",
     "api-note": "note",
     "api-nps-response": "nps_response",
     "api-objective": "objective",
@@ -358,6 +373,13 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "traits:roles": {"name": "Godfather"},
     "traits:type": {"type": "list"},
     "users:trait": {"trait-{mood}": "good"},
+    "dashboard:api-keys": {"name": "Nightly sync", "scopes": "read"},
+    "dashboard:change-role": {"role": "manager"},
+    "dashboard:deactivate-member": {"to": Id("priya")},
+    "dashboard:members": {"email": "new@orbiton.example", "role": "csm", "team": Id("team")},
+    "dashboard:profile": {"name": "Renamed", "theme": "dark", "density": "compact", "timezone": "Europe/Berlin"},
+    "dashboard:team": {"name": "Renamed", "members": Id("priya"), "leads": Id("priya")},
+    "dashboard:teams": {"name": "Another team"},
     "dashboard:holidays": {"on": "2027-01-01", "name": "New Year’s Day"},
     "workspace:edit_comment": {"body": "I call tomorrow"},
     "workspace:notification_choices": {"in_app-mention": "on", "mail-mention": "daily"},
@@ -664,7 +686,25 @@ def _sayings(home: Workspace, at: Account, mark: str) -> Story:
         "archived_comment": gone,
         "notification": Notification.objects.get(member=home.olga),
         "attachment": attach(subject=note.subject, **file),
+        **_team(home, mark),
         "holiday": add_holiday(on=MONDAY.date(), name=f"Day of {mark}", by=home.olga, now=MONDAY),
         "holding": holding,
         "sponsor": sponsor,
+    }
+
+
+def _team(home: Workspace, mark: str) -> Story:
+    """Teams with people whose work reaches no further than before, somebody who left, somebody who may come."""
+    gone = User.objects.create_user(email=f"gone@{home.tenant.slug}.example", name=f"Gone {mark}")
+    known = {"user": gone, "email": gone.email, "name": gone.name, "role": "csm", "joined_at": MONDAY}
+    team, old = (Team.objects.create(name=f"{name} {mark}", created_at=MONDAY) for name in ("North", "South"))
+    archive_team(old, by=home.olga, now=MONDAY)
+    TeamMember.objects.create(team=team, member=home.omar, is_lead=True)
+    invited = {"role": "csm", "team": team, "by": home.jonah, "now": database_now()}
+    return {
+        "team": team,
+        "archived_team": old,
+        "left": Membership.objects.create(tenant=home.tenant, deactivated_at=MONDAY, **known),
+        "invitation": invite(email=f"{mark}@elsewhere.example", **invited),
+        "api_key": issue_key(name=f"Sync {mark}", scopes=["read"], by=home.olga, now=MONDAY)[0],
     }

@@ -62,6 +62,8 @@ class Migration(migrations.Migration):
                 ('email', models.EmailField(max_length=254)),
                 ('theme', models.CharField(default='system', max_length=10)),
                 ('density', models.CharField(default='comfortable', max_length=12)),
+                ('timezone', models.CharField(blank=True, default='', max_length=64)),
+                ('single_keys', models.BooleanField(default=True)),
                 ('joined_at', models.DateTimeField()),
                 ('deactivated_at', models.DateTimeField(blank=True, null=True)),
                 ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='memberships', to=settings.AUTH_USER_MODEL)),
@@ -72,7 +74,7 @@ class Migration(migrations.Migration):
             name='Credential',
             fields=[
                 ('token_hash', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('api_key', 'API key'), ('write_key', 'Write key'), ('share_link', 'Share link')], max_length=20)),
+                ('kind', models.CharField(choices=[('api_key', 'API key'), ('write_key', 'Write key'), ('invitation', 'Invitation'), ('share_link', 'Share link')], max_length=20)),
                 ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.tenant')),
             ],
         ),
@@ -116,7 +118,7 @@ class Migration(migrations.Migration):
             name='WorkDue',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('queue', models.CharField(choices=[('apply', 'Apply'), ('deliver', 'Deliver'), ('evaluate', 'Evaluate'), ('ingest', 'Ingest'), ('jobs', 'Jobs')], max_length=10)),
+                ('queue', models.CharField(choices=[('apply', 'Apply'), ('deliver', 'Deliver'), ('errands', 'Errands'), ('evaluate', 'Evaluate'), ('ingest', 'Ingest'), ('jobs', 'Jobs')], max_length=10)),
                 ('due_at', models.DateTimeField()),
                 ('tenant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='tenancy.tenant')),
             ],
