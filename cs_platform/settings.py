@@ -369,6 +369,24 @@ BULK_VERBS = [
 DIGEST_SOURCES = ["ctas.digest.DueWork"]
 # Who hands over what when somebody leaves (cs_platform/workspace/handover.py).
 WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork"]
+# The cards of the home page, in this order (cs_platform/web/home.py).
+HOME_PANELS = [
+    "ctas.home.Today",
+    "playbooks.home.Renewals",
+    "playbooks.home.Conversations",
+    "accounts.home.Health",
+    "playbooks.home.Activity",
+]
+# Who is found by Quick Jump (cs_platform/web/jump.py), in this order.
+JUMP_SOURCES = [
+    "accounts.jump.Accounts",
+    "accounts.jump.Users",
+    "ctas.jump.Ctas",
+    "playbooks.jump.Playbooks",
+    "cs_platform.web.jump.Views",
+    "cs_platform.dashboard.jump.Settings",
+    "cs_platform.dashboard.jump.Commands",
+]
 # What comments and files may be about, by the first part of "cta:9".
 SUBJECTS = {
     "cta": "ctas.Cta",

@@ -77,7 +77,7 @@ class ApplyPlaybook(BulkVerb):
         placed: dict[int, list[int]] = {}
         for pk, id in Enrollment.objects.filter(pk__in=enroll(application, pairs)).values_list("pk", self.subject):
             placed.setdefault(id, []).append(pk)
-        refused = {id: AT_NO_ACCOUNT for id in present}
+        refused = dict.fromkeys(present, AT_NO_ACCOUNT)
         refused |= {pair[self.place]: OUT_OF_REACH for pair in named}
         refused |= {pair[self.place]: ACTIVE_ALREADY for pair in pairs}
         items = [Item(subject_of(id, self.listing), {"enrollments": pks}) for id, pks in placed.items()]

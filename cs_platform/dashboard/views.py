@@ -34,12 +34,6 @@ def workspaces(request: HttpRequest) -> HttpResponse:
     )
 
 
-@require_safe
-@requires(Ability.READ)
-def home(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    return redirect("accounts:list", slug)
-
-
 @require_POST
 @requires(Ability.READ)
 def preferences(request: WorkspaceRequest, slug: str) -> HttpResponse:

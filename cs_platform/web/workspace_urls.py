@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from cs_platform.web import attachments, comments, notifications
+from cs_platform.web import attachments, comments, jump, notifications
 
 app_name = "workspace"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("comments/<int:pk>/edit/", comments.edit_comment, name="edit_comment"),
     path("comments/<int:pk>/archive/", comments.archive_comment, name="archive_comment"),
     path("comments/<int:pk>/restore/", comments.restore_comment, name="restore_comment"),
+    path("jump/", jump.jump, name="jump"),
     path("team/", comments.team, name="team"),
     path("files/<int:pk>/", attachments.attachment, name="attachment"),
     re_path(

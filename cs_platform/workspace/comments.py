@@ -15,7 +15,7 @@ MAX_LENGTH = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class Newest:
     """The newest comments, oldest first."""
 
     comments: Sequence[Comment]
@@ -29,9 +29,9 @@ class ShownComment:
     pieces: Sequence[Piece]
 
 
-def load_thread(subject: str) -> Thread:
+def load_thread(subject: str) -> Newest:
     newest = list(Comment.objects.filter(subject=subject, archived_at=None).order_by("-written_at", "-id")[: SHOWN + 1])
-    return Thread(newest[:SHOWN][::-1], len(newest) > SHOWN)
+    return Newest(newest[:SHOWN][::-1], len(newest) > SHOWN)
 
 
 def show(comments: Sequence[Comment]) -> list[ShownComment]:

@@ -143,8 +143,7 @@ def _to_member(mail: OutgoingMail, now: datetime, *, subject: str, body: str, wh
     choose = _absolute(reverse("workspace:notification_choices", args=[member.tenant.slug]))
     stop = _absolute(reverse("stop_mail", args=[signing.dumps([member.tenant_id, member.pk, what], salt=STOP_SALT)]))
     text = f"{body}\n\n--\n{member.tenant.name}. What you are told: {choose}\nStop these mails: {stop}\n"
-    headers = {"List-Unsubscribe": f"<{stop}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
-    return _letter(mail, now, to=(member.name, member.email), subject=subject, body=text, headers=headers)
+    return _letter(mail, now, to=(member.name, member.email), subject=subject, body=text, stop=stop)
 
 
 def _letter(
@@ -154,7 +153,7 @@ def _letter(
     to: tuple[str, str],
     subject: str,
     body: str,
-    headers: dict[str, str] | None = None,
+    stop: str = "",
 ) -> Letter:
     from_name, from_email = parseaddr(settings.DEFAULT_FROM_EMAIL)
     return Letter(
@@ -166,7 +165,8 @@ def _letter(
         to_email=to[1],
         subject=subject,
         body=body,
-        headers={"Auto-Submitted": "auto-generated", **(headers or {})},
+        unsubscribe_url=stop,
+        headers={"Auto-Submitted": "auto-generated"},
     )
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.keys import revoke_key
-from cs_platform.tenancy.models import ApiKey, Membership
+from cs_platform.tenancy.models import ApiKey, Membership, MembershipQuerySet
 from cs_platform.tenancy.roles import Role, may_give
 
 
@@ -23,10 +23,10 @@ def change_role(member: Membership, *, role: str, by: Membership, now: datetime)
         raise CannotChange("You cannot make somebody more than you are.")
     with transaction.atomic():
         _refuse_without_owner(member, staying=role == Role.OWNER)
-        before = Membership.objects.select_for_update(no_key=True).get(pk=member.pk).role
+        before = _team().select_for_update(no_key=True).get(pk=member.pk).role
         if before == role:
             return False
-        Membership.objects.filter(pk=member.pk).update(role=role)
+        _team().filter(pk=member.pk).update(role=role)
         member.role = role
         _record("member.role_changed", member, before={"role": before}, after={"role": role}, by=by, now=now)
     return True
@@ -39,7 +39,7 @@ def deactivate(member: Membership, *, revoke_keys: bool, by: Membership, now: da
     _refuse_above(member, by)
     with transaction.atomic():
         _refuse_without_owner(member, staying=False)
-        if not Membership.objects.active().filter(pk=member.pk).update(deactivated_at=now):
+        if not _team().active().filter(pk=member.pk).update(deactivated_at=now):
             return False
         member.deactivated_at = now
         for key in usable_keys(member) if revoke_keys else ():
@@ -51,7 +51,7 @@ def deactivate(member: Membership, *, revoke_keys: bool, by: Membership, now: da
 def reactivate(member: Membership, *, by: Membership, now: datetime) -> bool:
     _refuse_above(member, by)
     with transaction.atomic():
-        left = Membership.objects.filter(pk=member.pk, deactivated_at__isnull=False)
+        left = _team().filter(pk=member.pk, deactivated_at__isnull=False)
         if not left.update(deactivated_at=None):
             return False
         member.deactivated_at = None
@@ -63,6 +63,10 @@ def usable_keys(member: Membership) -> list[ApiKey]:
     return list(ApiKey.objects.filter(created_by=member, revoked_at=None).order_by("pk"))
 
 
+def _team() -> MembershipQuerySet:
+    return Membership.objects.in_tenant(current_tenant_id())
+
+
 def _refuse_above(member: Membership, by: Membership) -> None:
     if not may_give(Role(by.role), Role(member.role)):
         raise CannotChange(f"{member.name} is {member.get_role_display()}; only an owner changes that.")
@@ -70,7 +74,7 @@ def _refuse_above(member: Membership, by: Membership) -> None:
 
 def _refuse_without_owner(member: Membership, *, staying: bool) -> None:
     """Two owners who demote each other at the same moment wait for one another here."""
-    owners = Membership.objects.active().in_tenant(current_tenant_id()).filter(role=Role.OWNER)
+    owners = _team().active().filter(role=Role.OWNER)
     ids = set(owners.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     if not staying and ids == {member.pk}:
         raise CannotChange(f"{member.name} is the only owner. Make somebody else an owner first.")

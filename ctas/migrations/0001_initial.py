@@ -3,6 +3,7 @@
 import cs_platform.tenancy.constraints
 import cs_platform.tenancy.context
 import django.db.models.deletion
+import django.db.models.functions.text
 from django.db import migrations, models
 
 
@@ -78,6 +79,7 @@ class Migration(migrations.Migration):
                 ('closed_by', models.CharField(blank=True, default='', max_length=100)),
                 ('recurrence_number', models.PositiveIntegerField(blank=True, null=True)),
                 ('stage', models.CharField(blank=True, db_default='', default='', max_length=100)),
+                ('words', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Lower(django.db.models.functions.text.Left('name', 80)), output_field=models.TextField(null=True))),
                 ('account', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='ctas', to='accounts.account')),
                 ('end_user', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.enduser')),
                 ('owner', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='tenancy.membership')),
@@ -133,6 +135,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='cta',
             index=models.Index(fields=['tenant', 'account', 'status', 'type', 'reason'], name='ctas_cta_of_account'),
+        ),
+        migrations.AddIndex(
+            model_name='cta',
+            index=models.Index(condition=models.Q(('status', 'open')), fields=['tenant', 'words'], name='ctas_cta_words', opclasses=['int8_ops', 'text_pattern_ops']),
         ),
         migrations.AddIndex(
             model_name='cta',

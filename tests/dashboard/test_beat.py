@@ -32,22 +32,23 @@ class Recorder(Ticker):
 @pytest.mark.django_db
 def test_the_first_ticks_come_at_once_and_then_wait() -> None:
     ticker = Recorder()
-    pauses = [ticker.tick() for _ in range(7)]
+    pauses = [ticker.tick() for _ in range(8)]
     assert sorted(ticker.sent) == [
         "accounts.tasks.forget_what_is_old",
         "accounts.tasks.take_in_received_calls",
         "cs_platform.jobs.tasks.run_due_jobs",
+        "cs_platform.workspace.tasks.run_due_errands",
         "playbooks.tasks.apply_due_runs",
         "playbooks.tasks.deliver_due_runs",
         "playbooks.tasks.evaluate_due_workspaces",
     ]
-    assert pauses[:6] == [0] * 6
-    assert 0 < pauses[6] <= 5
+    assert pauses[:7] == [0] * 7
+    assert 0 < pauses[7] <= 5
 
 
 def test_ticks_of_a_long_outage_expire_but_a_slow_worker_still_finds_its_own() -> None:
     entries = app.conf.beat_schedule.values()
-    assert len(entries) == 6
+    assert len(entries) == 7
     assert all(60 < entry["options"]["expires"] <= 7200 for entry in entries)
 
 

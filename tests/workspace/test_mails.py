@@ -150,9 +150,9 @@ def test_a_mail_whose_worker_died_on_the_way_is_not_sent_again(inside: Workspace
 def test_a_mail_is_stopped_with_one_click_and_without_signing_in(inside: Workspace, post: Post) -> None:
     tell(inside)
     [letter] = post.round(MONDAY)
-    link = re.fullmatch(r"<https?://[^/]+(/mail/stop/.+)>", letter.headers["List-Unsubscribe"])
+    link = re.fullmatch(r"<https?://[^/]+(/mail/stop/.+)>", letter.message()["List-Unsubscribe"])
     assert link
-    assert letter.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert letter.message()["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     client = Client(enforce_csrf_checks=True)
     assert "Stop these mails?" in text(client.get(link[1]))
     assert choices(inside.tom)[Kind.MENTION].mail == Mail.NOW, "looking changes nothing"

@@ -229,3 +229,13 @@ def sparkline(days: Sequence[tuple[date, float | None]], top: float) -> SafeStri
         " ".join(f"{x},{y}" for x, y in points),
         *points[-1],
     )
+
+
+@register.filter
+def marked(text: str, asked: str) -> SafeString:
+    """The part of a name that somebody typed, marked."""
+    at = text.lower().find(asked.lower()) if asked else -1
+    if at < 0:
+        return format_html("{}", text)
+    end = at + len(asked)
+    return format_html("{}<mark>{}</mark>{}", text[:at], text[at:end], text[end:])

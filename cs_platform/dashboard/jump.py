@@ -1,0 +1,56 @@
+"""Settings and commands in Quick Jump."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from cs_platform.dashboard.settings_pages import SECTIONS
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.jump import EACH, Hit, begins
+from cs_platform.web.pages import WorkspaceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    text: str
+    url: str
+    icon: str
+    keys: tuple[str, ...] = ()
+    ability: Ability = Ability.READ
+    dialog: bool = False
+
+
+COMMANDS = (
+    Command("New CTA", "ctas:new", "plus", ("C",), Ability.WORK_CTAS, dialog=True),
+    Command("Home", "dashboard:home", "house", ("G", "H")),
+    Command("Cockpit", "ctas:cockpit", "square-check-big", ("G", "C")),
+    Command("Accounts", "accounts:list", "building-2", ("G", "A")),
+    Command("Users", "users:list", "users", ("G", "U")),
+    Command("Notifications", "workspace:notifications", "bell"),
+    Command("Your profile", "dashboard:profile", "user"),
+    Command("All settings", "dashboard:settings", "settings"),
+)
+
+
+class Settings:
+    label = "Settings"
+
+    def find(self, request: WorkspaceRequest, text: str) -> Iterable[Hit]:
+        if not text:
+            return []
+        pages = [page for section in SECTIONS for page in section.pages if request.membership.can(page.ability)]
+        found = [page for page in pages if begins(page.label, text)][:EACH]
+        return [Hit(page.label, reverse(page.url, args=[request.tenant.slug]), page.icon) for page in found]
+
+
+class Commands:
+    label = "Go to and do"
+
+    def find(self, request: WorkspaceRequest, text: str) -> Iterable[Hit]:
+        """All of them at first, since there is nothing to look for yet."""
+        mine = [one for one in COMMANDS if request.membership.can(one.ability) and begins(one.text, text)]
+        slug = request.tenant.slug
+        return [
+            Hit(one.text, reverse(one.url, args=[slug]), one.icon, keys=one.keys, dialog=one.dialog) for one in mine
+        ]

@@ -1,0 +1,99 @@
+"""Renewals with their playbooks, messages that wait for a look, and what playbooks did, on the home page."""
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.db.models import Q
+from django.urls import reverse
+
+from accounts.conversations.models import Conversation
+from accounts.home import MONTHS, SOON, book_of
+from accounts.models import Account
+from cs_platform.web.drawers import Fragment, page_address
+from cs_platform.web.home import SHOWN, Book
+from cs_platform.web.pages import WorkspaceRequest
+from playbooks.history import summaries
+from playbooks.models import ActionRun, Enrollment
+from playbooks.progress import UNDER_WAY
+
+LOOKED_AT = 500  # of the newest enrollments
+YESTERDAY = timedelta(days=1)
+CLOSE = timedelta(days=30)
+FAILED = (ActionRun.State.DEAD, ActionRun.State.UNCERTAIN, ActionRun.State.HELD)
+
+
+class Renewals:
+    key: ClassVar[str] = "renewals"
+    side: ClassVar[bool] = False
+
+    def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
+        soon = book_of(book).filter(renewal_on__gte=book.today, renewal_on__lte=book.today + SOON)
+        rows = list(soon.order_by("renewal_on", "pk")[:SHOWN])
+        close = soon.filter(renewal_on__lte=book.today + CLOSE).count()
+        tracks = _tracks(rows)
+        here = page_address(request)
+        context: dict[str, Any] = {
+            "rows": [(one, (one.mrr_cents or 0) * MONTHS, tracks.get(one.pk)) for one in rows],
+            "total": soon.count(),
+            "here": here + ("&" if "?" in here else "?"),
+            "says": f"{close:,} renewal{'' if close == 1 else 's'} close{'s' if close == 1 else ''} within a month"
+            if close
+            else "",
+        }
+        return Fragment("playbooks/_home_renewals.html", context)
+
+
+def _tracks(accounts: list[Account]) -> dict[int, Any]:
+    """The playbook under way that began last, of each."""
+    running = Enrollment.objects.filter(account__in=accounts, state__in=UNDER_WAY, end_user=None, cta=None)
+    newest = running.select_related("playbook").order_by("account", "-pk").distinct("account")
+    return {one.enrollment.account_id: one for one in summaries(list(newest))}
+
+
+class Conversations:
+    key: ClassVar[str] = "conversations"
+    side: ClassVar[bool] = True
+
+    def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
+        waiting = Conversation.objects.filter(state=Conversation.State.PENDING)
+        if book.member:
+            waiting = waiting.filter(Q(sender=book.member) | Q(account__csm=book.member))
+        rows = waiting.select_related("account").order_by("send_at", "pk")[:SHOWN]
+        total = waiting.count()
+        says = f"{total:,} conversation{'' if total == 1 else 's'} wait{'s' if total == 1 else ''} for your review"
+        context = {"rows": list(rows), "total": total, "says": says if total else ""}
+        return Fragment("playbooks/_home_conversations.html", context)
+
+
+class Activity:
+    key: ClassVar[str] = "activity"
+    side: ClassVar[bool] = True
+
+    def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
+        here = page_address(request)
+        context = {
+            "failed": _failed(book),
+            "applied": _applied(book),
+            "here": here + ("&" if "?" in here else "?"),
+            "slug": request.tenant.slug,
+            "cockpit": reverse("playbooks:list", args=[request.tenant.slug]),
+            "says": "",
+        }
+        return Fragment("playbooks/_home_activity.html", context)
+
+
+def _failed(book: Book) -> list[ActionRun]:
+    """What waits for a person, whenever it failed; the newest first."""
+    found = ActionRun.objects.filter(state__in=FAILED, enrollment__state__in=UNDER_WAY)
+    if book.member:
+        found = found.filter(enrollment__account__csm=book.member)
+    rows = found.select_related("enrollment__account", "enrollment__playbook", "step")
+    return list(rows.order_by("-pk")[:SHOWN])
+
+
+def _applied(book: Book) -> list[Enrollment]:
+    newest = Enrollment.objects.order_by("-pk").values("pk")[:LOOKED_AT]
+    found = Enrollment.objects.filter(pk__in=newest, activated_at__gte=book.now - YESTERDAY, cta=None)
+    if book.member:
+        found = found.filter(account__csm=book.member)
+    return list(found.select_related("account", "playbook").order_by("-pk")[:SHOWN])
