@@ -158,6 +158,9 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "USER_BULK_VERBS",
         "JOB_KINDS",
         "DIGEST_SOURCES",
+        "HOME_PANELS",
+        "JUMP_SOURCES",
+        "NOTICE_SOURCES",
         "SUBJECTS",
         "WORK_SOURCES",
     }

@@ -6,11 +6,15 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.urls import reverse
+
 from cs_platform.jobs.kinds import Failure, Item, JobKind, JobRefused, Slice, kind_of, lasting_kinds
 from cs_platform.jobs.leases import MOST_CLAIMS, Claim, LeaseLost, hold_alone, lease_end
 from cs_platform.jobs.models import Job, JobError, JobFile, JobItem, JobQuerySet
 from cs_platform.jobs.starting import KEEP_FILES
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.models import Notification
+from cs_platform.workspace.notifications import notify
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +106,21 @@ def _counted(job: Job) -> dict[str, object]:
 def _end(job: Job, kind: JobKind, claim: Claim, state: str, now: datetime, *, error: str = "") -> bool:
     job.state, job.finished_at, job.error = state, now, error
     kind.ended(job, now=now)
+    _tell(job, kind, now)
     ends = {"state": state, "finished_at": now, "error": error, "lease_token": None, "lease_until": None}
     _settle(claim, **_counted(job), **ends)
     _forget_files(now)
     return False
+
+
+def _tell(job: Job, kind: JobKind, now: datetime) -> None:
+    """Whoever asked for it; one that was cancelled is no news."""
+    if job.member is None or job.state == Job.State.CANCELLED:
+        return
+    text = f"{job.title}: {kind.says(job) if job.state == Job.State.DONE else 'failed'}"
+    url = reverse("jobs:detail", args=[job.tenant.slug, job.pk])
+    subject = f"job:{job.pk}"
+    notify(members=[job.member], kind=Notification.Kind.JOB, text=text, url=url, subject=subject, by=None, now=now)
 
 
 def _settle(claim: Claim, **changes: object) -> None:

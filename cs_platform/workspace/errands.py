@@ -7,11 +7,13 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Max
+from django.utils.module_loading import import_string
 
 from cs_platform.connectors.smtp import SmtpTransport
 from cs_platform.tenancy.clock import database_now
@@ -31,6 +33,11 @@ ROUND: Final = timedelta(minutes=15)
 KEEP_READ: Final = timedelta(days=90)
 KEEP_MAILS: Final = timedelta(days=30)
 Clock = Callable[[], datetime]
+
+
+class NoticeSource(Protocol):
+    def tell(self, tenant: Tenant, *, now: datetime) -> None:
+        """Notifies of what it finds, each once: it is asked every round."""
 
 
 def run_errands(*, seconds: float = SECONDS, clock: Clock = database_now, send: Send | None = None) -> int:
@@ -90,6 +97,8 @@ def prepare(tenant: Tenant, *, now: datetime) -> None:
             today = now.astimezone(ZoneInfo(member.zone))
             if today.hour >= DIGEST_HOUR:
                 _begin_day(member, today.date(), now)
+        for path in settings.NOTICE_SOURCES:
+            import_string(path)().tell(tenant, now=now)
         _mail_at_once(now)
         Notification.objects.filter(read_at__lt=now - KEEP_READ).delete()
         OutgoingMail.objects.filter(settled_at__lt=now - KEEP_MAILS).delete()

@@ -58,7 +58,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "tasks_done": sum(task.status == Task.Status.DONE for task in tasks),
         "discussion": load_discussion(cta.subject, say=reverse("ctas:comment", args=[request.tenant.slug, pk])),
         "files": load_files(cta.subject, add=_where_to_add(request, cta)),
-        "users": linked_users(cta),
+        "linked_users": linked_users(cta),
         "users_offered": account_users(cta).order_by("name", "pk")[:USERS_OFFERED],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],

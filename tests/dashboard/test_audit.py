@@ -128,6 +128,8 @@ def _lifecycle(home: Workspace) -> None:
 
 def _listed(home: Workspace) -> Suppression:
     return Suppression.objects.create(email="no@x.example", reason="bounced", since=MONDAY)  # type: ignore[no-any-return]
+
+
 def _holiday(home: Workspace) -> Any:
     return add_holiday(on=MONDAY.date(), name="All Souls", **_by(home))
 

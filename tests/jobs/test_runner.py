@@ -13,6 +13,7 @@ from cs_platform.jobs.leases import MOST_CLAIMS, claim_job
 from cs_platform.jobs.models import Job, JobError, JobFile, JobItem
 from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.models import AuditEntry, WorkDue
+from cs_platform.workspace.models import Notification
 from tests.world import MONDAY, Workspace, days
 
 LATER = MONDAY + days(0.01)
@@ -47,6 +48,16 @@ def test_who_started_it_is_on_record(inside: Workspace) -> None:
 
     assert (job.actor, job.member) == (inside.priya.actor, inside.priya)
     assert AuditEntry.objects.get(subject_id=str(job.pk)).verb == "job.started"
+
+
+def test_who_started_it_is_told_when_it_is_over(inside: Workspace) -> None:
+    job = counting(inside, 25)
+    starting.cancel(counting(inside), by=inside.priya, now=MONDAY)
+    run()
+
+    told = Notification.objects.get()
+    assert (told.member, told.kind, told.url) == (inside.priya, "job", f"/w/orbiton/jobs/{job.pk}/")
+    assert told.text.startswith("Count: ")
 
 
 def test_a_killed_worker_costs_no_slice_and_doubles_none(inside: Workspace) -> None:

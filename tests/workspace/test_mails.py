@@ -60,6 +60,7 @@ def test_the_daily_mail_says_what_is_late_due_and_new(inside: Workspace, post: P
     open_cta(name="Much later", due_on=on(20), **made)
     snoozed = open_cta(name="Snoozed", due_on=on(1), **made)
     snoozed.snooze(until=on(10), by=inside.tom, now=MONDAY)
+    Notification.objects.all().delete()  # what became his meanwhile
     tell(inside, Kind.FAILURE, text="Rescue failed on Calyx")
     post.round(SEVEN)
 
@@ -166,6 +167,7 @@ def test_a_mail_is_stopped_with_one_click_and_without_signing_in(inside: Workspa
 
 def test_a_daily_mail_nobody_wants_is_none(inside: Workspace, post: Post, cta: Cta) -> None:
     Cta.objects.update(due_on=on(1))
+    Notification.objects.all().delete()
     choose(inside.tom, {kind: Choice(in_app=True, mail=Mail.OFF) for kind in Kind.values})
     tell(inside, Kind.FAILURE)
 
