@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from django.db import Error
 
-from actions.types import create_cta, create_indicator, update_trait
+from actions import cta_work
+from actions.types import create_indicator, update_trait
 from playbooks import batches, delivery, leases, runner, settlement, undo
 from playbooks.leases import LeaseLost
 from playbooks.models import Enrollment
@@ -151,7 +152,7 @@ SEEDED = {
         instead(runner, "split_by_enrollment", everything_is_active), a_worker_comes_back_after_a_stop
     ),
     "undo compares by value": Seeded(
-        instead(update_trait, "_still_owned", compare_by_value), a_person_chose_the_same_value
+        instead(update_trait, "still_owned", compare_by_value), a_person_chose_the_same_value
     ),
     "undo goes first in, first out": Seeded(first_in_first_out, both_playbooks_stop),
     "no splice": Seeded(instead(undo, "_hand_over", lambda *_, **__: None), the_first_playbook_stops_first),
@@ -162,9 +163,7 @@ SEEDED = {
     "an indicator ends with its first claim": Seeded(
         instead(create_indicator, "_OPEN_CLAIMS", "SELECT 0, '' WHERE false"), two_playbooks_hold_one_indicator
     ),
-    "finished tasks are archived": Seeded(
-        without(create_cta, "_END_TASKS", " AND status = 'open'"), a_task_was_finished
-    ),
+    "finished tasks are archived": Seeded(without(cta_work, "_END_TASKS", " AND status = 'open'"), a_task_was_finished),
     "leases end early": Seeded(leases_end_early, a_worker_is_slow),
     "a stop does not wait for what runs": Seeded(
         without(leases, "_CLAIM_UNDO", "l.state = 'running' OR "), a_stop_meets_a_run_at_work
