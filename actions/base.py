@@ -8,7 +8,7 @@ undo, so a preview cannot lie.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
@@ -144,7 +144,7 @@ class Refused:
 
 ApplyOutcome = Applied | Skipped | Held
 PrepareOutcome = Prepared | FanOut | Skipped | Held
-DeliveryOutcome = Applied | Retry | Uncertain | Refused
+DeliveryOutcome = Applied | Retry | Uncertain | Refused | Held
 
 
 # --- what undo answers ------------------------------------------------------------------------------------------------
@@ -230,6 +230,9 @@ class ExternalAction(Action):
 
     external = True
     reversible = False
+    holds_late: ClassVar[bool] = True  # what is more than a day late waits for a person
+    # How long the other side recognises a repeat: within it, what a crash leaves open is sent again.
+    repeat_window: ClassVar[timedelta | None] = None
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         raise TypeError(f"{self.key} is external: the runner prepares and delivers it")

@@ -80,6 +80,27 @@ class TemplateTextarea(_Templated, forms.Textarea):
         super().__init__({"rows": 5} | (attrs or {}))
 
 
+class PropertiesTextarea(_Templated, forms.Textarea):
+    """A line for each: its name, a colon, its text."""
+
+    template_name = "actions/widgets/long_text.html"
+
+    def __init__(self) -> None:
+        super().__init__({"rows": 3, "placeholder": "plan: {{ account.plan }}"})
+
+    def format_value(self, value: Any) -> str | None:
+        if isinstance(value, Mapping):
+            return "\n".join(f"{name}: {text}" for name, text in value.items())
+        return super().format_value(value)
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
+        value = data.get(name)
+        if not isinstance(value, str):
+            return value
+        lines = [line.partition(":") for line in value.splitlines() if line.strip()]
+        return {key.strip(): text.strip() for key, _colon, text in lines}
+
+
 class RoleSelect(_Templated, forms.Select):
     template_name = "actions/widgets/role.html"
     team: Team

@@ -243,6 +243,11 @@ CONTENT_SECURITY_POLICY = {
 EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 vars().update(env.email_url("EMAIL_URL", default="smtp://localhost:1025"))
 EMAIL_TIMEOUT = 15
+
+# host:port to which connectors may speak although they are inside and plain: tests, and hooks of one's own network.
+OUTBOUND_TRUSTED = env.list("OUTBOUND_TRUSTED", default=[])
+# id:base64 of 32 bytes, the present one first; without any, one is derived from SECRET_KEY.
+CONNECTOR_KEYS = env.list("CONNECTOR_KEYS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CS Platform <no-reply@localhost>")
 MAIL_SINK_DIR = env.str("MAIL_SINK_DIR", default="")
 
@@ -288,6 +293,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "ConnectorStateEnum": "cs_platform.connectors.models.Connector.State",
         "TraitTypeEnum": "accounts.models.traits.TraitType",
         "RequirableEnum": "ctas.api.serializers.REQUIRED",
         "CtaStatusEnum": "ctas.models.Cta.Status",

@@ -18,6 +18,7 @@ urlpatterns = [
     path("w/<slug:slug>/settings/", include("accounts.settings_urls")),
     path("w/<slug:slug>/settings/ctas/", include("ctas.list_urls")),
     path("w/<slug:slug>/settings/plans/", include("success_plans.settings_urls")),
+    path("w/<slug:slug>/settings/connectors/", include("cs_platform.web.connector_urls")),
     path("w/<slug:slug>/settings/data-sources/", include("accounts.source_urls")),
     path("shared/", include("success_plans.shared_urls")),
     path("nps/v1/", include("accounts.api.survey_urls")),

@@ -29,10 +29,11 @@ from actions.base import (
     Uncertain,
 )
 from actions.registry import action_for
+from cs_platform.connectors.testing import run_tests
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
 from playbooks.batches import Claimed, Work, load
-from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
+from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired, release_reconnected
 from playbooks.models import Step
 from playbooks.runner import (
     backoff,
@@ -64,8 +65,10 @@ def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_dire
     with tenant_context(tenant.pk):
         now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=True, now=now)
+        release_reconnected(tenant_id=tenant.pk, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
-    return sum(deliver_step(tenant, id, now=turn.now(), deliver=deliver) for id in steps if not turn.is_over)
+    tested = run_tests(tenant, now=now)
+    return tested + sum(deliver_step(tenant, id, now=turn.now(), deliver=deliver) for id in steps if not turn.is_over)
 
 
 def deliver_step(tenant: Tenant, step_id: int, *, now: datetime, deliver: Deliver) -> int:
@@ -91,7 +94,7 @@ def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetim
         work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now)
         active, settled = split_by_enrollment(work)
         _withdraw(work)
-        active, late = _hold_late(active, now)
+        active, late = _hold_late(active, now) if _external(work.action).holds_late else (active, [])
         drafts, unmet = meet_condition(work, [one for one in active if not one.prepared])
         payloads, kept_back = _load_payloads(work, [one for one in active if one.prepared])
         settled += [*unmet, *late, *_prepared(work, drafts), *kept_back]
@@ -249,6 +252,8 @@ def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Sett
             )
         case Retry(reason, not_before, _):
             return retry_or_dead(one, reason, now=now, not_before=not_before)
+        case Held(code, reason):
+            return Settled(one.run.id, "held", reason_code=code, reason=reason)
         case Uncertain(reason):
             return Settled(one.run.id, "uncertain", reason_code="uncertain", reason=reason)
         case Refused(reason, _):

@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 from django.conf import settings
 from django.db import connection
 
+from actions.base import ExternalAction
+from actions.registry import ACTIONS
 from playbooks import ledger
 from playbooks.models import ActionRun
 
@@ -135,8 +137,16 @@ class _Fate:
     reason: str = ""
 
 
+# A keyed connector recognises the repeat, as long as it remembers; the step's own action says how long that is.
+_REPEATABLE = " OR ".join(
+    f"(sent_marker_at > %(now)s::timestamptz - interval '{action.repeat_window.total_seconds():.0f} seconds'"
+    f" AND step_id IN (SELECT s.id FROM playbooks_step s WHERE s.tenant_id = %(tenant)s AND s.action = '{action.key}'))"
+    for action in ACTIONS
+    if isinstance(action, ExternalAction) and action.repeat_window
+)
 _POISON = ("poison", "It stopped its worker again and again, even alone.")
 _FATES = (
+    _Fate("running", f"claims < {POISON_AFTER} AND ({_REPEATABLE})", "scheduled"),
     _Fate("running", "sent_marker_at IS NOT NULL", "uncertain", "crashed", "The worker died while it was being sent."),
     _Fate("running", f"claims >= {POISON_AFTER}", "dead", *_POISON),
     _Fate("running", "true", "scheduled"),
@@ -149,17 +159,50 @@ def _expire(tenant_id: int, external: bool, now: datetime, fate: _Fate) -> int:
         cursor.execute(
             f"""
             UPDATE playbooks_actionrun
-            SET state = %s, lease_token = NULL, lease_until = NULL, reason_code = %s, reason = %s
-            WHERE id IN (SELECT id FROM playbooks_actionrun WHERE tenant_id = %s AND is_external = %s
-                         AND state = %s AND lease_until < %s AND {fate.condition} FOR UPDATE SKIP LOCKED)
+            SET state = %(state)s, lease_token = NULL, lease_until = NULL, reason_code = %(code)s, reason = %(reason)s
+            WHERE id IN (SELECT id FROM playbooks_actionrun WHERE tenant_id = %(tenant)s AND is_external = %(external)s
+                         AND state = %(was)s AND lease_until < %(now)s AND ({fate.condition}) FOR UPDATE SKIP LOCKED)
             RETURNING id
             """,
-            [fate.state, fate.code, fate.reason, tenant_id, external, fate.was, now],
+            {
+                "state": fate.state,
+                "code": fate.code,
+                "reason": fate.reason,
+                "tenant": tenant_id,
+                "external": external,
+                "was": fate.was,
+                "now": now,
+            },
         )
         ids = [id for (id,) in cursor.fetchall()]
     if ids:
         said = fate.reason or "Its worker went away; nothing had happened yet."
         ledger.record_runs(ids, tenant_id=tenant_id, from_state=fate.was, actor="engine", now=now, reason=said)
+    return len(ids)
+
+
+def release_reconnected(*, tenant_id: int, now: datetime) -> int:
+    """What waited because a connector refused us, or was not there, goes on once it is well."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE playbooks_actionrun SET state = 'scheduled', try_at = %(now)s, reason_code = '', reason = ''
+            WHERE id IN (
+                SELECT r.id FROM playbooks_actionrun r
+                JOIN playbooks_step s ON s.tenant_id = r.tenant_id AND s.id = r.step_id
+                JOIN connectors_connector c ON c.tenant_id = s.tenant_id AND c.key = s.config ->> 'connector'
+                WHERE r.tenant_id = %(tenant)s AND r.is_external AND r.state = 'held'
+                  AND r.reason_code IN ('needs_reauth', 'no_connector')
+                  AND c.state = 'active' AND c.archived_at IS NULL
+                FOR UPDATE OF r SKIP LOCKED)
+            RETURNING id
+            """,
+            {"tenant": tenant_id, "now": now},
+        )
+        ids = [id for (id,) in cursor.fetchall()]
+    if ids:
+        said = "Its connector is well again."
+        ledger.record_runs(ids, tenant_id=tenant_id, from_state="held", actor="engine", now=now, reason=said)
     return len(ids)
 
 

@@ -14,6 +14,7 @@ class Repeats:
     key: str | None
     window: timedelta | None
     lookup: bool
+    proves_not_done: frozenset[int] = frozenset()  # statuses that say that nothing was done
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class NotNow:
 
     reason: str
     not_before: datetime | None = None
+    counts: bool = True  # as a try; being asked to slow down is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,4 +48,12 @@ class Unknown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """We are no longer welcome, whatever we send: a person has to mend that."""
+
+    reason: str
+
+
 Outcome = Sent | NotNow | Rejected | Unknown
+HttpOutcome = Outcome | Revoked

@@ -89,7 +89,14 @@ SECTIONS: tuple[Section, ...] = (
                 "traits:sending", "mail", "Sending", "When messages leave, how many, and to whom nobody writes."
             ),
             SettingsPage(
-                "traits:workload", "user-plus", "Workload", "How many accounts each can hold, and who is away."
+                "traits:workload",
+                "user-plus",
+                "Workload",
+                "How many accounts each can hold, and who is away.connectors:list",
+                "plug-zap",
+                "Connectors",
+                "Webhooks, Slack and Segment: where playbooks send to, and how they are doing.",
+                Ability.MANAGE_CONNECTIONS,
             ),
         ),
     ),

@@ -28,6 +28,8 @@ def _type(field: forms.Field) -> dict[str, Any]:
     match field:
         case _ if hasattr(field, "item_form"):
             return {"type": "array", "items": form_schema(field.item_form())}
+        case _ if hasattr(field, "texts_inside"):
+            return {"type": "object", "additionalProperties": {"type": "string"}}
         case forms.BooleanField():
             return {"type": "boolean"}
         case forms.MultipleChoiceField() if hasattr(field, "of_workspace"):

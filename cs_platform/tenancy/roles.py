@@ -64,6 +64,7 @@ SCOPES: dict[str, frozenset[Ability]] = {
     "data": frozenset({Ability.READ, Ability.MANAGE_DATA}),
     "audit": frozenset({Ability.READ, Ability.READ_AUDIT}),
     "members": frozenset({Ability.READ, Ability.MANAGE_MEMBERS}),
+    "connections": frozenset({Ability.READ, Ability.MANAGE_CONNECTIONS}),
 }
 
 

@@ -3,10 +3,18 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.models import Account, EndUser, Segment
+from cs_platform.connectors.managing import connect
 from cs_platform.tenancy.context import tenant_context
 from tests import world
 from tests.success_plans.world import template
 from tests.world import MONDAY, Workspace
+
+# What the samples of actions name.
+CONNECTORS = {
+    "webhook": {"url": "https://hooks.example.com/in"},
+    "slack": {"secret": "https://hooks.slack.com/services/T0/B0/x"},
+    "segment": {"secret": "write-key-0001"},
+}
 
 
 @pytest.fixture
@@ -18,6 +26,8 @@ def orbiton(db: None) -> Iterator[Workspace]:
         world.trait("stage", scope="user")
         Segment.objects.create(scope="account", name="Renewal", created_at=MONDAY)
         template(space, "Onboarding")
+        for kind, parts in CONNECTORS.items():
+            connect(kind=kind, key=f"sample-{kind}", name=f"Sample {kind}", by=space.olga, now=MONDAY, **parts)
         yield space
 
 

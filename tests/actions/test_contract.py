@@ -11,6 +11,7 @@ from accounts.models import Account, Conversation, EndUser, Indicator, Note, Nps
 from accounts.segments.members import remove_by_hand
 from accounts.traits import set_trait
 from actions.base import Action, Applied, Audience, Held, Keep, Prepared, Skipped, Undo
+from actions.calls import CallAction
 from actions.checks import clean_config
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
@@ -68,7 +69,7 @@ def test_the_sample_applies_to_accounts_and_tells_so(action: Action, subjects: l
 
     assert all(isinstance(result, Applied | Prepared) for result in played.results)
     assert all(played.told)
-    assert visible() != before
+    assert (visible() == before) == isinstance(action, CallAction)  # drafted in its receipt alone
 
 
 @every_action
@@ -185,6 +186,7 @@ def _answer(orbiton: Workspace, account: Account) -> None:
         NpsResponse.objects.create(end_user=tie.end_user, account=account, score=9, answered_at=LATER, source="survey")
 
 
+CALLS = ("call_webhook", "post_to_slack", "segment_track")
 WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
     "assign": (_reassign, "reassigned"),
     "create_task": (_finish_a_task, "completed"),
@@ -197,6 +199,7 @@ WORK: dict[str, tuple[Callable[[Workspace, Account], None], str]] = {
     "start_success_plan": (_finish_a_task, "progress"),
     "set_up_tasks": (_finish_a_task, "completed"),
     "start_conversation": (_send, "already_sent"),
+    **dict.fromkeys(CALLS, (lambda orbiton, account: None, "already_sent")),
 }
 
 
@@ -207,6 +210,10 @@ def test_undo_after_somebody_worked_on_it_keeps_their_work_and_says_why(
     played = play(action.key, None, harbour)
     work, code = WORK[action.key]
     work(orbiton, harbour)
+    if action.key in CALLS:
+        played.outcomes = {
+            id: Applied({**one.receipt, "sent_at": LATER.isoformat()}) for id, one in played.outcomes.items()
+        }
     theirs = _work_of_people()
 
     decisions = played.undo()

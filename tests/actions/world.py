@@ -33,7 +33,7 @@ LATER = MONDAY + timedelta(days=3)
 Subject = Account | tuple[Account, EndUser]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Played:
     """One applied step and what came of each run, in the order of the subjects."""
 

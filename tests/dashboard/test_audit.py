@@ -21,6 +21,7 @@ from accounts.rules.grammar import parse
 from accounts.segments.defining import Wording, archive_segment, create_segment, edit_segment, restore_segment
 from accounts.sources import close_source, open_source, rename_source, rotate_key
 from accounts.workload import set_workload
+from cs_platform.connectors.managing import change, connect, put_away, renew_secret, try_again
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
 from cs_platform.tenancy.context import tenant_context
@@ -93,6 +94,16 @@ def _export(home: Workspace) -> Any:
     return start_export("status=any", bom=False, tenant=home.tenant, **_by(home))
 
 
+def _connector(home: Workspace) -> Any:
+    return connect(kind="webhook", key="hook", name="Hook", url="https://hooks.example.com/in", **_by(home))[0]
+
+
+def _tried_again(connector: Any, home: Workspace) -> None:
+    connector.state = "needs_reauth"
+    connector.save()
+    try_again(connector, **_by(home))
+
+
 def _source(home: Workspace) -> Any:
     return open_source(name="Website", **_by(home))[0]
 
@@ -160,6 +171,11 @@ def _put_away_and_back(team: Any, home: Workspace) -> None:
 STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "api_key.issued": (_key, lambda key, home: None),
     "api_key.revoked": (_key, lambda key, home: revoke_key(key, **_by(home))),
+    "connector.connected": (_connector, lambda connector, home: None),
+    "connector.changed": (_connector, lambda one, home: change(one, name="Shop", url=one.url, **_by(home))),
+    "connector.renewed": (_connector, lambda connector, home: renew_secret(connector, **_by(home))),
+    "connector.tried_again": (_connector, lambda connector, home: _tried_again(connector, home)),
+    "connector.put_away": (_connector, lambda connector, home: put_away(connector, **_by(home))),
     "data_source.opened": (_source, lambda source, home: None),
     "data_source.renamed": (_source, lambda source, home: rename_source(source, name="Shop", **_by(home))),
     "data_source.key_rotated": (_source, lambda source, home: rotate_key(source, **_by(home))),

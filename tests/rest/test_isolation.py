@@ -21,6 +21,7 @@ from accounts.models import (
     TimelineEntry,
     TraitProblem,
 )
+from cs_platform.connectors.managing import connect
 from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
@@ -81,6 +82,9 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
         "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,
         "api-cta": cta.pk,
+        "api-connector": connect(
+            kind="segment", key="seg", name="Foreign", secret="write-key-1", by=home.olga, now=MONDAY
+        )[0].pk,
         "api-nps-response": NpsResponse.objects.create(
             end_user=person, account=at, score=9, answered_at=MONDAY, source="survey"
         ).pk,

@@ -31,6 +31,8 @@ from accounts.models import (
     TraitProblem,
 )
 from accounts.segments.members import add_by_hand
+from cs_platform.connectors.managing import connect
+from cs_platform.connectors.models import Connector
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.keys import issue_key
@@ -107,6 +109,9 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "ctas:tick": {"pk": "task"},
     "ctas:unlink_user": {"pk": "cta", "user_id": "end_user"},
     "ctas:wake": {"pk": "snoozed_cta"},
+    "connectors:act": {"pk": "connector"},
+    "connectors:detail": {"pk": "connector"},
+    "connectors:renew": {"pk": "connector"},
     "dashboard:delete-view": {"pk": "view"},
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
@@ -234,6 +239,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-comment": "comment",
     "api-conversation": "conversation",
     "api-data-source": "source",
+    "api-connector": "connector",
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
@@ -354,6 +360,15 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "owner": Id("priya"),
     },
     "ctas:snooze": {"until": "2036-12-01", "reason": "Away"},
+    "connectors:detail": {"name": "Renamed", "url": "https://hooks.example.com/other"},
+    "connectors:list": {
+        "kind": "webhook",
+        "name": "Our hook",
+        "key": "hook",
+        "url": "https://hooks.example.com/in",
+        "secret": "",
+    },
+    "connectors:renew": {"secret": ""},
     "accounts:ae": {"member": Id("priya")},
     "accounts:assign": {"assignee": Id("tom")},
     "accounts:comment": {"body": "What now?"},
@@ -464,7 +479,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
-    objects |= {"source": _source(home, mark)}
+    objects |= {"source": _source(home, mark), "connector": _connector(home, mark)}
     return (
         objects
         | _playbooks(home, at, mark)
@@ -486,6 +501,15 @@ def _source(home: Workspace, mark: str) -> DataSource:
     for name in (source.actor, "import"):
         TraitProblem.objects.create(source=name, count=1, first_at=MONDAY, last_at=MONDAY, **wrong)
     return source
+
+
+def _connector(home: Workspace, mark: str) -> Connector:
+    """One that refuses us, so that there is something to try again."""
+    parts = {"kind": "webhook", "key": "hooks", "name": f"Hooks {mark}"[:100], "url": "https://hooks.example.com/in"}
+    connector, _ = connect(by=home.olga, now=MONDAY, **parts)
+    Connector.objects.update(state="needs_reauth", state_reason=f"It said {mark}")
+    connector.refresh_from_db()
+    return connector
 
 
 def _account(name: str, home: Workspace) -> Account:

@@ -1,0 +1,53 @@
+"""Send a track call to Segment, so that every tool behind it hears of it."""
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from actions.base import Batch, Config, Run
+from actions.calls import CallAction, CallForm, ConnectorField, PropertiesField, Subject, repeat_window
+from actions.forms import TemplateField
+
+EVENT_LIMIT = 200
+
+
+class SegmentTrackForm(CallForm):
+    connector = ConnectorField("segment")
+    event = TemplateField(label="Event", max_length=EVENT_LIMIT)
+    properties = PropertiesField(required=False, label="Own properties")
+
+
+class SegmentTrack(CallAction):
+    key = "segment_track"
+    label = "Send a Segment track"
+    icon = "radio"
+    summary = "An event for the tools behind Segment"
+    form = SegmentTrackForm
+    sample = {"connector": "sample-segment", "event": "New customer", "properties": {"name": "{{ account.name }}"}}
+    kind = "segment"
+    what = "an event"
+    repeat_window = repeat_window("segment")
+
+    def describe(self, config: Config) -> str:
+        return f"Send the Segment event “{config['event']}” to {config['connector']}"
+
+    def short(self, config: Config, message: Mapping[str, Any] | None) -> str:
+        return f"Segment event “{message['event'] if message else config['event']}”"
+
+    def texts(self, config: Config) -> dict[str, str]:
+        return {"event": config["event"], **{f"property {name}": text for name, text in config["properties"].items()}}
+
+    def message(self, batch: Batch, run: Run, subject: Subject, texts: Mapping[str, str]) -> dict[str, Any]:
+        """An account has no user, and Segment wants somebody: its group id stands for an anonymous one."""
+        group = subject.account["external_id"]
+        who = {"userId": subject.user["external_id"]} if subject.user else {"anonymousId": group}
+        own = {name: texts[f"property {name}"] for name in batch.config["properties"]}
+        return {
+            "type": "track",
+            "event": texts["event"],
+            **who,
+            "groupId": group,
+            "context": {"groupId": group, "library": {"name": "cs-platform", "version": "1"}},
+            "properties": own | {"playbook": batch.playbook_name},
+            "timestamp": batch.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+        }

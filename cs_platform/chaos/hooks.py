@@ -1,0 +1,148 @@
+"""A server that speaks what Slack, Segment and receivers of webhooks speak, misbehaves on purpose, and remembers.
+
+What it does with a message depends on the seed, the message and how often it came, so a run can be told again.
+"""
+
+import json
+import random
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+TAKE, TAKE_AND_FAIL, TAKE_AND_HANG, LATER, FAIL, REVOKE, GARBLE, REDIRECT = (
+    "take",
+    "take, then 503",
+    "take, then say nothing",
+    "not now",
+    "503",
+    "revoke",
+    "take, answer nonsense",
+    "redirect",
+)
+# What happens to a message, and how often: in a thousand.
+MOODS: Mapping[str, int] = {TAKE: 800, TAKE_AND_FAIL: 50, TAKE_AND_HANG: 10, LATER: 80, FAIL: 60}
+TAKING = {TAKE, TAKE_AND_FAIL, TAKE_AND_HANG, GARBLE}
+HANG_SECONDS = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message that was handed over, and whether it was acted on."""
+
+    id: str  # what it would be recognised by; empty for Slack
+    mood: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def taken(self) -> bool:
+        return self.mood in TAKING
+
+    @property
+    def message(self) -> Any:
+        return json.loads(self.body)
+
+
+class MoodyHooks:
+    """Listens on a port of its own until stopped. `mood` forces one; `calm` takes everything from now on."""
+
+    def __init__(self, seed: int = 0, *, hang_seconds: float = HANG_SECONDS) -> None:
+        self.seed, self.hang_seconds = seed, hang_seconds
+        self.calm, self.mood = False, ""
+        self.slow_seconds = 0.0
+        self.at_once = self.most_at_once = 0
+        self.arrivals: list[Arrival] = []
+        self._times: dict[str, int] = defaultdict(int)
+        self._lock = threading.Lock()
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server.daemon_threads = True
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}"
+
+    def start(self) -> None:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def taken(self) -> Counter[str]:
+        """How often each message would have taken effect: a receiver that recognises repeats counts them once."""
+        with self._lock:
+            keyed = {arrival.id for arrival in self.arrivals if arrival.taken and arrival.id}
+            unkeyed = Counter(arrival.body.decode() for arrival in self.arrivals if arrival.taken and not arrival.id)
+        return Counter(dict.fromkeys(keyed, 1)) + unkeyed
+
+    def moods(self) -> Counter[str]:
+        with self._lock:
+            return Counter(arrival.mood for arrival in self.arrivals)
+
+    def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> Arrival:
+        """Written down before it is answered: from here on it is acted on, whatever becomes of the call."""
+        id = headers.get("webhook-id") or json.loads(body).get("messageId", "")
+        with self._lock:
+            self._times[id or body.decode()] += 1
+            chance = random.Random(f"{self.seed} {id or body.decode()} {self._times[id or body.decode()]}")
+            mood = TAKE if self.calm else self.mood or chance.choices(list(MOODS), list(MOODS.values()))[0]
+            arrival = Arrival(id, mood, path, headers, body)
+            self.arrivals.append(arrival)
+        return arrival
+
+    def count(self, change: int) -> None:
+        with self._lock:
+            self.at_once += change
+            self.most_at_once = max(self.most_at_once, self.at_once)
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        hooks = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                arrival = hooks.receive(self.path, headers, body)
+                hooks.count(1)
+                time.sleep(hooks.slow_seconds)
+                hooks.count(-1)
+                self._answer(arrival)
+
+            def _answer(self, arrival: Arrival) -> None:
+                match arrival.mood:
+                    case "take, then 503" | "503":
+                        self._say(503, b"upstream is away")
+                    case "take, then say nothing":
+                        time.sleep(hooks.hang_seconds)
+                        self.close_connection = True
+                    case "not now":
+                        self._say(429, b"slow down", {"Retry-After": "120"})
+                    case "revoke":
+                        self._say(401 if "webhook-id" in arrival.headers else 403, b"invalid_token")
+                    case "take, answer nonsense":
+                        self._say(200, b"<html>Welcome to the hotel network</html>")
+                    case "redirect":
+                        self._say(302, b"", {"Location": "http://169.254.169.254/"})
+                    case _:
+                        self._say(200, b'{"success": true}' if arrival.path.endswith("/v1/track") else b"ok")
+
+            def _say(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: Any) -> None:
+                """Says nothing."""
+
+        return Handler

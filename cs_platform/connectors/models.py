@@ -1,0 +1,85 @@
+"""Connections to other systems, each with its secret, and how they are doing: they outlive whoever set them up."""
+
+from datetime import datetime
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from cs_platform.connectors.providers import PROVIDERS, Provider
+from cs_platform.connectors.sealing import seal, unseal
+from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.models import Membership
+
+
+class ConnectorQuerySet(models.QuerySet["Connector"]):
+    def present(self) -> Self:
+        return self.filter(archived_at__isnull=True)
+
+
+class Connector(TenantModel):
+    """One other system we speak to. Playbooks name it by its key."""
+
+    is_referenced = False
+
+    class State(models.TextChoices):
+        ACTIVE = "active", "Active"
+        NEEDS_REAUTH = "needs_reauth", "Refuses us"
+
+    key = models.CharField(max_length=40)
+    kind = models.CharField(max_length=20)  # of cs_platform.connectors.providers
+    name = models.CharField(max_length=100)
+    url = models.TextField(blank=True, default="")
+    sealed = models.TextField()
+    last_four = models.CharField(max_length=4)
+    # The secret before this one signs, too, until then.
+    former_until = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=15, choices=State.choices, default=State.ACTIVE)
+    state_reason = models.CharField(max_length=300, blank=True, default="")
+    told_at = models.DateTimeField(null=True, blank=True)  # when somebody was last told that it refuses us
+    # Breaker: answers in a row that were none, and until when nothing is sent.
+    failures = models.PositiveIntegerField(default=0)
+    open_until = models.DateTimeField(null=True, blank=True)
+    # Bucket: what may be sent at once, as of a moment.
+    tokens = models.FloatField(default=0)
+    filled_at = models.DateTimeField()
+    test_asked_at = models.DateTimeField(null=True, blank=True)
+    tested_at = models.DateTimeField(null=True, blank=True)
+    test_worked = models.BooleanField(default=False)
+    test_result = models.CharField(max_length=300, blank=True, default="")
+    created_at = models.DateTimeField()
+    created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    archived_at = models.DateTimeField(null=True, blank=True)
+
+    objects = TenantManager.from_queryset(ConnectorQuerySet)()  # type: ignore[misc]
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["tenant", "key"], condition=Q(archived_at__isnull=True), name="connectors_connector_key"
+            ),
+            models.CheckConstraint(condition=Q(kind__in=list(PROVIDERS)), name="connectors_connector_kind"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def provider(self) -> Provider:
+        return PROVIDERS[self.kind]
+
+    @property
+    def subject(self) -> str:
+        return f"connector:{self.pk}"
+
+    def hold(self, secrets: dict[str, str]) -> None:
+        self.sealed, self.last_four = seal(secrets, tenant_id=current_tenant_id()), secrets["secret"][-4:]
+
+    def secrets(self, *, now: datetime) -> dict[str, str]:
+        """Raises CannotOpen. The former secret only while it is still good."""
+        found = unseal(self.sealed, tenant_id=current_tenant_id())
+        if not self.former_until or self.former_until <= now:
+            found.pop("former", None)
+        return found

@@ -1,0 +1,260 @@
+"""Webhooks, Slack and Segment against a server that speaks as they do and misbehaves: what is then known, and done."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pytest_django import Settings
+
+from accounts.models import Account, EndUser
+from cs_platform.chaos import hooks
+from cs_platform.chaos.hooks import MoodyHooks
+from cs_platform.connectors.managing import connect, put_away, renew_secret
+from cs_platform.connectors.models import Connector
+from cs_platform.connectors.outgoing import BREAK, FAILURES_IN_A_ROW
+from cs_platform.connectors.standard_webhooks import is_signed_by
+from cs_platform.workspace.models import Notification
+from playbooks.models import ActionRun, Playbook
+from playbooks.undo import preview_stop, request_stop
+from tests import world
+from tests.world import MONDAY, Workspace, apply_now, days, live, playbook_json, tick
+
+ACTIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "webhook": ("call_webhook", {"event": "risk.found", "properties": {"name": "{{ account.name }}"}}),
+    "slack": ("post_to_slack", {"text": "<!channel> {{ account.name }} & co"}),
+    "segment": ("segment_track", {"event": "New customer", "properties": {"seats": "9"}}),
+}
+KINDS = tuple(ACTIONS)
+
+
+@pytest.fixture
+def server(settings: Settings) -> Iterator[MoodyHooks]:
+    server = MoodyHooks(hang_seconds=0.3)
+    server.mood = hooks.TAKE
+    settings.OUTBOUND_TRUSTED = [server.host]
+    server.start()
+    yield server
+    server.stop()
+
+
+def connected(kind: str, server: MoodyHooks, by: Workspace) -> Connector:
+    parts = {
+        "webhook": {"url": f"{server.url}/in"},
+        "slack": {"secret": f"{server.url}/services/T0/B0/x"},
+        "segment": {"url": server.url, "secret": "write-key-0001"},
+    }
+    return connect(kind=kind, key="out", name=f"Our {kind}", by=by.olga, now=MONDAY, **parts[kind])[0]
+
+
+def sending(kind: str, **more: Any) -> Playbook:
+    action, config = ACTIONS[kind]
+    step = {"key": "send", "day": 1, "action": action, "config": {"connector": "out", **config}}
+    return live(playbook_json(steps=[step], **more))
+
+
+def state(run: ActionRun | None = None) -> tuple[str, str]:
+    found = run or ActionRun.objects.get()
+    found.refresh_from_db()
+    return found.state, found.reason_code
+
+
+# --- as it should be --------------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_is_signed_and_says_who_it_is_about(server: MoodyHooks, orbiton: Workspace, harbour: Account) -> None:
+    connector = connected("webhook", server, orbiton)
+    apply_now(sending("webhook"), harbour, now=MONDAY)
+
+    (call,) = server.arrivals
+    assert is_signed_by(connector.secrets(now=MONDAY)["secret"], call.body, dict(call.headers), now=MONDAY)
+    assert not is_signed_by(connector.secrets(now=MONDAY)["secret"], call.body + b" ", dict(call.headers), now=MONDAY)
+    assert call.id == f"msg_{ActionRun.objects.get().pk}"
+    assert (call.message["type"], call.message["data"]["account"]["name"]) == ("risk.found", harbour.name)
+    assert call.message["data"]["properties"] == {"name": harbour.name}
+    assert state() == ("applied", "")
+
+
+def test_while_a_secret_is_renewed_both_sign(server: MoodyHooks, orbiton: Workspace, harbour: Account) -> None:
+    connector = connected("webhook", server, orbiton)
+    former = connector.secrets(now=MONDAY)["secret"]
+    new = renew_secret(connector, by=orbiton.olga, now=MONDAY)
+    apply_now(sending("webhook"), harbour, now=MONDAY)
+
+    (call,) = server.arrivals
+    assert all(is_signed_by(secret, call.body, dict(call.headers), now=MONDAY) for secret in (former, new))
+    assert "former" not in connector.secrets(now=MONDAY + days(2))
+
+
+def test_a_track_has_the_form_segment_knows(server: MoodyHooks, orbiton: Workspace, harbour: Account) -> None:
+    connected("segment", server, orbiton)
+    playbook = sending("segment", name="New customer playbook")
+    apply_now(playbook, harbour, now=MONDAY)
+    (call,) = server.arrivals
+    said = call.message
+
+    assert (call.path, call.headers["authorization"]) == ("/v1/track", "Basic d3JpdGUta2V5LTAwMDE6")
+    assert (said["type"], said["event"], said["groupId"]) == ("track", "New customer", harbour.external_id)
+    assert said["context"]["groupId"] == harbour.external_id
+    assert said["properties"] == {"playbook": "New customer playbook", "seats": "9"}
+    assert said["messageId"] == str(ActionRun.objects.get().pk)
+    assert "userId" not in said
+
+
+def test_of_a_user_the_track_names_the_user(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, ben: EndUser
+) -> None:
+    connected("segment", server, orbiton)
+    rules = {"user": {"field": "role", "op": "set"}}
+    apply_now(sending("segment", audience="users", rules=rules), harbour, user=ben, now=MONDAY)
+
+    assert server.arrivals[0].message["userId"] == ben.external_id
+
+
+def test_a_value_cannot_shout_in_slack(server: MoodyHooks, orbiton: Workspace, harbour: Account) -> None:
+    Account.objects.update(name="<!everyone> Ltd")
+    connected("slack", server, orbiton)
+    apply_now(sending("slack"), harbour, now=MONDAY)
+
+    assert server.arrivals[0].message["text"] == "&lt;!channel&gt; &lt;!everyone&gt; Ltd &amp; co"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_sent_stays_and_what_was_not_is_not_sent(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, yarrow: Account, kind: str
+) -> None:
+    connected(kind, server, orbiton)
+    playbook = sending(kind)
+    sent = apply_now(playbook, harbour, now=MONDAY)
+    server.mood = hooks.LATER
+    waiting = apply_now(playbook, yarrow, now=MONDAY + timedelta(seconds=9))
+    assert "was sent on 2 Nov" in preview_stop(sent, now=MONDAY).kept[0].says
+
+    request_stop(waiting, by="person:1", note="", now=MONDAY + timedelta(minutes=1))
+    server.mood = hooks.TAKE
+    tick(now=MONDAY + days(1))
+    assert len(server.arrivals) == 2
+    assert sorted(ActionRun.objects.values_list("state", flat=True)) == ["applied", "cancelled"]
+
+
+# --- misbehaving ------------------------------------------------------------------------------------------------------
+
+# What is known afterwards: keyed connectors recognise a repeat, so it is made; of Slack a person decides.
+AFTERWARDS = {
+    (hooks.TAKE_AND_FAIL, "webhook"): ("scheduled", "retry"),
+    (hooks.TAKE_AND_FAIL, "segment"): ("scheduled", "retry"),
+    (hooks.TAKE_AND_FAIL, "slack"): ("uncertain", "uncertain"),
+    (hooks.TAKE_AND_HANG, "webhook"): ("scheduled", "retry"),
+    (hooks.TAKE_AND_HANG, "slack"): ("uncertain", "uncertain"),
+    (hooks.LATER, "webhook"): ("scheduled", "retry"),
+    (hooks.LATER, "slack"): ("scheduled", "retry"),
+    (hooks.GARBLE, "slack"): ("uncertain", "uncertain"),
+    (hooks.GARBLE, "segment"): ("applied", ""),
+    (hooks.REDIRECT, "webhook"): ("scheduled", "retry"),
+    (hooks.REVOKE, "webhook"): ("held", "needs_reauth"),
+    (hooks.REVOKE, "slack"): ("held", "needs_reauth"),
+    (hooks.REVOKE, "segment"): ("held", "needs_reauth"),
+}
+
+
+@pytest.mark.parametrize(("mood", "kind"), AFTERWARDS)
+def test_what_is_known_after_an_odd_answer(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, mood: str, kind: str
+) -> None:
+    connected(kind, server, orbiton)
+    server.mood = mood
+    apply_now(sending(kind), harbour, now=MONDAY)
+    assert state() == AFTERWARDS[mood, kind]
+    assert len(server.arrivals) == 1
+
+    server.mood = hooks.TAKE
+    tick(now=MONDAY + timedelta(minutes=1))
+    if mood == hooks.LATER:
+        assert len(server.arrivals) == 1  # it asked for two minutes
+    tick(now=MONDAY + timedelta(hours=7))
+    ids = {arrival.id for arrival in server.arrivals}
+    assert len(ids) == 1
+    assert state()[0] == ("applied" if AFTERWARDS[mood, kind][0] == "scheduled" else AFTERWARDS[mood, kind][0])
+
+
+def test_a_connector_that_refuses_us_holds_its_runs_tells_once_and_goes_on_when_it_is_renewed(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, yarrow: Account
+) -> None:
+    connector = connected("segment", server, orbiton)
+    server.mood = hooks.REVOKE
+    playbook = sending("segment")
+    apply_now(playbook, harbour, now=MONDAY)
+    apply_now(playbook, yarrow, now=MONDAY + timedelta(hours=1))
+
+    assert set(ActionRun.objects.values_list("state", "reason_code")) == {("held", "needs_reauth")}
+    assert len(server.arrivals) == 1
+    assert sorted(Notification.objects.values_list("member__name", flat=True)) == ["Jonah Weiss", "Olga Lind"]
+
+    server.mood = hooks.TAKE
+    connector.refresh_from_db()
+    renew_secret(connector, secret="write-key-0002", by=orbiton.olga, now=MONDAY + timedelta(hours=2))
+    tick(now=MONDAY + timedelta(hours=2))
+    assert set(ActionRun.objects.values_list("state", flat=True)) == {"applied"}
+
+
+def test_ten_failures_in_a_row_make_a_pause_and_then_one_goes_first(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account
+) -> None:
+    connector = connected("webhook", server, orbiton)
+    server.mood = hooks.FAIL
+    playbook = sending("webhook")
+    for n in range(FAILURES_IN_A_ROW + 2):
+        apply_now(playbook, world.account(f"Account {n}"), now=MONDAY)
+    connector.refresh_from_db()
+    assert connector.open_until == MONDAY + BREAK
+    seen = len(server.arrivals)
+
+    later = MONDAY + BREAK + timedelta(seconds=1)
+    tick(now=later - timedelta(minutes=1))
+    assert len(server.arrivals) == seen
+    server.mood = hooks.TAKE
+    tick(now=later + timedelta(minutes=10))
+    tick(now=later + timedelta(minutes=20))
+    assert set(ActionRun.objects.values_list("state", flat=True)) == {"applied"}
+    connector.refresh_from_db()
+    assert (connector.failures, connector.open_until) == (0, None)
+
+
+def test_no_more_leave_at_once_than_the_bucket_holds(server: MoodyHooks, orbiton: Workspace) -> None:
+    connected("slack", server, orbiton)
+    playbook = sending("slack")
+    for n in range(8):
+        apply_now(playbook, world.account(f"Account {n}"), now=MONDAY)
+    assert len(server.arrivals) == 1
+    for second in range(1, 12):
+        tick(now=MONDAY + timedelta(seconds=second))
+
+    assert len(server.arrivals) == 8
+    assert set(ActionRun.objects.values_list("state", "attempt")) == {("applied", 0)}
+
+
+def test_a_connector_that_was_put_away_makes_its_runs_wait_for_another_of_its_key(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account
+) -> None:
+    connector = connected("segment", server, orbiton)
+    playbook = sending("segment")
+    put_away(connector, by=orbiton.olga, now=MONDAY)
+    apply_now(playbook, harbour, now=MONDAY)
+    assert state() == ("held", "no_connector")
+
+    connected("segment", server, orbiton)
+    tick(now=MONDAY + timedelta(minutes=1))
+    assert state() == ("applied", "")
+
+
+def test_deliveries_overlap(server: MoodyHooks, orbiton: Workspace) -> None:
+    connected("segment", server, orbiton)
+    sending("segment")
+    server.slow_seconds = 0.05
+    for n in range(40):
+        world.account(f"Account {n}", plan="Pro")
+    world.evaluate(orbiton.tenant, now=MONDAY)
+    tick(now=MONDAY)
+
+    assert len(server.arrivals) == 40
+    assert server.most_at_once >= 10
