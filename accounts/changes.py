@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, str] = {
     "ae": "AE",
     "lifecycle": "Lifecycle",
     "parent": "Parent account",
+    "key_contact": "Key contact",
     "known_cause": "Known cause",
     "known_cause_until": "Known cause until",
 }

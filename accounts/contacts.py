@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, F, Max, Sum
 
+from accounts.changes import Changed, remember_changes
 from accounts.models import AccountUser, Conversation, EndUser, EventCount, Suppression, TimelineEntry
 from cs_platform.tenancy.models import Doer
 
@@ -26,6 +27,9 @@ def set_key_contact(tie: AccountUser, *, is_key: bool, by: Doer, now: datetime) 
             return False
         tie.is_key_contact = is_key
         EndUser.objects.filter(pk=tie.end_user_id).update(updated_at=now)
+        name = str(tie.end_user)
+        before, after = (None, name) if is_key else (name, None)
+        remember_changes([Changed("key_contact", before, after, by.actor, account_id=tie.account_id)], now=now)
         _tell(tie, by=by, now=now)
     return True
 

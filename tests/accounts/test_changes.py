@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.changes import PAGE_SIZE, Changed, load_history, remember_changes
+from accounts.contacts import set_key_contact
 from accounts.models import Account, TraitChange
 from accounts.trait_values import TraitValue
 from accounts.traits import set_trait
@@ -35,6 +36,14 @@ def told(at: Account, field: str) -> list[tuple[str, object, object]]:
         (one.who.name, one.before and one.before.value, one.after and one.after.value)
         for one in load_history(at, field=field).changes
     ]
+
+
+def test_who_made_somebody_a_key_contact_is_in_the_history(inside: Workspace, harbour: Account) -> None:
+    tie = end_user("Ben Novak", harbour).account_users.get()
+    for is_key in (True, True, False):
+        set_key_contact(tie, is_key=is_key, by=inside.priya, now=MONDAY)
+
+    assert told(harbour, "key_contact") == [("Priya Raman", "Ben Novak", None), ("Priya Raman", None, "Ben Novak")]
 
 
 def test_a_person_a_playbook_and_its_stop_are_all_in_the_history(inside: Workspace, harbour: Account) -> None:

@@ -130,7 +130,7 @@ def test_what_was_sent_stays_and_what_was_not_is_not_sent(
     waiting = apply_now(playbook, yarrow, now=MONDAY + timedelta(seconds=9))
     assert "was sent on 2 Nov" in preview_stop(sent, now=MONDAY).kept[0].says
 
-    request_stop(waiting, by="person:1", note="", now=MONDAY + timedelta(minutes=1))
+    request_stop(waiting, by=orbiton.olga, now=MONDAY + timedelta(minutes=1))
     server.mood = hooks.TAKE
     tick(now=MONDAY + days(1))
     assert len(server.arrivals) == 2

@@ -31,6 +31,8 @@ PAGES = {
     "imports:detail": "csv_import",
     "jobs:detail": "job",
     "sources:detail": "source",
+    "connectors:list": "",
+    "connectors:detail": "connector",
     "dashboard:audit": "",
 }
 
