@@ -21,8 +21,6 @@ class ConnectorQuerySet(models.QuerySet["Connector"]):
 class Connector(TenantModel):
     """One other system we speak to. Playbooks name it by its key."""
 
-    is_referenced = False
-
     class State(models.TextChoices):
         ACTIVE = "active", "Active"
         NEEDS_REAUTH = "needs_reauth", "Refuses us"

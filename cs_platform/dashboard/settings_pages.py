@@ -92,7 +92,10 @@ SECTIONS: tuple[Section, ...] = (
                 "traits:workload",
                 "user-plus",
                 "Workload",
-                "How many accounts each can hold, and who is away.connectors:list",
+                "How many accounts each can hold, and who is away.",
+            ),
+            SettingsPage(
+                "connectors:list",
                 "plug-zap",
                 "Connectors",
                 "Webhooks, Slack and Segment: where playbooks send to, and how they are doing.",

@@ -77,16 +77,16 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /connectors/{pk}/renew/": {"secret": Free("whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz")},
     "patch /conversations/{pk}/": {"subject": Free("Hello"), "body": Free("Dear Ben")},
     "post /ctas/": {"account": Id("account"), "type": "risk", "name": Free("Ring"), "comment": Free("Soon")},
-    "patch /ctas/{pk}/": {"name": Free("Ring"), "reason": Free("why"), "comment": Free("Soon")},
+    "patch /ctas/{pk}/": {"name": Free("Ring"), "comment": Free("Soon")},
     "post /ctas/{pk}/close/": {"status": "won", "cancel_tasks": True},
     "post /ctas/{pk}/comment/": {"body": Free("They rang")},
     "post /ctas/{pk}/snooze/": {"until": "2199-01-31", "reason": Free("Away")},
-    "post /ctas/bulk-edit/": {"query": Free("q=Call"), "verb": "priority", "config": {"priority": "high"}},
+    "post /ctas/bulk-edit/": {"query": Free("q=Call"), "verb": "set_priority", "config": {"priority": "high"}},
     "post /ctas/{pk}/link-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/unlink-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/order-tasks/": {"tasks": [Id("task")]},
     "post /ctas/{pk}/repeat/": {"every": 2, "unit": "week"},
-    "post /ctas/{pk}/set-status/": {"stage": Free("open")},
+    "post /ctas/{pk}/set-status/": {"stage": Free("in_progress")},
     "patch /cta-lists/": {"reason": [{"name": Free("Price")}]},
     "post /objectives/": {"plan": Id("plan"), "name": Free("Adopt"), "category": Free(""), "comment": Free("Soon")},
     "patch /objectives/{pk}/": {"name": Free("Adopt"), "comment": Free("Soon")},
@@ -110,12 +110,10 @@ API_DOORS: Final[dict[str, Body]] = {
         "role": Free("CTO"),
     },
     "post /success-plans/{pk}/remove-stakeholder/": {"id": Id("stakeholder")},
-    "post /success-plans/{pk}/close/": {"objectives": "leave", "outcome": "won"},
     "post /success-plans/{pk}/comment/": {"body": Free("Well done")},
     "post /playbooks/begin/": {"name": Free("Idea")},
     "post /playbooks/import-plan/": {"playbooks": [_playbook()]},
     "post /playbooks/{pk}/draft/": {},
-    "put /playbooks/{pk}/draft/": _playbook(),
     "post /data-sources/": {"name": Free("Website")},
     "patch /data-sources/{pk}/": {"name": Free("Website")},
     "post /enrollments/": {"playbook": Id("other_playbook"), "account": Id("holding")},
@@ -191,6 +189,14 @@ API_DOORS: Final[dict[str, Body]] = {
         "widths": {},
     },
     "patch /views/{pk}/": {"name": Free("Mine"), "params": Free("q=x")},
+}
+
+
+# What takes a body, but nothing that anybody types, in a state that the story is not in.
+NOTHING_TYPED: Final = {
+    "post /success-plans/{pk}/close/": "two choices, of a plan that is under way",
+    "post /enrollments/{pk}/replace/": "ids only, of a list of tasks in a CTA",
+    "put /playbooks/{pk}/draft/": "the body of POST /playbooks/import/, of a draft whose revision is known",
 }
 
 
