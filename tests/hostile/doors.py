@@ -125,6 +125,7 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /imports/{pk}/mapping/": {"columns": {"0": "external_id", "1": Free("fact:name")}},
     "post /indicators/": {"account": Id("account"), "kind": "risk", "title": Free("Quiet"), "note": Free("Very")},
     "post /indicators/{indicator_id}/comments/": {"body": Free("Still quiet")},
+    "post /invitations/": {"email": Free("ann@orbiton.example"), "role": "csm", "invited_by": Id("olga")},
     "post /key-roles/": {"name": Free("Godmother")},
     "patch /key-roles/{pk}/": {"name": Free("Godmother")},
     "put /lifecycle-rules/": {"churned": _rule(), "trialing": None, "ignored": None},
