@@ -81,7 +81,7 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /ctas/{pk}/close/": {"status": "won", "cancel_tasks": True},
     "post /ctas/{pk}/comment/": {"body": Free("They rang")},
     "post /ctas/{pk}/snooze/": {"until": "2199-01-31", "reason": Free("Away")},
-    "post /ctas/bulk-edit/": {"query": Free("q=Call"), "verb": "set_priority", "config": {"priority": "high"}},
+    "post /ctas/bulk-edit/": {"ids": [Id("cta")], "verb": "set_priority", "config": {"priority": "high"}},
     "post /ctas/{pk}/link-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/unlink-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/order-tasks/": {"tasks": [Id("task")]},
