@@ -61,8 +61,8 @@ RAW_SQL = {
     "accounts/segments/settling.py",
     "accounts/table/facts.py",
     "accounts/table/page.py",
-    "accounts/trait_settings.py",
     "accounts/table/people.py",
+    "accounts/trait_settings.py",
     "accounts/traits.py",
     "actions/cta_work.py",
     "actions/people.py",
@@ -74,6 +74,7 @@ RAW_SQL = {
     "actions/types/create_task.py",
     "actions/types/set_up_tasks.py",
     "actions/types/start_conversation.py",
+    "actions/types/start_success_plan.py",
     "actions/types/update_trait.py",
     "actions/variables.py",
     "cs_platform/common/statements.py",
@@ -89,6 +90,7 @@ RAW_SQL = {
     "ctas/bulk.py",
     "ctas/models.py",
     "ctas/month.py",
+    "playbooks/ahead.py",
     "playbooks/audience.py",
     "playbooks/batches.py",
     "playbooks/columns.py",
@@ -102,6 +104,7 @@ RAW_SQL = {
     "playbooks/settlement.py",
     "playbooks/undo.py",
     "playbooks/versions.py",
+    "success_plans/progress.py",
 }
 # Puts statements together from parts; what comes out is looked at below.
 COMPILER = "accounts/rules/compile.py"
@@ -125,6 +128,7 @@ REMEMBERED = {
     ("cs_platform/jobs/kinds.py", "lasting_kinds"): "how long kinds of work take, the same for everybody",
     ("cs_platform/rest/documents.py", "_committed"): "a file of the checkout",
     ("ctas/bulk.py", "bulk_verbs"): "what can be done, the same for everybody",
+    ("playbooks/gallery/__init__.py", "templates"): "files of the checkout",
     ("playbooks/schedule.py", "zone_info"): "zones by name",
 }
 # Who talks to Redis, and what its keys begin with.
