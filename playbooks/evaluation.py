@@ -25,7 +25,6 @@ from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Doer, Membership, Tenant, WorkDue
 from ctas.recurring import open_due
-from ctas.telling import tell_what_is_due
 from playbooks import undo
 from playbooks.definition import audience_of
 from playbooks.enrollment import Application, anchor_columns, enroll_selected
@@ -109,7 +108,6 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
         )
         if run is not None:
             _evaluate(tenant, run, now=now)
-            tell_what_is_due(tenant, today=run.local_date, now=now)
         due_at = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
         WorkDue.objects.update_or_create(tenant=tenant, queue=WorkDue.Queue.EVALUATE, defaults={"due_at": due_at})
         return run

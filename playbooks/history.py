@@ -140,18 +140,22 @@ def _day_state(runs: Iterable[ActionRun], reached: bool) -> str:
     return "pending" if reached else "next"
 
 
-def line(run: ActionRun) -> Line:
+def line(run: ActionRun, planned: dict[int, str] | None = None) -> Line:
+    """`planned` remembers what steps will do, for many lines: some sentences name things that are looked up."""
     action = action_for(run.step.action)
-    return Line(run, action.icon, _says(run), action.label, _outcome(run), _tone(run))
+    says = _says(run, {} if planned is None else planned)
+    return Line(run, action.icon, says, action.label, _outcome(run), _tone(run))
 
 
-def _says(run: ActionRun) -> str:
+def _says(run: ActionRun, planned: dict[int, str]) -> str:
     """In the past tense once it happened, from the receipt; before that, what is planned."""
     step, receipt = run.step, run.receipt or {}
     action = action_for(step.action)
     happened = run.state in (State.APPLIED, State.KEPT, State.UNDONE, State.UNDOING, State.UNDO_DEAD)
     if not happened or "marked_done" in receipt:
-        return action.describe(step.config)
+        if step.pk not in planned:
+            planned[step.pk] = action.describe(step.config)
+        return planned[step.pk]
     return action.tell(step.config, receipt)
 
 

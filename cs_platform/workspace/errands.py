@@ -114,6 +114,7 @@ def _begin_day(member: Membership, day: date, now: datetime) -> None:
         text = ", ".join(f"{part.total:,} {part.title}" for part in parts)
         url = parts[0].lines[0].url if sum(part.total for part in parts) == 1 else _cockpit(member)
         what = {"kind": Kind.DUE, "text": text[0].upper() + text[1:], "once": f"due:{day}"}
+        Notification.objects.filter(member=member, kind=Kind.DUE, read_at=None).update(read_at=now)  # no news any more
         notify(members=[member], url=url, by=None, now=now, **what)
 
 

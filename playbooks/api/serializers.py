@@ -119,7 +119,7 @@ class RunSerializer(serializers.ModelSerializer[ActionRun]):
         read_only_fields = fields
 
     def get_says(self, run: ActionRun) -> str:
-        return line(run).says
+        return line(run, self.context.setdefault("planned", {})).says
 
 
 class LedgerSerializer(serializers.ModelSerializer[LedgerEntry]):

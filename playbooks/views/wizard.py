@@ -359,7 +359,7 @@ def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
             request, "playbooks/new.html", {"templates": [(name, list(found)) for name, found in grouped]}
         )
     template = find_template(request.POST.get("template", ""))
-    name = request.POST.get("name", "") or (template.name if template else "")
+    name = request.POST.get("name", "").replace("\x00", "") or (template.name if template else "")
     content = template.content if template else None
     draft = drafts.begin(name=name, content=content, by=request.membership, now=request.now)
     return go_to(request, reverse("playbooks:draft_overview", args=[slug, draft.playbook_id]))

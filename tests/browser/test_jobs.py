@@ -68,7 +68,7 @@ def test_a_file_is_imported_through_the_wizard_and_undone(desk: Page, orbiton: W
 def test_ticked_accounts_are_edited_by_a_job_whose_strip_shows_it_and_undoes_it(desk: Page, orbiton: Workspace) -> None:
     desk.keyboard.press("j")
     desk.keyboard.press("x")
-    desk.locator("[data-bulk]").get_by_role("button", name="Edit").click()
+    desk.locator("[data-bulk]").get_by_role("button", name="Assign").click()
     desk.get_by_label("Role").select_option("ae")
     desk.get_by_label("Team member").select_option(label="Tom Lindqvist")
     desk.get_by_role("button", name="Review").click()

@@ -32,11 +32,17 @@ from cs_platform.workspace.holidays import add_holiday, remove_holiday
 from cs_platform.workspace.invitations import invite, revoke
 from cs_platform.workspace.members import change_role, deactivate, reactivate
 from cs_platform.workspace.teams import archive_team, create_team, restore_team, set_team
+from ctas.lists import edit_entry
 from playbooks import drafts, evaluation, versions
 from playbooks.models import Evaluation, EvaluationRun, Playbook
+from success_plans import defining as plan_settings
+from success_plans import sharing
+from success_plans.defining import save_template, save_type
+from success_plans.models import PlanTemplate, PlanType, ShareLink
+from success_plans.planning import create_plan
 from tests.rest.client import Api, refill_buckets
 from tests.visitor import Visitor, text
-from tests.world import MONDAY, Workspace, days, live, playbook_json, workspace
+from tests.world import MONDAY, Workspace, account, days, live, playbook_json, workspace
 
 PATH = "settings/audit/"
 Story = Callable[[Workspace], Any]
@@ -168,6 +174,34 @@ def _put_away_and_back(team: Any, home: Workspace) -> None:
     restore_team(team, **_by(home))
 
 
+def _plan_type(home: Workspace) -> PlanType:
+    return _typed(None, home)
+
+
+def _typed(type: PlanType | None, home: Workspace, **changes: Any) -> PlanType:
+    facts: dict[str, Any] = {"name": "Roll-out", "formula": "tasks", "categories": [], "fields": []}
+    return save_type(type, **facts | changes, **_by(home))
+
+
+def _outline(home: Workspace) -> PlanTemplate:
+    return _outlined(None, home)
+
+
+def _outlined(outline: PlanTemplate | None, home: Workspace, **changes: Any) -> PlanTemplate:
+    type = outline.type if outline else _plan_type(home)
+    return save_template(outline, **{"name": "Site", "type": type, "definition": {}} | changes, **_by(home))
+
+
+def _restored_plan(held: PlanType | PlanTemplate, home: Workspace) -> None:
+    plan_settings.put_away(held, **_by(home))
+    plan_settings.take_out(held, **_by(home))
+
+
+def _link(home: Workspace) -> ShareLink:
+    plan = create_plan(account=account(), type=_plan_type(home), name="Go live", owner=home.priya, **_by(home))
+    return sharing.make_link(plan, name="Board", parts=["progress"], **_by(home))[0]
+
+
 STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "api_key.issued": (_key, lambda key, home: None),
     "api_key.revoked": (_key, lambda key, home: revoke_key(key, **_by(home))),
@@ -176,6 +210,7 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "connector.renewed": (_connector, lambda connector, home: renew_secret(connector, **_by(home))),
     "connector.tried_again": (_connector, lambda connector, home: _tried_again(connector, home)),
     "connector.put_away": (_connector, lambda connector, home: put_away(connector, **_by(home))),
+    "cta_list.changed": (_drafted, lambda _, home: edit_entry("priority", "high", name="Urgent", **_by(home))),
     "data_source.opened": (_source, lambda source, home: None),
     "data_source.renamed": (_source, lambda source, home: rename_source(source, name="Shop", **_by(home))),
     "data_source.key_rotated": (_source, lambda source, home: rotate_key(source, **_by(home))),
@@ -207,6 +242,17 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "playbook.resumed": (_drafted, lambda playbook, home: _through(playbook, home, "set_live", "pause", "resume")),
     "playbook.archived": (_drafted, lambda playbook, home: _through(playbook, home, "archive")),
     "playbook.unarchived": (_drafted, lambda playbook, home: _through(playbook, home, "archive", "unarchive")),
+    "plan_template.archived": (_outline, lambda outline, home: plan_settings.put_away(outline, **_by(home))),
+    "plan_template.changed": (_outline, lambda outline, home: _outlined(outline, home, description="By site")),
+    "plan_template.created": (_outline, lambda outline, home: None),
+    "plan_template.restored": (_outline, lambda outline, home: _restored_plan(outline, home)),
+    "plan_type.archived": (_plan_type, lambda type, home: plan_settings.put_away(type, **_by(home))),
+    "plan_type.changed": (_plan_type, lambda type, home: _typed(type, home, formula="weighted")),
+    "plan_type.created": (_plan_type, lambda type, home: None),
+    "plan_type.restored": (_plan_type, lambda type, home: _restored_plan(type, home)),
+    "share_link.changed": (_link, lambda link, home: sharing.change_link(link, name="Sponsor", **_by(home))),
+    "share_link.made": (_link, lambda link, home: None),
+    "share_link.revoked": (_link, lambda link, home: sharing.revoke_link(link, **_by(home))),
     "health_score.changed": (_score, lambda score, home: None),
     "lifecycle_rules.changed": (_drafted, lambda _, home: _lifecycle(home)),
     "sending_policy.changed": (_drafted, lambda _, home: change_policy(mails_an_hour=9, **_by(home))),
@@ -229,6 +275,13 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
 # What is done twice and changes nothing the second time.
 IDEMPOTENT = {
     "api_key.revoked",
+    "cta_list.changed",
+    "plan_template.archived",
+    "plan_template.changed",
+    "plan_type.archived",
+    "plan_type.changed",
+    "share_link.changed",
+    "share_link.revoked",
     "data_source.renamed",
     "data_source.closed",
     "evaluation.released",

@@ -33,4 +33,5 @@ def test_everybody_sees_what_they_may_open_and_can_open_it(orbiton: Workspace, p
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.url)
 def test_the_owner_gets_there(orbiton: Workspace, page: SettingsPage) -> None:
-    assert Visitor(orbiton.olga).client.get(reverse(page.url, args=["orbiton"])).status_code == 200
+    address = reverse(page.url, args=["orbiton"])
+    assert Visitor(orbiton.olga).client.get(address, follow=True).status_code == 200

@@ -9,6 +9,7 @@ import pytest
 from accounts.csv_import.files import keep_upload
 from accounts.key_roles import define_role
 from accounts.models import (
+    Account,
     Conversation,
     CsvImport,
     DataSource,
@@ -35,6 +36,9 @@ from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import Evaluation
+from success_plans.defining import save_template, save_type
+from success_plans.planning import add_objective, create_plan
+from success_plans.sharing import make_link
 from tests.rest.client import Answer, Api, refill_buckets
 from tests.rest.routes import Route, routes
 from tests.world import MONDAY, Workspace, account, evaluate, live, playbook_json, trait, user
@@ -104,6 +108,20 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-view": save_view(name="Foreign", **view).pk,
         "external_id": at.external_id,
         "api-evaluation-run": run.pk,
+        **_plan(home, at),
+    }
+
+
+def _plan(home: Workspace, at: Account) -> dict[str, Any]:
+    by: dict[str, Any] = {"by": home.olga, "now": MONDAY}
+    type = save_type(None, name="Foreign", formula="tasks", categories=[], fields=[], **by)
+    plan = create_plan(account=at, type=type, name="Foreign", owner=home.olga, **by)
+    return {
+        "api-plan-type": type.pk,
+        "api-plan-template": save_template(None, name="Foreign", type=type, definition={}, **by).pk,
+        "api-plan": plan.pk,
+        "api-objective": add_objective(plan, name="Foreign", owner=home.olga, **by).pk,
+        "api-share-link": make_link(plan, name="Foreign", parts=["progress"], **by)[0].pk,
     }
 
 

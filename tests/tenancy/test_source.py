@@ -64,6 +64,7 @@ RAW_SQL = {
     "accounts/table/people.py",
     "accounts/trait_settings.py",
     "accounts/traits.py",
+    "actions/calls.py",
     "actions/cta_work.py",
     "actions/people.py",
     "actions/subjects.py",

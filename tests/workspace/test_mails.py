@@ -75,6 +75,9 @@ def test_the_daily_mail_says_what_is_late_due_and_new(inside: Workspace, post: P
     assert (told.member_id, told.text) == (inside.tom.pk, "1 CTA late, 1 task due today")
     assert post.of(inside.priya) == [], "nothing to say to her"
 
+    post.round(SEVEN + days(1))
+    assert Notification.objects.filter(kind="due", read_at=None).count() == 1, "yesterday's is no news any more"
+
 
 def test_it_comes_once_a_day_in_each_ones_own_morning(inside: Workspace, post: Post) -> None:
     Membership.objects.filter(pk=inside.tom.pk).update(timezone="America/New_York")

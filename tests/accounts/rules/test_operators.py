@@ -31,6 +31,7 @@ SAMPLES: dict[FieldType, list[Values]] = {
     FieldType.INDICATOR: [()],
     FieldType.SEGMENT: [()],
     FieldType.EVENT: [()],
+    FieldType.STATE: [("active",)],
 }
 DAYS: list[Values] = [(0,), (1,), (2,), (3,), (30,), (36_500,)]
 COUNTS: list[Values] = [(1, 0), (2, 3), (3, 30), (50, 30), (51, 36_500)]
