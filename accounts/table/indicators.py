@@ -61,7 +61,7 @@ def _facet() -> Facet:
         *(Choice(kind.value, f"An active {kind.label.lower()}", _active(_of(kind))) for kind in Indicator.Kind),
         Choice("none", "None active", compose("NOT {some}", some=some)),
     )
-    return Facet("indicator", "Indicators", "flag", choices)
+    return Facet("indicators", "Indicators", "flag", choices)
 
 
 def _of(kind: str) -> Sql:

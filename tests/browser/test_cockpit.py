@@ -49,7 +49,7 @@ def screen(page: Page, orbiton: Workspace, live_server: LiveServer) -> Iterator[
     page.context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": live_server.url}])
     page.goto(f"{live_server.url}/w/orbiton/accounts/")
     yield page
-    page.wait_for_load_state("networkidle")
+    page.close()
     assert said == []
 
 
