@@ -329,6 +329,8 @@ def test_a_drawer_knows_only_its_workspace(probe: Probe, drawer: str) -> None:
     shown = 0
     for route in PAGES:
         for address in route.addresses("orbiton", probe.mine):
+            if "<!doctype" in probe.ask("GET", f"{address}?{drawer}={own}", place="drawer").content.decode()[:100]:
+                continue  # a page without drawers passes the parameter over
             for place in ("", "drawer"):
                 asked = [f"{address}?{drawer}={pk}" for pk in (own, foreign, UNKNOWN["id"])]
                 ask = [probe.ask("GET", one, place=place) for one in asked]

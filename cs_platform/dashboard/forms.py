@@ -104,7 +104,9 @@ class TeamForm(forms.Form):
 class KeyForm(forms.Form):
     name = forms.CharField(max_length=100, help_text="What it is for. It stands beside everything the key does.")
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in SCOPES], widget=forms.CheckboxSelectMultiple, label="What it may do"
+        choices=[(scope, scope) for scope in SCOPES],
+        widget=forms.CheckboxSelectMultiple({"class": "check"}),
+        label="What it may do",
     )
     days = forms.IntegerField(
         required=False, min_value=1, max_value=3650, label="Expires after", help_text="Days; empty: never."

@@ -64,7 +64,7 @@ function select(option) {
 }
 
 function follow(elsewhere) {
-  const link = current()?.querySelector("a");
+  const link = current();
   if (!link) return field.form.submit();
   if (elsewhere) window.open(link.href, "_blank", "noopener");
   else link.click();
@@ -99,10 +99,11 @@ function showRecent() {
 function thing({ url, name, kind }, index) {
   const item = document.createElement("li");
   item.className = "item";
-  item.id = `jump-recent-${index}`;
-  item.setAttribute("role", "option");
-  item.setAttribute("aria-selected", "false");
+  item.role = "presentation";
   const link = document.createElement("a");
+  link.id = `jump-recent-${index}`;
+  link.role = "option";
+  link.ariaSelected = "false";
   link.href = url;
   link.tabIndex = -1;
   const what = document.createElement("span");

@@ -52,8 +52,8 @@ function open(area, members) {
   field = area;
   list.replaceChildren(...members.map(option));
   select(list.firstElementChild);
-  // Beside the field, so that it stands above an open dialog too.
-  area.after(list);
+  // Inside an open dialog, because all else is inert; otherwise where a drawer that is shown anew leaves it alone.
+  (area.closest("dialog") ?? document.body).append(list);
   area.setAttribute("aria-controls", list.id);
   if (!isOpen()) list.showPopover();
   const box = area.getBoundingClientRect();
