@@ -36,9 +36,9 @@ class Facts:
         week: Any = {"due_on__gte": monday, "due_on__lt": monday + timedelta(days=7)}
         present = Task.objects.present().filter(cta__archived_at=None)
         mine = present.filter(owner=book.member) if book.member else present
-        done = mine.filter(
+        lately = mine.filter(
             status=Task.Status.DONE, completed_at__gte=book.now - timedelta(days=book.today.weekday() + 1)
         )
-        done = done.filter(completed_at__date__gte=monday).count()
+        done = lately.filter(completed_at__date__gte=monday).count()
         ahead = mine.filter(status=Task.Status.OPEN, **week).count()
         yield Fact("Tasks done this week", f"{done:,}", f"of {done + ahead:,}")

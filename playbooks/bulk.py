@@ -78,8 +78,8 @@ class ApplyPlaybook(BulkVerb):
         for pk, id in Enrollment.objects.filter(pk__in=enroll(application, pairs)).values_list("pk", self.subject):
             placed.setdefault(id, []).append(pk)
         refused = dict.fromkeys(present, AT_NO_ACCOUNT)
-        refused |= {pair[self.place]: OUT_OF_REACH for pair in named}
-        refused |= {pair[self.place]: ACTIVE_ALREADY for pair in pairs}
+        refused |= {id: OUT_OF_REACH for pair in named if (id := pair[self.place]) is not None}
+        refused |= {id: ACTIVE_ALREADY for pair in pairs if (id := pair[self.place]) is not None}
         items = [Item(subject_of(id, self.listing), {"enrollments": pks}) for id, pks in placed.items()]
         left = {id: why for id, why in refused.items() if id not in placed}
         return Done(items, left | refuse_absent(ids, present, self.listing))
