@@ -3,6 +3,7 @@
 Each is one statement over the workspace, so that nobody reads a trait half moved; a job's usual lease is too short.
 """
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -89,8 +90,9 @@ class TraitWork(JobKind):
         except (CannotChange, CannotBeFast) as refusal:
             raise JobRefused(str(refusal)) from None
 
+    @abstractmethod
     def work(self, job: Job, definition: TraitDefinition, now: datetime) -> Slice:
-        raise NotImplementedError
+        """One piece of it, of a trait that is there."""
 
     def says(self, job: Job) -> str:
         return "Done" if job.state == Job.State.DONE else "Not done"

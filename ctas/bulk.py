@@ -5,6 +5,7 @@ for all of them.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -161,7 +162,7 @@ _COLUMNS = {
 }
 
 
-class CtaVerb(bulk.BulkVerb):
+class CtaVerb(bulk.BulkVerb, ABC):
     ability = Ability.WORK_CTAS
     with_archived: ClassVar[bool] = False  # whether undoing reaches what is archived
 
@@ -169,8 +170,9 @@ class CtaVerb(bulk.BulkVerb):
         """Why this one cannot be done; empty when it can."""
         return "" if cta.status == Cta.Status.OPEN else NOT_OPEN
 
+    @abstractmethod
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
-        raise NotImplementedError
+        """What it and its open tasks are afterwards."""
 
     def tells(self, config: Config, lists: Lists) -> tuple[str, str]:
         """Kind and beginning of the line on the timeline."""
