@@ -1,5 +1,9 @@
-# Sourced by the scripts of bin/: enters the checkout and finds a Python to make .venv with.
+# Sourced by the scripts of bin/: enters the checkout, keeps bytecode, and finds a Python to make .venv with.
 cd "$(dirname "$0")/.." || exit 1
+
+# One run starts a dozen processes; where the machine forbids bytecode, each would spend seconds on compiling the same again.
+unset PYTHONDONTWRITEBYTECODE
+export PYTHONPYCACHEPREFIX="$PWD/var/bytecode"
 
 first_between() {
     for candidate in ${PYTHON:-python3 python3.12 python3.11 python3.14 python3.13 python}; do

@@ -14,11 +14,11 @@ class _SchemaOnly(BaseConstraint, ABC):
         return None
 
     def constraint_sql(self, model: type[Model] | None, schema_editor: Any) -> None:  # type: ignore[override]
-        self.create_sql(model, schema_editor)
-
-    def create_sql(self, model: type[Model] | None, schema_editor: Any) -> None:  # type: ignore[override]
-        # Deferred to the end of the migration: the tables and keys it names may still be to come.
+        # Not a part of CREATE TABLE: at the end of the migration all tables and keys it names are there.
         schema_editor.deferred_sql.append(self.statement(model, schema_editor))
+
+    def create_sql(self, model: type[Model] | None, schema_editor: Any) -> str:  # type: ignore[override]
+        return self.statement(model, schema_editor)
 
     @abstractmethod
     def statement(self, model: Any, schema_editor: Any) -> str: ...

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -23,6 +24,7 @@ PIPS = frozenset({"done", "next", "failed", "skipped", "undone"})
 
 
 @register.simple_tag
+@lru_cache(maxsize=1024)  # a table has hundreds, of a few dozen kinds; the sprite's address stays while the process lives
 def icon(name: str, classes: str = "") -> SafeString:
     """One icon of the sprite. It says nothing to a screen reader, so a word must stand beside it."""
     return format_html(
