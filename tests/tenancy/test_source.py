@@ -128,6 +128,7 @@ REMEMBERED = {
     ("cs_platform/jobs/kinds.py", "job_kinds"): "what can be done, the same for everybody",
     ("cs_platform/jobs/kinds.py", "lasting_kinds"): "how long kinds of work take, the same for everybody",
     ("cs_platform/rest/documents.py", "_committed"): "a file of the checkout",
+    ("cs_platform/web/templatetags/ui.py", "icon"): "pictures of the sprite",
     ("ctas/bulk.py", "bulk_verbs"): "what can be done, the same for everybody",
     ("playbooks/gallery/__init__.py", "templates"): "files of the checkout",
     ("playbooks/schedule.py", "zone_info"): "zones by name",

@@ -24,7 +24,7 @@ PIPS = frozenset({"done", "next", "failed", "skipped", "undone"})
 
 
 @register.simple_tag
-@lru_cache(maxsize=1024)  # a table has hundreds, of a few dozen kinds; the sprite's address stays while the process lives
+@lru_cache(maxsize=1024)  # a table has hundreds, of a few dozen kinds
 def icon(name: str, classes: str = "") -> SafeString:
     """One icon of the sprite. It says nothing to a screen reader, so a word must stand beside it."""
     return format_html(
