@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import F, Q
 
 from accounts.actors import Actor, load_actors
 from accounts.models import Account, EndUser, KeyRole, TraitChange, TraitDefinition
@@ -48,16 +48,17 @@ class Changed:
     actor: str
     account_id: int | None = None
     end_user_id: int | None = None
+    is_return: bool = False  # an undo made it the actor's word again, be the value the same
 
 
-def of_subject(subject: Account | EndUser) -> dict[str, int]:
+def of_subject(subject: Account | EndUser) -> dict[str, Any]:
     """How a Changed names its subject."""
     return {"end_user_id" if isinstance(subject, EndUser) else "account_id": subject.pk}
 
 
 def remember_changes(changes: Iterable[Changed], *, now: datetime) -> None:
     """All in one statement; what did not change leaves nothing."""
-    rows = [asdict(one) for one in changes if one.before != one.after]
+    rows = [asdict(one) for one in changes if one.before != one.after or one.is_return]
     if not rows:
         return
     with connection.cursor() as cursor:
@@ -74,6 +75,9 @@ def remember_changes(changes: Iterable[Changed], *, now: datetime) -> None:
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------
+
+# A value that only became somebody's word again is no change to a reader.
+_IS_ONE = ~Q(before=F("after")) & ~Q(before__isnull=True, after__isnull=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class History:
 
 def load_history(subject: Account | EndUser, *, field: str = "", after: Place | None = None) -> History:
     """Of one field, or of all; newest first, a page at a time."""
-    rows = TraitChange.objects.filter(**of_subject(subject))
+    rows = TraitChange.objects.filter(_IS_ONE, **of_subject(subject))
     if field:
         rows = rows.filter(of_field(field))
     if after:

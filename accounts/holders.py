@@ -39,12 +39,17 @@ def fields_of(role: str) -> list[str]:
 
 def last_writers(account_ids: Sequence[int], fields: Sequence[str]) -> dict[int, str]:
     """Who last changed any of these fields, by account."""
+    return {id: holding.writer for id, holding in last_words(account_ids, fields).items()}
+
+
+def last_words(account_ids: Sequence[int], fields: Sequence[str]) -> dict[int, Holding]:
+    """What was last said about any of these fields, and by whom."""
     rows = fetch(
-        "SELECT DISTINCT ON (account_id) account_id, actor FROM accounts_traitchange"
+        "SELECT DISTINCT ON (account_id) account_id, after::text, actor FROM accounts_traitchange"
         " WHERE tenant_id = %s AND account_id = ANY(%s) AND field = ANY(%s) ORDER BY account_id, at DESC, id DESC",
         [current_tenant_id(), list(account_ids), list(fields)],
     )
-    return dict(rows)
+    return {id: Holding(None if member is None else int(member), writer) for id, member, writer in rows}
 
 
 def hold(role: str, holdings: Mapping[int, Holding], *, now: datetime) -> dict[int, int | None]:

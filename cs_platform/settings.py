@@ -348,6 +348,8 @@ CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "playbooks.panels.OnCta", "succ
 CTA_PLAYBOOKS = "playbooks.offers.TaskLists"
 # Names of those who act and are no team members.
 ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
+# Who inherits what somebody below them is taken back from (accounts/heirs.py).
+HEIRS = ["accounts.bulk.heirs.BulkEdits", "accounts.csv_import.heirs.Imports", "playbooks.heirs.Runs"]
 # What can be done as a long job (cs_platform/jobs/kinds.py).
 JOB_KINDS = [
     "accounts.bulk.kind.BulkEdit",

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from actions.base import Keep, Undo, UndoDecision
+from accounts.heirs import Legacy, hand_over
+from actions.base import Keep, Receipt, Run, Undo, UndoDecision
+from actions.chains import receipt_of
 from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
@@ -20,7 +22,7 @@ from playbooks.batches import Claimed, Work, load, peek
 from playbooks.leases import Claim, LeaseLost, claim_failed_undo, claim_undo, reclaim_expired, steps_to_undo
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.runner import in_halves
-from playbooks.settlement import Settled, as_json, settle
+from playbooks.settlement import Settled, settle
 from playbooks.turns import Turn
 
 STOPPABLE = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.COMPLETED)
@@ -249,7 +251,7 @@ def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) 
         decisions = _decide(work)
         outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
         settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
-        _hand_over(work.claimed, decisions, tenant_id=tenant.pk)
+        _hand_over(work.claimed, decisions)
         _tell(work, decisions)
 
 
@@ -268,32 +270,18 @@ def _settled(one: Claimed, decision: UndoDecision) -> Settled:
             return Settled(one.run.id, "kept", {"undo": {"says": says, "kept": code}}, reason_code=code, reason=says)
 
 
-def _hand_over(claimed: Sequence[Claimed], decisions: Mapping[UUID, UndoDecision], *, tenant_id: int) -> None:
-    """Splice: the run that wrote over ours inherits what was there before us, so the last one out restores it.
-
-    It belongs to the same account, or, where a user was written, to another account of that user.
-    """
-    heirs = [
-        (one.run.account_id, one.run.end_user_id, one.run.writer, as_json(decision.inherit))
+def _hand_over(claimed: Sequence[Claimed], decisions: Mapping[UUID, UndoDecision]) -> None:
+    """Splice: whoever wrote over ours inherits what was there before us, so the last one out restores it."""
+    hand_over(
+        _legacy(one.run, decision.inherit)
         for one in claimed
         if isinstance(decision := decisions[one.run.id], Keep) and decision.inherit is not None
-    ]
-    if not heirs:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE playbooks_actionrun r SET receipt = r.receipt || h.inherit::jsonb
-            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[]) h(account_id, end_user_id, writer, inherit)
-            CROSS JOIN LATERAL (
-                SELECT h.account_id UNION SELECT t.account_id FROM accounts_accountuser t
-                WHERE t.tenant_id = %s AND t.end_user_id = h.end_user_id) at
-            JOIN playbooks_enrollment e ON e.tenant_id = %s AND e.account_id = at.account_id
-            WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id
-              AND r.state IN ('applied', 'undoing') AND r.receipt ->> 'before_writer' = h.writer
-            """,
-            [*map(list, zip(*heirs, strict=True)), tenant_id, tenant_id],
-        )
+    )
+
+
+def _legacy(run: Run, found: Receipt) -> Legacy:
+    receipt = receipt_of(run)
+    return Legacy(receipt.get("scope", "account"), receipt["target_id"], run.writer, found, receipt.get("key", ""))
 
 
 def _tell(work: Work, decisions: Mapping[UUID, UndoDecision]) -> None:

@@ -10,13 +10,16 @@ from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, id_of, s
 from accounts.bulk.writing import (
     CHANGED_SINCE,
     Told,
+    as_they_stand,
     gone,
     lock_present,
     member_names,
     refuse_absent,
     write_down,
 )
-from accounts.holders import Holding, fields_of, hold, last_writers, role_names, take_turns
+from accounts.heirs import Legacy, hand_over
+from accounts.holders import Holding, fields_of, hold, last_words, last_writers, role_names, take_turns
+from accounts.traits import IMPORT
 from cs_platform.jobs.kinds import Item
 from cs_platform.jobs.models import JobItem
 
@@ -54,44 +57,55 @@ class Assign(BulkVerb):
     def apply(self, task: Task, account_ids: Sequence[int]) -> Done:
         role, member = task.config["role"], task.config["member"]
         present = lock_present(account_ids)
-        before = _write(task, role, dict.fromkeys(present, member))
-        take_turns(role, [member for was in before.values() if was != member], now=task.now)
-        _tell(task, role, {id: (was, member) for id, was in before.items()})
-        items = [
-            Item(subject_of(id), {"member": was}, {"member": member}) for id, was in before.items() if was != member
-        ]
+        writers = last_writers(present, fields_of(role))
+        before = hold(role, dict.fromkeys(present, Holding(member, task.actor)), now=task.now)
+        changed = {id: Holding(was, writers.get(id, IMPORT)) for id, was in before.items() if was != member}
+        take_turns(role, [member] * len(changed), now=task.now)
+        _tell(task, role, {id: (was.member_id, member) for id, was in changed.items()}, back_to={})
+        items = [Item(subject_of(id), _found(was), {"member": member}) for id, was in changed.items()]
         return Done(items, refuse_absent(account_ids, present))
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         role = task.config["role"]
-        wanted = {id_of(item): item for item in items}
-        present = lock_present(list(wanted))
-        writers = last_writers(present, fields_of(role))
-        ours = [id for id in present if writers.get(id) == undone]
-        still = set(member_names(wanted[id].before["member"] for id in ours))
-        before = {id: was if (was := wanted[id].before["member"]) in still else None for id in ours}
-        changed = _write(task, role, before)
-        _tell(task, role, {id: (was, before[id]) for id, was in changed.items()})
-        kept = {id for id in wanted if id not in ours and not _was_undone(writers.get(id), task)}
-        return {wanted[id].subject: CHANGED_SINCE if id in present else gone() for id in kept}
+        present = lock_present([id_of(item) for item in items])
+        found = {id: _before(item) for id, item in as_they_stand(items).items()}
+        now = last_words(present, fields_of(role))
+        ours = {id: found[id] for id, held in now.items() if held.writer == undone}
+        changed = hold(role, ours, now=task.now)
+        writers = {id: was.writer for id, was in ours.items()}
+        _tell(task, role, {id: (was, ours[id].member_id) for id, was in changed.items()}, back_to=writers)
+        kept = {id for id in found if id not in ours and found[id] != now.get(id)}
+        _leave(undone, {id: found[id] for id in present if id in kept})
+        return {subject_of(id): CHANGED_SINCE if id in present else gone() for id in kept}
 
 
-def _was_undone(writer: str | None, task: Task) -> bool:
-    return writer == task.actor
+def _found(was: Holding) -> dict[str, Any]:
+    """In the names of a playbook's receipt: what inherits from one can inherit from the other."""
+    return {"before": was.member_id, "before_writer": was.writer}
 
 
-def _write(task: Task, role: str, members: Mapping[int, int | None]) -> dict[int, int | None]:
-    """Returns who it was."""
-    return hold(role, {id: Holding(member, task.actor) for id, member in members.items()}, now=task.now)
+def _before(item: JobItem) -> Holding:
+    return Holding(item.before["before"], item.before["before_writer"])
 
 
-def _tell(task: Task, role: str, changes: Mapping[int, tuple[int | None, int | None]]) -> None:
+def _leave(undone: str, kept: Mapping[int, Holding]) -> None:
+    """To whoever has assigned them since."""
+    names = member_names(was.member_id for was in kept.values())
+    texts = {id: {"before_text": _name(names, was.member_id)} for id, was in kept.items()}
+    hand_over(Legacy("account", id, undone, _found(was) | texts[id]) for id, was in kept.items())
+
+
+def _tell(
+    task: Task, role: str, changes: Mapping[int, tuple[int | None, int | None]], *, back_to: Mapping[int, str]
+) -> None:
     names, label = member_names(value for pair in changes.values() for value in pair), role_names().get(role, role)
-    told = [
-        Told(id, role, before, after, f"{label} changed from {_name(names, before)} to {_name(names, after)}")
-        for id, (before, after) in changes.items()
-    ]
-    write_down(task, told, kind="role.changed", subject=f"field:{role}")
+
+    def told(id: int, was: int | None, now: int | None) -> Told:
+        text = f"{label} changed from {_name(names, was)} to {_name(names, now)}"
+        return Told(id, role, was, now, text, back_to.get(id, ""))
+
+    told_of = [told(id, was, now) for id, (was, now) in changes.items()]
+    write_down(task, told_of, kind="role.changed", subject=f"field:{role}")
 
 
 def _name(names: Mapping[int, str], id: int | None) -> str:

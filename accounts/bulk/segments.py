@@ -9,13 +9,24 @@ from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, id_of, s
 from accounts.bulk.writing import lock_present, refuse_absent
 from accounts.models import Segment, SegmentBar
 from accounts.rules.fields import Subject
-from accounts.segments.members import Outcome, Removed, add, add_by_hand, end_claims, remove_by_hand
-from accounts.segments.moves import Claim
-from accounts.table.lists import ACCOUNTS, USERS
+from accounts.segments.members import (
+    Outcome,
+    Removed,
+    add_by_hand,
+    bars_on,
+    end_claims,
+    open_claims,
+    put_back,
+    remove_by_hand,
+    withdraw,
+)
+from accounts.segments.moves import COLUMN, Claim
+from accounts.table.lists import USERS
 from cs_platform.jobs.kinds import Item, JobRefused
 from cs_platform.jobs.models import JobItem
 
 MOST_SEGMENTS = 1_000
+KEPT_OUT = "Whoever had put it in, or somebody else, has taken it out since: it stays out."
 
 
 def _segments(subject: Subject) -> list[tuple[str, str]]:
@@ -56,10 +67,11 @@ class AddToSegment(BulkVerb):
         return f"Add to {_name(config)}"
 
     def apply(self, task: Task, ids: Sequence[int]) -> Done:
-        present = lock_present(ids, self.listing)
-        outcomes = add_by_hand(segment=_segment(task.config), subjects=present, by=task, now=task.now)
+        present, segment = lock_present(ids, self.listing), _segment(task.config)
+        bars = _bars(segment, present)
+        outcomes = add_by_hand(segment=segment, subjects=present, by=task, now=task.now)
         items = [
-            Item(subject_of(id, self.listing), {"outcome": str(outcome)})
+            Item(subject_of(id, self.listing), {"outcome": str(outcome), "bars": bars.get(id, [])})
             for id, outcome in zip(present, outcomes, strict=True)
             if outcome in (Outcome.ENTERED, Outcome.CLAIMED)
         ]
@@ -70,6 +82,9 @@ class AddToSegment(BulkVerb):
         segment = _segment(task.config)
         claims = [Claim(id_of(item), undone) for item in items]
         outcomes = end_claims(segment=segment, claims=claims, actor=task.actor, now=task.now)
+        withdraw(segment=segment, claims=claims)
+        left = [item for item, one in zip(items, outcomes, strict=True) if one is Outcome.LEFT]
+        _bar_again(segment, {id_of(item): item.before["bars"] for item in left})
         stays = "Something else holds it in the segment: it stays in."
         return {item.subject: stays for item, one in zip(items, outcomes, strict=True) if one is Outcome.STAYS}
 
@@ -92,14 +107,38 @@ class RemoveFromSegment(BulkVerb):
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         segment = _segment(task.config)
-        ids = [id_of(item) for item in items]
-        own = "account_id__in" if self.listing is ACCOUNTS else "end_user_id__in"
-        SegmentBar.objects.filter(**{own: ids}, segment=segment, made_by=undone).delete()
-        claims = [Claim(id_of(item), *parts) for item in items for parts in item.before["claims"]]
-        outcomes = add(segment=segment, claims=claims, now=task.now)
-        barred = {one.subject_id for one, out in zip(claims, outcomes, strict=True) if out is Outcome.BARRED}
-        kept_out = "Somebody has taken it out since: it stays out."
-        return {item.subject: kept_out for item in items if id_of(item) in barred}
+        present = lock_present([id_of(item) for item in items], self.listing)
+        bars_on(segment=segment, subjects=present).filter(made_by=undone).delete()
+        removed = [_removed(item) for item in items]
+        put_back(segment=segment, removed=removed, by=undone, now=task.now)
+        inside = {id for id, _source in open_claims(segment=segment, subjects=present)}
+        return {item.subject: KEPT_OUT for item in items if id_of(item) not in inside}
+
+
+def _bars(segment: Segment, ids: Sequence[int]) -> dict[int, list[list[str]]]:
+    """As an item remembers them."""
+    found: dict[int, list[list[str]]] = {}
+    for bar in bars_on(segment=segment, subjects=ids):
+        about = bar.account_id or bar.end_user_id
+        assert about is not None  # it is about one of them
+        found.setdefault(about, []).append([bar.source, bar.made_by, bar.made_at.isoformat()])
+    return found
+
+
+def _bar_again(segment: Segment, bars: Mapping[int, Sequence[Sequence[str]]]) -> None:
+    subject = COLUMN[Segment.Scope(segment.scope)]
+    SegmentBar.objects.bulk_create(
+        (
+            SegmentBar(segment=segment, source=source, made_by=made_by, made_at=made_at, **{subject: id})
+            for id, found in bars.items()
+            for source, made_by, made_at in found
+        ),
+        ignore_conflicts=True,
+    )
+
+
+def _removed(item: JobItem) -> Removed:
+    return Removed(id_of(item), Outcome.LEFT, tuple(Claim(id_of(item), *parts) for parts in item.before["claims"]))
 
 
 def _claims(removed: Removed) -> list[list[str]]:

@@ -12,8 +12,18 @@ from typing import Any
 from django import forms
 
 from accounts.bulk.verbs import BulkVerb, Config, Done, Task, VerbForm, id_of, subject_of
-from accounts.bulk.writing import CHANGED_SINCE, Told, gone, lock_present, member_names, refuse_absent, write_down
+from accounts.bulk.writing import (
+    CHANGED_SINCE,
+    Told,
+    as_they_stand,
+    gone,
+    lock_present,
+    member_names,
+    refuse_absent,
+    write_down,
+)
 from accounts.changes import TRAIT
+from accounts.heirs import Legacy, hand_over
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.table.lists import USERS
@@ -150,16 +160,14 @@ class SetTrait(BulkVerb):
         definition = self._definition(task.config)
         if definition is None:
             return {item.subject: "The trait does not exist any more." for item in items}
-        wanted = {id_of(item): item for item in items}
-        current = _current(definition, lock_present(list(wanted), self.listing))
-        ours = {id: Held.before(wanted[id]) for id, held in current.items() if held.writer == undone}
+        current = _current(definition, lock_present([id_of(item) for item in items], self.listing))
+        found = {id: Held.before(item) for id, item in as_they_stand(items).items()}
+        ours = {id: found[id] for id, held in current.items() if held.writer == undone}
         was = write_values(definition, ours, now=task.now)
         self._tell(task, definition, {id: (held.value, ours[id].value) for id, held in was.items()})
-        return {
-            item.subject: CHANGED_SINCE if id in current else gone(self.listing)
-            for id, item in wanted.items()
-            if id not in ours and not _is_back(current.get(id), item)
-        }
+        kept = {id for id in found if id not in ours and not _is_back(current.get(id), found[id])}
+        hand_over(legacies(definition, undone, {id: found[id] for id in current if id in kept}))
+        return {subject_of(id, self.listing): CHANGED_SINCE if id in current else gone(self.listing) for id in kept}
 
     def _definition(self, config: Config) -> TraitDefinition | None:
         scope = self.listing.subject.value
@@ -183,9 +191,22 @@ class SetUserTrait(SetTrait):
     listing = USERS
 
 
-def _is_back(held: Held | None, item: JobItem) -> bool:
+def _is_back(held: Held | None, found: Held) -> bool:
     """An undo that was cancelled half way has been here."""
-    return held is not None and (held.value, held.writer) == (item.before["before"], item.before["before_writer"])
+    return held is not None and (held.value, held.writer) == (found.value, found.writer)
+
+
+def legacies(definition: TraitDefinition, undone: str, found: Mapping[int, Held]) -> list[Legacy]:
+    """To whoever has written over `undone` since."""
+    names = member_names(held.value for held in found.values()) if _is_person(definition) else {}
+
+    def text(value: Any) -> str:
+        return names.get(value, shown(value)) if _is_person(definition) else shown(value, definition.type)
+
+    return [
+        Legacy(definition.scope, id, undone, held.kept | {"before_text": text(held.value)}, definition.key)
+        for id, held in found.items()
+    ]
 
 
 def _words(definition: TraitDefinition | None, value: Any) -> str:

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from accounts.bulk.verbs import Task
+from accounts.bulk.verbs import Task, id_of
 from accounts.changes import Changed, remember_changes
 from accounts.models import AccountUser, TimelineEntry
 from accounts.table.listing import Listing
 from accounts.table.lists import ACCOUNTS
 from cs_platform.common.statements import fetch
+from cs_platform.jobs.models import JobItem
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
@@ -24,18 +26,23 @@ class Told:
     before: object
     after: object
     text: str
+    back_to: str = ""  # where an undo makes it somebody's word again: whose
 
 
 def write_down(task: Task, told: Iterable[Told], *, kind: str, subject: str, listing: Listing = ACCOUNTS) -> None:
+    told = list(told)
+    remember_changes([_changed(task, one, listing) for one in told], now=task.now)
     lines = [one for one in told if one.before != one.after]
-    own = "account_id" if listing is ACCOUNTS else "end_user_id"
-    changes = [Changed(one.field, one.before, one.after, task.actor, **{own: one.id}) for one in lines]
-    remember_changes(changes, now=task.now)
     entry = {"at": task.now, "kind": kind, "actor": task.actor, "subject": subject[:60]}
     places = _places([one.id for one in lines], listing)
     TimelineEntry.objects.bulk_create(
         TimelineEntry(text=one.text, **place, **entry) for one in lines for place in places.get(one.id, ())
     )
+
+
+def _changed(task: Task, one: Told, listing: Listing) -> Changed:
+    own: dict[str, Any] = {"account_id" if listing is ACCOUNTS else "end_user_id": one.id}
+    return Changed(one.field, one.before, one.after, one.back_to or task.actor, **own, is_return=bool(one.back_to))
 
 
 def _places(ids: Sequence[int], listing: Listing) -> Mapping[int, Sequence[Mapping[str, int]]]:
@@ -57,6 +64,11 @@ def lock_present(ids: Sequence[int], listing: Listing = ACCOUNTS) -> list[int]:
         [current_tenant_id(), list(ids)],
     )
     return [id for (id,) in rows]
+
+
+def as_they_stand(items: Iterable[JobItem]) -> Mapping[int, JobItem]:
+    """By account or user, read again under their lock: they may have inherited meanwhile (accounts/heirs.py)."""
+    return {id_of(item): item for item in JobItem.objects.filter(pk__in=[item.pk for item in items])}
 
 
 def refuse_absent(wanted: Iterable[int], present: Collection[int], listing: Listing = ACCOUNTS) -> dict[int, str]:

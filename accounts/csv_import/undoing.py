@@ -9,8 +9,11 @@ from typing import Any
 
 from django.db.models import Q
 
-from accounts.bulk.set_trait import Held, write_values
+from accounts.bulk.set_trait import Held, legacies, write_values
+from accounts.bulk.verbs import id_of
+from accounts.bulk.writing import as_they_stand
 from accounts.changes import TRAIT, Changed, remember_changes
+from accounts.heirs import hand_over
 from accounts.ingest import subjects, ties
 from accounts.ingest.definitions import Definitions, is_from_integration
 from accounts.ingest.merge import Document, Moment, News
@@ -168,8 +171,8 @@ def restore(
 ) -> Mapping[str, str]:
     """Returns what stays, by subject, and why."""
     work = _Undo(made.scope, Definitions.of(tenant), undone, actor, now)
-    by_id = {int(item.subject.partition(":")[2]): item for item in items}
-    states = {state.id: state for state in _states(made.scope, ids=list(by_id)).values()}
+    states = {state.id: state for state in _states(made.scope, ids=[id_of(item) for item in items]).values()}
+    by_id = as_they_stand(items)
     kept = {item.subject: GONE for id, item in by_id.items() if id not in states and not _was_archived(item)}
     changed = {id: item for id, item in by_id.items() if id in states and "created" not in item.before}
     kept |= _take_back_values(work, changed, states)
@@ -185,17 +188,18 @@ def _was_archived(item: JobItem) -> bool:
 
 
 def _take_back_values(work: _Undo, items: Mapping[int, JobItem], states: Mapping[int, State]) -> dict[str, str]:
-    kept: dict[str, str] = {}
     ours: dict[int, list[str]] = {}
+    since: dict[int, list[str]] = {}
     for id, item in items.items():
         keys = [key for key in item.before.get("traits", {}) if not _is_back(item, states[id], key)]
         ours[id] = [key for key in keys if _is_ours(work, item, states[id], key)]
-        if since := [_label(work, key) for key in keys if key not in ours[id]]:
-            kept[item.subject] = f"Changed since, and kept: {', '.join(sorted(since))}."
+        since[id] = [key for key in keys if key not in ours[id]]
+    _leave(work, items, since)
     _write_integration(work, items, ours)
     _write_custom(work, items, states, ours)
     _write_columns(work, items, ours)
-    return kept
+    labels = {id: ", ".join(sorted(_label(work, key) for key in keys)) for id, keys in since.items() if keys}
+    return {items[id].subject: f"Changed since, and kept: {those}." for id, those in labels.items()}
 
 
 def _is_back(item: JobItem, state: State, key: str) -> bool:
@@ -216,6 +220,24 @@ def _is_ours(work: _Undo, item: JobItem, state: State, key: str) -> bool:
     if is_from_integration(definition):
         return state.writer(key) == IMPORT and state.moment_of(key) == moment
     return state.writer(key) == work.undone
+
+
+def _leave(work: _Undo, items: Mapping[int, JobItem], since: Mapping[int, Sequence[str]]) -> None:
+    """To playbooks and bulk edits that have written over custom traits since."""
+    left: dict[str, dict[int, Held]] = defaultdict(dict)
+    for id, keys in since.items():
+        for key in keys:
+            left[key][id] = _found(work, items[id], key)
+    known = {key: work.definition(key) for key in left}
+    custom = {key: one for key, one in known.items() if one and not is_from_integration(one)}
+    hand_over(one for key, definition in custom.items() for one in legacies(definition, work.undone, left[key]))
+
+
+def _found(work: _Undo, item: JobItem, key: str) -> Held:
+    value, writer = item.before["traits"][key]
+    definition = work.definition(key)
+    mirror = item.before.get("columns", {}).get(definition.column, value) if definition else value
+    return Held(value, writer, mirror)
 
 
 def _label(work: _Undo, key: str) -> str:
@@ -255,7 +277,7 @@ def _write_custom(
 
 
 def _changed(work: _Undo, key: str, state: State, held: Held) -> Changed:
-    whose = {"account_id" if work.scope == ACCOUNT else "end_user_id": state.id}
+    whose: dict[str, Any] = {"account_id" if work.scope == ACCOUNT else "end_user_id": state.id}
     return Changed(TRAIT + key, state.traits.get(key), held.value, work.actor, **whose)
 
 

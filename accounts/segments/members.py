@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts.models import Segment, SegmentBar
 from accounts.rules.sql import Sql
@@ -255,4 +256,10 @@ def _bar(segment: Segment, removed: Iterable[Removed], *, by: str, now: datetime
 
 
 def _lift_bars(segment: Segment, subjects: Sequence[int]) -> None:
-    segment.bars.filter(**{f"{COLUMN[Segment.Scope(segment.scope)]}__in": subjects}).delete()
+    bars_on(segment=segment, subjects=subjects).delete()
+
+
+def bars_on(*, segment: Segment, subjects: Iterable[int]) -> "QuerySet[SegmentBar]":
+    """Who a person's word keeps out; `add_by_hand` lifts them."""
+    found: QuerySet[SegmentBar] = segment.bars.filter(**{f"{COLUMN[Segment.Scope(segment.scope)]}__in": list(subjects)})
+    return found

@@ -121,7 +121,7 @@ class Assign(Action):
         undone = [run for run in batch.runs if isinstance(decisions[run.id], Undo) and _changed_it(run)]
         before = {id: _before(batch, first_of(chain)) for id, chain in by_target(undone).items()}
         was = hold(batch.config["role"], before, now=batch.now)
-        changes = [_change(batch, id, was[id], one.member_id, one.writer) for id, one in before.items()]
+        changes = [_change(batch, id, was[id], one.member_id, one.writer, is_return=True) for id, one in before.items()]
         remember_changes(changes, now=batch.now)
 
 
@@ -129,8 +129,10 @@ def _label(role: str) -> str:
     return PERSONS.get(role) or role_names().get(role) or role.removeprefix(ROLE)
 
 
-def _change(batch: Batch, account_id: int, before: int | None, after: int | None, actor: str) -> Changed:
-    return Changed(batch.config["role"], before, after, actor, account_id=account_id)
+def _change(
+    batch: Batch, account_id: int, before: int | None, after: int | None, actor: str, *, is_return: bool = False
+) -> Changed:
+    return Changed(batch.config["role"], before, after, actor, account_id=account_id, is_return=is_return)
 
 
 # --- apply ------------------------------------------------------------------------------------------------------------
@@ -383,9 +385,9 @@ def _decide(batch: Batch, runs: Sequence[Run], now: _Account | None, seen: _Seen
 
 
 def _changed_it(run: Run) -> bool:
-    """Whom it was given to held it already: nothing was written, and nothing is taken back."""
+    """Else whom it was given to held it already: nothing was written, and nothing is taken back."""
     receipt = receipt_of(run)
-    return bool(receipt["before"] != receipt["after"])
+    return bool(receipt["before"] != receipt["after"] or receipt.get("inherited"))
 
 
 def _inactive(batch: Batch, owned: Sequence[Run], seen: _Seen) -> bool:
@@ -407,7 +409,7 @@ def _decision(
     receipt = receipt_of(run)
     label, after = receipt["label"], receipt["after_text"]
     if not _changed_it(run):
-        return Undo(f"{label} stays {after}, as it was before")
+        return Undo(_stays_as_it_was(receipt))
     before = "nobody" if batch.config["on_stop"] == CLEAR else receipt["before_text"]
     if not is_owned:
         who = seen.actors[seen.writers.get(now.id, IMPORT)].name if now.id in seen.writers else "an import"
@@ -415,7 +417,11 @@ def _decision(
         return Keep("reassigned", says, inherit=_inheritance(batch, lowest_below(run, chain)))
     if inactive:
         return Keep("holder_inactive", f"{label} stays {after}: {before} is no longer active")
-    return Undo(f"{label} goes back from {after} to {before}")
+    return Undo(_stays_as_it_was(receipt) if before == after else f"{label} goes back from {after} to {before}")
+
+
+def _stays_as_it_was(receipt: Receipt) -> str:
+    return f"{receipt['label']} stays {receipt['after_text']}, as it was before"
 
 
 def _inheritance(batch: Batch, lowest: Run) -> Receipt:

@@ -329,8 +329,9 @@ def _write(batch: Batch, definition: TraitDefinition, wanted: Sequence[_Wanted])
 
 
 def _changed_value(definition: TraitDefinition, target_id: int, before: _Value, after: Any, *, actor: str) -> Changed:
-    subject = "account_id" if definition.scope == TraitDefinition.Scope.ACCOUNT else "end_user_id"
-    return Changed(TRAIT + definition.key, before.value, after, actor, **{subject: target_id})
+    is_account = definition.scope == TraitDefinition.Scope.ACCOUNT
+    whose: dict[str, Any] = {"account_id" if is_account else "end_user_id": target_id}
+    return Changed(TRAIT + definition.key, before.value, after, actor, **whose)
 
 
 def _written(want: _Wanted) -> _Value:

@@ -104,6 +104,8 @@ class JobItem(TenantModel):
     class Meta:
         base_manager_name = "objects"
         constraints = [models.UniqueConstraint(fields=["tenant", "job", "subject"], name="jobs_jobitem_once")]
+        # Read when what a job has written over is taken back from below (accounts/heirs.py).
+        indexes = [models.Index(fields=["tenant", "subject"], name="jobs_jobitem_of_subject")]
 
     def __str__(self) -> str:
         return f"{self.subject} of {self.job_id}"

@@ -62,7 +62,7 @@ class Played:
         assert isinstance(decision, Keep)
         assert decision.inherit is not None
         (receipt,) = self.receipts
-        receipt.update(decision.inherit)
+        receipt.update(decision.inherit, inherited=True)
 
     def preview(self, *, now: datetime = LATER) -> list[UndoDecision]:
         return list(self.action.preview_undo(self.applied(now)).values())

@@ -28,11 +28,13 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 # Modules that speak SQL by themselves. In each, every statement on a workspace's table names tenant_id.
 RAW_SQL = {
     "accounts/api/filters.py",
+    "accounts/bulk/heirs.py",
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",
     "accounts/bulk/writing.py",
     "accounts/changes.py",
     "accounts/conversations/sending.py",
+    "accounts/csv_import/heirs.py",
     "accounts/csv_import/undoing.py",
     "accounts/facts.py",
     "accounts/fast_traits.py",
@@ -98,6 +100,7 @@ RAW_SQL = {
     "playbooks/delivery.py",
     "playbooks/enrollment.py",
     "playbooks/evaluation.py",
+    "playbooks/heirs.py",
     "playbooks/leases.py",
     "playbooks/ledger.py",
     "playbooks/on_ctas.py",

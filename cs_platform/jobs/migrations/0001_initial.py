@@ -231,6 +231,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
+                "indexes": [models.Index(fields=["tenant", "subject"], name="jobs_jobitem_of_subject")],
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant", "job", "subject"), name="jobs_jobitem_once"),
                     cs_platform.tenancy.constraints.TenantPolicy(name="jobs_jobitem_tenant_policy"),
