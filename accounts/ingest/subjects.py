@@ -1,6 +1,6 @@
 """Accounts and end users of a batch: found or made, locked, and written where they changed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,8 +42,9 @@ USERS = Subjects(USER, {"name": "''"}, also=(UNSUBSCRIBED_AT,))
 
 
 def ensure(subjects: Subjects, news: Mapping[str, News], *, tenant_id: int, now: datetime) -> dict[str, int]:
-    """external id -> id of all that the batch mentions; who is missing is made."""
+    """external id -> id of all that the batch mentions; who is missing is made, who was archived is back."""
     found = _found(subjects, list(news), tenant_id)
+    _bring_back(subjects, found.values(), tenant_id, now)
     missing = {external_id: one for external_id, one in news.items() if external_id not in found}
     if missing:
         _make(subjects, missing, tenant_id, now)
@@ -59,6 +60,17 @@ def _found(subjects: Subjects, external_ids: list[str], tenant_id: int) -> dict[
             [external_ids, tenant_id],
         )
         return dict(cursor.fetchall())
+
+
+def _bring_back(subjects: Subjects, ids: Iterable[int], tenant_id: int, now: datetime) -> None:
+    """An import that was undone archived them; what is said of them now would be lost on whoever reads."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {subjects.table} SET archived_at = NULL, updated_at = %s WHERE id IN ("
+            f"SELECT id FROM {subjects.table} WHERE tenant_id = %s AND id = ANY(%s) AND archived_at IS NOT NULL"
+            " ORDER BY id FOR NO KEY UPDATE)",
+            [now, tenant_id, list(ids)],
+        )
 
 
 def _make(subjects: Subjects, missing: Mapping[str, News], tenant_id: int, now: datetime) -> None:

@@ -185,6 +185,17 @@ def job_import(job: Job) -> Any:
     return CsvImport.objects.get(pk=job.params["import"])
 
 
+def test_what_an_undo_has_archived_comes_back_with_the_next_import_and_can_be_undone_again(inside: Workspace) -> None:
+    bolt = Account.objects.present().filter(external_id="bolt")
+    undo(inside, run(inside, mapped(inside, "id,Company\nbolt,Wrong\n")))
+    assert not bolt.exists()
+    again = run(inside, mapped(inside, "id,Company\nbolt,Bolt\n"), now=LATER)
+    assert (bolt.get().name, again.result["updated"]) == ("Bolt", 1)
+    undo(inside, again, now=LATER + days(1))
+
+    assert not bolt.exists()
+
+
 def test_undo_keeps_what_somebody_or_something_has_said_since(inside: Workspace) -> None:
     stage = trait("stage")
     one = account("Acme", external_id="acme")
