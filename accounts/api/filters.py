@@ -7,9 +7,11 @@ import django_filters as filters
 from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
+from accounts.api.trait_filters import TRAITS, trait_rule
 from accounts.fields import workspace_fields
 from accounts.models import (
     Account,
+    AccountRole,
     AccountUser,
     Conversation,
     EndUser,
@@ -20,6 +22,7 @@ from accounts.models import (
     TraitProblem,
 )
 from accounts.models.account import AccountQuerySet, Lifecycle
+from accounts.models.traits import TraitType
 from accounts.rules.compile import Audience, matching_users, predicate
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import Rule, RuleErrors, parse
@@ -42,25 +45,57 @@ class AccountFilters(filters.FilterSet):
     health_max = filters.NumberFilter(field_name="health", lookup_expr="lte")
     renewal_from = filters.DateFilter(field_name="renewal_on", lookup_expr="gte")
     renewal_to = filters.DateFilter(field_name="renewal_on", lookup_expr="lte")
+    trial_end_from = filters.DateFilter(field_name="trial_end_on", lookup_expr="gte")
+    trial_end_to = filters.DateFilter(field_name="trial_end_on", lookup_expr="lte")
+    timezone = TextInFilter(label="One or several time zones, separated by commas.")
+    parent = NumberInFilter(field_name="parent_id", label="Ids of parent accounts.")
+    known_cause_at = filters.DateFilter(
+        field_name="known_cause_until", lookup_expr="gte", label="Whose known cause still holds on this day."
+    )
+    users_min = filters.NumberFilter(field_name="user_count", lookup_expr="gte")
+    users_max = filters.NumberFilter(field_name="user_count", lookup_expr="lte")
+    last_seen_from = filters.IsoDateTimeFilter(field_name="last_seen_at", lookup_expr="gte")
+    last_seen_to = filters.IsoDateTimeFilter(field_name="last_seen_at", lookup_expr="lte")
+    created_from = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_to = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
+    role_holder = NumberInFilter(method="held_by", label="Ids of members who hold any key role there.")
+    segment = NumberInFilter(method="in_segments", label="Ids of segments of accounts.")
     updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
     archived = filters.BooleanFilter(method="with_archived", label="Archived ones instead of the present ones.")
     rule = filters.CharFilter(
         method="matching", label='A rule, as JSON: {"field": "plan", "op": "is", "value": "Pro"}.'
     )
+    deep = TRAITS
 
     class Meta:
         model = Account
         fields: list[str] = []
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return super().filter_queryset(is_given(queryset, "archived_at", self.form.cleaned_data["archived"] or False))
+        present = super().filter_queryset(_present(queryset, self.form.cleaned_data["archived"]))
+        rule = trait_rule(self.data, Subject.ACCOUNT)
+        return self._where(present, rule) if rule else present
 
     def with_archived(self, queryset: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
         return queryset
 
     def matching(self, queryset: AccountQuerySet, name: str, value: str) -> QuerySet[Account]:
-        rule = _rule(value, Subject.ACCOUNT)
+        return self._where(queryset, _rule(value, Subject.ACCOUNT))
+
+    def held_by(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
+        held = AccountRole.objects.filter(member_id__in=value, role__archived_at=None)
+        return queryset.filter(pk__in=held.values("account_id"))
+
+    def in_segments(self, queryset: QuerySet[Any], name: str, value: list[int]) -> QuerySet[Any]:
+        stays = SegmentMembership.objects.filter(segment_id__in=value, left_at=None, account__isnull=False)
+        return queryset.filter(pk__in=stays.values("account_id"))
+
+    def _where(self, queryset: AccountQuerySet, rule: Rule) -> QuerySet[Account]:
         return queryset.where(predicate(rule, tenant_id=self.request.api.tenant.pk, clock=_clock(self.request)))
+
+
+def _present(queryset: QuerySet[Any], archived: bool | None) -> QuerySet[Any]:
+    return is_given(queryset, "archived_at", archived or False)
 
 
 def _clock(request: Any) -> Clock:
@@ -92,14 +127,33 @@ class UserFilters(filters.FilterSet):
     created_from = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_to = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
     updated_since = filters.IsoDateTimeFilter(field_name="updated_at", lookup_expr="gte")
+    archived = filters.BooleanFilter(method="with_archived", label="Archived ones instead of the present ones.")
     rule = filters.CharFilter(
         method="matching",
         label='A rule that holds at one of their accounts: {"field": "role", "op": "is", "value": "admin"}.',
     )
+    deep = TRAITS
 
     class Meta:
         model = EndUser
         fields: list[str] = []
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        present = super().filter_queryset(_present(queryset, self.form.cleaned_data["archived"]))
+        rule = trait_rule(self.data, Subject.USER)
+        return self._where(present, rule) if rule else present
+
+    def _where(self, queryset: QuerySet[Any], rule: Rule) -> QuerySet[Any]:
+        """Of traits only: they are the user's own, at whichever account."""
+        tenant_id = self.request.api.tenant.pk
+        holds = predicate(rule, tenant_id=tenant_id, clock=_clock(self.request))
+        ids = RawSQL(
+            f"SELECT u.id FROM accounts_enduser u WHERE u.tenant_id = %s AND ({holds.text})", [tenant_id, *holds.params]
+        )
+        return queryset.filter(pk__in=ids)
+
+    def with_archived(self, queryset: QuerySet[Any], name: str, value: bool) -> QuerySet[Any]:
+        return queryset
 
     def matching(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         audience = Audience(user=_rule(value, Subject.USER), lifecycles=None)
@@ -128,6 +182,9 @@ class UserFilters(filters.FilterSet):
 class TraitFilters(filters.FilterSet):
     scope = filters.ChoiceFilter(choices=TraitDefinition.Scope.choices)
     source = filters.ChoiceFilter(choices=TraitDefinition.Source.choices)
+    key = TextInFilter(label="One or several keys, separated by commas.")
+    type = filters.MultipleChoiceFilter(choices=TraitType.choices)
+    archived = filters.BooleanFilter(field_name="archived_at", lookup_expr="isnull", exclude=True)
 
     class Meta:
         model = TraitDefinition
@@ -139,6 +196,7 @@ class IndicatorFilters(filters.FilterSet):
     kind = filters.ChoiceFilter(choices=Indicator.Kind.choices)
     state = filters.MultipleChoiceFilter(choices=Indicator.State.choices)
     title = filters.CharFilter()
+    assignee = NumberInFilter(field_name="assignee_id", label="Ids of members.")
     raised_since = filters.IsoDateTimeFilter(field_name="raised_at", lookup_expr="gte")
 
     class Meta:
@@ -148,6 +206,9 @@ class IndicatorFilters(filters.FilterSet):
 
 class ConversationFilters(filters.FilterSet):
     account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
+    user = NumberInFilter(field_name="end_user_id", label="Ids of users.")
+    sender = NumberInFilter(field_name="sender_id", label="Ids of members.")
+    channel = TextInFilter(label="One or several channels, separated by commas.")
     state = filters.MultipleChoiceFilter(choices=Conversation.State.choices)
     created_since = filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
 

@@ -1,5 +1,7 @@
 """Filters by allow-list. A parameter nobody knows is refused: ignored, a typo would return everything."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import django_filters
@@ -10,6 +12,19 @@ from rest_framework.request import Request
 from cs_platform.rest.problems import PARAMETER, Fault, Invalid
 
 SHAPE_PARAMETERS = ("fields", "format")
+
+
+@dataclass(frozen=True, slots=True)
+class DeepParameter:
+    """`trait[stage]=…`: what may stand in the brackets, the workspace says. A filter set names its one as `deep`."""
+
+    name: str
+    description: str
+
+    def found_in(self, query: Mapping[str, str]) -> dict[str, str]:
+        """By what stands in the brackets."""
+        start = f"{self.name}["
+        return {key[len(start) : -1]: query[key] for key in query if key.startswith(start) and key.endswith("]")}
 
 
 class Filters(DjangoFilterBackend):
@@ -26,6 +41,9 @@ class Filters(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         filters = filterset_class.base_filters if filterset_class else ()
         known = {*filters, *SHAPE_PARAMETERS, *view.pagination_class.parameters}
+        deep: DeepParameter | None = getattr(filterset_class, "deep", None)
+        if deep:
+            known |= {f"{deep.name}[{key}]" for key in deep.found_in(request.query_params)}
         unknown = [name for name in request.query_params if name not in known]
         if unknown:
             message = f"There is no such parameter. Known are: {', '.join(sorted(known - {'format'}))}."

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.contrib.django_filters import DjangoFilterExtension
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
+from cs_platform.rest.filters import DeepParameter
 from cs_platform.rest.idempotency import HEADER
 from cs_platform.rest.problems import MEDIA_TYPE
 
@@ -66,11 +67,19 @@ class FilterParameters(DjangoFilterExtension):  # type: ignore[no-untyped-call]
         view = auto_schema.view
         filterset = getattr(view, "filterset_class", None)
         found = filterset.base_filters.items() if filterset else ()
-        return [
+        described = [
             parameter
             for name, field in found
             for parameter in self.resolve_filter_field(auto_schema, view.model, filterset, name, field)
         ]
+        deep: DeepParameter | None = getattr(filterset, "deep", None)
+        return [*described, *([_deep(deep)] if deep else [])]
+
+
+def _deep(parameter: DeepParameter) -> dict[str, Any]:
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    shape = {"name": parameter.name, "in": "query", "style": "deepObject", "explode": True, "schema": schema}
+    return shape | {"description": parameter.description}
 
 
 def complete(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:

@@ -6,7 +6,18 @@ from urllib.parse import quote
 import orjson
 import pytest
 
-from accounts.models import AccountUser, Conversation, EventType, Indicator, TraitProblem
+from accounts.models import (
+    Account,
+    AccountRole,
+    AccountUser,
+    Conversation,
+    EventType,
+    Indicator,
+    KeyRole,
+    Segment,
+    SegmentMembership,
+    TraitProblem,
+)
 from cs_platform.tenancy.context import tenant_context
 from tests.rest.client import Api
 from tests.world import MONDAY, Workspace, account, on, trait, user
@@ -16,8 +27,10 @@ from tests.world import MONDAY, Workspace, account, on, trait, user
 def three(orbiton: Workspace) -> list[str]:
     with tenant_context(orbiton.tenant.pk):
         trait("stage")
-        account("Ada", plan="Pro", mrr_cents=100, renewal_on=on(5), csm=orbiton.priya, t01="A", traits={"stage": "A"})
-        account("Bob", plan="Free", mrr_cents=200, renewal_on=on(9), lifecycle="churned")
+        trait("seats", "number")
+        known = {"csm": orbiton.priya, "t01": "A", "n01": 5, "traits": {"stage": "A", "seats": 5}}
+        ada = account("Ada", plan="Pro", mrr_cents=100, renewal_on=on(5), known_cause_until=on(9), **known)
+        account("Bob", plan="Free", mrr_cents=200, renewal_on=on(9), lifecycle="churned", parent=ada, user_count=3)
         account("Cyd", plan="Pro", health=80, archived_at=MONDAY)
     return ["Ada", "Bob", "Cyd"]
 
@@ -39,6 +52,11 @@ def names(api: Api, query: str) -> list[str]:
         ("mrr_cents_min=150", ["Bob"]),
         ("renewal_from=2026-11-05&renewal_to=2026-11-06", ["Ada"]),
         ("ordering=-mrr_cents", ["Bob", "Ada"]),
+        ("known_cause_at=2026-11-09&users_max=0&created_to=2026-11-03T00:00Z", ["Ada"]),
+        ("users_min=1", ["Bob"]),
+        ("trait[stage]=A,B&trait[seats]=5", ["Ada"]),
+        ("trait[stage]=", ["Bob"]),
+        ("trait[stage]=B", []),
     ],
 )
 def test_filters_narrow_the_list(api: Api, three: list[str], query: str, expected: list[str]) -> None:
@@ -47,6 +65,37 @@ def test_filters_narrow_the_list(api: Api, three: list[str], query: str, expecte
 
 def test_a_filter_by_people_takes_their_ids(api: Api, orbiton: Workspace, three: list[str]) -> None:
     assert names(api, f"csm={orbiton.priya.pk},{orbiton.tom.pk}") == ["Ada"]
+
+
+def test_accounts_are_found_by_what_stands_in_other_rows(api: Api, orbiton: Workspace, three: list[str]) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        ada = Account.objects.get(name="Ada")
+        vip = Segment.objects.create(scope="account", name="VIP", created_at=MONDAY)
+        SegmentMembership.objects.create(segment=vip, account=ada, entered_at=MONDAY)
+        role = KeyRole.objects.create(key="onboarding", name="Onboarding")
+        AccountRole.objects.create(account=ada, role=role, member=orbiton.tom, since_at=MONDAY, assigned_by="person:1")
+
+    assert names(api, f"segment={vip.pk}&role_holder={orbiton.tom.pk}") == ["Ada"]
+    assert names(api, f"parent={ada.pk}") == ["Bob"]
+    assert names(api, f"role_holder={orbiton.priya.pk}") == []
+
+
+def test_users_are_found_by_their_traits_and_without_those_that_are_archived(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        trait("teams", "list", scope="user")
+        user("Ida", l01=["ops", "it"], traits={"teams": ["ops", "it"]})
+        user("Gone", archived_at=MONDAY)
+
+    assert [one["name"] for one in api.get("/users/?trait[teams]=it,hr").results] == ["Ida"]
+    assert [one["name"] for one in api.get("/users/").results] == ["Ida"]
+    assert [one["name"] for one in api.get("/users/?archived=true").results] == ["Gone"]
+
+
+@pytest.mark.parametrize("query", ["trait[seats]=many", "trait[gone]=1", "trait[stage", "trait=A", "trait[]=A"])
+def test_a_trait_that_cannot_be_asked_is_refused_by_name(api: Api, three: list[str], query: str) -> None:
+    answer = api.get(f"/accounts/?{query}")
+
+    assert (answer.status, list(answer.errors)) == (400, [f"?{query.partition('=')[0]}"])
 
 
 @pytest.mark.parametrize("query", ["csm=x", "mrr_cents_min=x", "renewal_from=2026-13-01", "lifecycle=gone", "csm=1,2,"])
