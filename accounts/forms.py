@@ -6,13 +6,18 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.db.models import Q
 from django.utils import timezone
 
+from accounts.adding import NewUser
+from accounts.governed import is_governed
+from accounts.holders import PERSONS
 from accounts.models import Account, EndUser, Indicator, TraitDefinition
+from accounts.models.account import Lifecycle
 from accounts.models.traits import TraitType
 from accounts.traits import TraitValueError, choice_values, typed_value
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.models import Membership, Tenant
 
 YES_OR_NO = (("", "Not set"), ("true", "Yes"), ("false", "No"))
 
@@ -142,6 +147,89 @@ class PersonForm(forms.Form):
 
     def chosen(self) -> Membership | None:
         return self.people.get(self.cleaned_data["member"])
+
+
+class AccountField(forms.CharField):
+    """An account as somebody types it: by its name, or by its external id where names repeat."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=500, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return None
+        found = list(Account.objects.present().filter(Q(name=text) | Q(external_id=text)).order_by("pk")[:2])
+        if not found:
+            raise forms.ValidationError("No account has this name. Begin typing and pick one of the list.")
+        exact = [account for account in found if account.external_id == text]
+        if len(found) > 1 and not exact:
+            raise forms.ValidationError("Several accounts have this name. Enter the external id of the one you mean.")
+        return exact[0] if exact else found[0]
+
+
+class NewAccountForm(forms.Form):
+    name = forms.CharField(max_length=500)
+    external_id = forms.CharField(
+        label="External id",
+        max_length=255,
+        required=False,
+        help_text="By which your other systems know it, such as Segment’s groupId. Left empty, it gets one.",
+    )
+    lifecycle = forms.ChoiceField(label="Status", choices=Lifecycle.choices, initial=Lifecycle.SUBSCRIBED)
+    plan = forms.CharField(max_length=500, required=False)
+    mrr = forms.DecimalField(label="MRR", max_digits=15, decimal_places=2, required=False)
+    renewal_on = forms.DateField(label="Renewal", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    csm = forms.ChoiceField(label="CSM", required=False)
+    ae = forms.ChoiceField(label="AE", required=False)
+
+    def __init__(self, *args: Any, tenant: Tenant, members: Iterable[Membership], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.people = {str(member.pk): member for member in members}
+        choices = [("", "Nobody"), *((key, member.name) for key, member in self.people.items())]
+        for role in PERSONS:
+            self.fields[role] = forms.ChoiceField(
+                label=PERSONS[role], choices=choices, required=False, error_messages=NOBODY_THERE
+            )
+        if is_governed(tenant.column_traits, "lifecycle"):
+            del self.fields["lifecycle"]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """As the API sends them; what was left empty is not said."""
+        said = {name: self.cleaned_data.get(name) for name in ("name", "lifecycle", "plan", "renewal_on")}
+        mrr = self.cleaned_data["mrr"]
+        said |= {"mrr_cents": None if mrr is None else int(mrr * 100)}
+        day = said["renewal_on"]
+        return {name: value for name, value in (said | {"renewal_on": day and day.isoformat()}).items() if value}
+
+    def holders(self) -> dict[str, Membership]:
+        chosen = {role: self.people.get(self.cleaned_data[role]) for role in PERSONS}
+        return {role: member for role, member in chosen.items() if member}
+
+
+class NewUserForm(forms.Form):
+    name = forms.CharField(max_length=500, required=False)
+    email = forms.EmailField(label="Email", max_length=254, required=False)
+    account = AccountField(label="Account", required=False)
+    role = forms.CharField(max_length=500, required=False, help_text="At this account, such as admin or owner.")
+    external_id = forms.CharField(
+        label="External id",
+        max_length=255,
+        required=False,
+        help_text="By which your other systems know them, such as Segment’s userId. Left empty, they get one.",
+    )
+
+    def clean(self) -> dict[str, Any]:
+        if not (self.cleaned_data.get("name") or self.cleaned_data.get("email") or self.errors):
+            self.add_error("name", "Enter a name or an email address.")
+        if self.cleaned_data.get("role") and not self.cleaned_data.get("account") and "account" not in self.errors:
+            self.add_error("account", "Say at which account they have this role.")
+        return self.cleaned_data
+
+    @property
+    def wording(self) -> NewUser:
+        return NewUser(**self.cleaned_data)
 
 
 class CauseForm(forms.Form):

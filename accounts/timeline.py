@@ -36,6 +36,7 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("note.", "notebook-pen", "info"),
     ("comment.", "message-square", "neutral"),
     ("indicator.", "triangle-alert", "warn"),
+    ("account.", "building-2", "neutral"),
     ("conversation.", "mail", "neutral"),
     ("nps.", "gauge", "neutral"),
 )
@@ -63,7 +64,7 @@ GROUPS: tuple[Group, ...] = (
     Group("playbooks", "Playbooks", ("playbook.", "action.", "enrollment.")),
     Group("work", "CTAs, tasks and plans", ("cta.", "task.", "plan.")),
     Group("notes", "Notes and comments", ("note.", "comment.")),
-    Group("facts", "Traits and roles", ("trait.", "role.", "parent.", "cause.", "contact.", "lifecycle.")),
+    Group("facts", "Traits and roles", ("trait.", "role.", "parent.", "cause.", "contact.", "lifecycle.", "account.")),
     Group("indicators", "Indicators", ("indicator.",)),
     Group("conversations", "Conversations", ("conversation.",)),
     Group("signals", "Segments, health and NPS", ("segment.", "health.", "nps.")),

@@ -3,6 +3,7 @@ from django.urls import path, re_path
 from accounts.table.lists import ACCOUNTS
 from accounts.views import (
     account,
+    adding,
     bulk,
     exports,
     filtering,
@@ -20,6 +21,7 @@ urlpatterns = [
     path("", table.show_table, {"listing": ACCOUNTS}, name="list"),
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
+    path("new/", adding.new_account, name="new"),
     path("bulk/", bulk.bulk_edit, {"listing": ACCOUNTS}, name="bulk"),
     path("export/", exports.export_table, {"listing": ACCOUNTS}, name="export"),
     path("<int:pk>/traits/<int:trait_id>/", inline.edit_account_trait, name="trait"),

@@ -1,11 +1,12 @@
 from django.urls import path
 
 from accounts.table.lists import USERS
-from accounts.views import bulk, exports, filtering, inline, table, user
+from accounts.views import adding, bulk, exports, filtering, inline, table, user
 
 app_name = "users"
 urlpatterns = [
     path("", table.show_table, {"listing": USERS}, name="list"),
+    path("new/", adding.new_user, name="new"),
     path("bulk/", bulk.bulk_edit, {"listing": USERS}, name="bulk"),
     path("export/", exports.export_table, {"listing": USERS}, name="export"),
     path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q
 
+from accounts.forms import AccountField
 from accounts.models import Account, EndUser
 from cs_platform.tenancy.models import Membership
 from ctas.entry_fields import EntryField
@@ -34,23 +35,6 @@ def suggested_accounts(text: str) -> list[Account]:
     """The first few whose name begins with what somebody has typed so far."""
     named = Account.objects.present().filter(name__istartswith=text) if text else Account.objects.none()
     return list(named.only("tenant_id", "name", "external_id").order_by("name", "pk")[:SUGGESTED])
-
-
-class AccountField(forms.CharField):
-    """An account as somebody types it: by its name, or by its external id where names repeat."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=500, **kwargs)
-
-    def clean(self, value: Any) -> Any:
-        text = super().clean(value)
-        found = list(Account.objects.present().filter(Q(name=text) | Q(external_id=text)).order_by("pk")[:2])
-        if not found:
-            raise forms.ValidationError("No account has this name. Begin typing and pick one of the list.")
-        exact = [account for account in found if account.external_id == text]
-        if len(found) > 1 and not exact:
-            raise forms.ValidationError("Several accounts have this name. Enter the external id of the one you mean.")
-        return exact[0] if exact else found[0]
 
 
 class OwnerField(forms.ModelChoiceField):

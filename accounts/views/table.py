@@ -62,6 +62,7 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "rule_editor": f"{_address_of(request, listing, 'filter')}{state.address()}",
         "presets": presets(state),
         "views": view_bar(request, listing.key),
+        "new": _address_of(request, listing, "new"),
         "bulk": _bulk(request, listing),
         "verbs": _verbs(request, listing),
         "export": f"{_address_of(request, listing, 'export')}{state.address()}",

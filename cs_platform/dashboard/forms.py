@@ -14,12 +14,17 @@ DENSITIES = [("comfortable", "Comfortable"), ("compact", "Compact")]
 
 
 class PreferencesForm(forms.ModelForm):
-    theme = forms.ChoiceField(choices=THEMES)
-    density = forms.ChoiceField(choices=DENSITIES)
+    """What is not sent stays: the table's switch knows the height of rows alone."""
+
+    theme = forms.ChoiceField(choices=THEMES, required=False)
+    density = forms.ChoiceField(choices=DENSITIES, required=False)
 
     class Meta:
         model = Membership
         fields: ClassVar[list[str]] = ["theme", "density"]
+
+    def clean(self) -> dict[str, Any]:
+        return {name: self.cleaned_data.get(name) or getattr(self.instance, name) for name in self.Meta.fields}
 
 
 class ProfileForm(forms.ModelForm):

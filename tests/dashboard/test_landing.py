@@ -73,6 +73,15 @@ def test_a_theme_is_kept(orbiton: Workspace) -> None:
     assert (orbiton.priya.theme, orbiton.priya.density) == ("dark", "compact")
 
 
+def test_what_is_not_sent_stays(orbiton: Workspace) -> None:
+    client = signed_in("priya@orbiton.example")
+    client.post("/w/orbiton/preferences/", {"theme": "dark", "density": "comfortable"})
+    client.post("/w/orbiton/preferences/", {"density": "compact"})
+    orbiton.priya.refresh_from_db()
+
+    assert (orbiton.priya.theme, orbiton.priya.density) == ("dark", "compact")
+
+
 def test_a_theme_is_kept_without_scripts_and_leads_back(orbiton: Workspace) -> None:
     client = signed_in("priya@orbiton.example")
     form = {"theme": "light", "density": "comfortable"}

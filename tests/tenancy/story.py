@@ -328,6 +328,23 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
         "step": "run",
     },
     "ctas:add_task": {"title": "Dial", "description": "Twice", "due_on": "2026-12-01", "owner": Id("priya")},
+    "accounts:new": {
+        "name": "Newcomer",
+        "external_id": "",
+        "lifecycle": "trialing",
+        "plan": "Pro",
+        "mrr": "1200.50",
+        "renewal_on": "2199-01-31",
+        "csm": Id("priya"),
+        "ae": Id("tom"),
+    },
+    "users:new": {
+        "name": "Ann Newcomer",
+        "email": "ann.newcomer@customer.example",
+        "account": "harbourline-of-orbiton",
+        "role": "admin",
+        "external_id": "",
+    },
     "accounts:attach_note": {"files": Upload("minutes.txt", b"They moved")},
     "ctas:attach": {"files": Upload("minutes.txt", b"They called back")},
     "cta_lists:edit": {
