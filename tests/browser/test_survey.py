@@ -17,7 +17,8 @@ from accounts.models import EndUser, NpsResponse, NpsShowing
 from accounts.nps.survey import change_survey
 from accounts.nps.tokens import issue_token
 from cs_platform.tenancy.context import tenant_context
-from tests.world import Workspace, account, days, user, workspace
+from playbooks.undo import request_stop
+from tests.world import Workspace, account, apply_now, days, live, playbook_json, user, workspace
 
 from .test_shell import violations
 
@@ -163,6 +164,32 @@ def test_it_is_not_shown_to_whom_it_should_not_be(page: Page, customer: Customer
     page.wait_for_load_state("networkidle")
     expect(survey(page)).to_have_count(0)
     assert customer.showings == []
+    assert trouble == []
+
+
+def test_where_so_set_it_is_shown_to_whom_a_playbook_chose_until_it_stops(
+    page: Page, customer: Customer, trouble: list[str]
+) -> None:
+    now = datetime.now(UTC)
+    step = {"key": "ask", "day": 1, "action": "show_nps", "config": {"show_to": "everybody"}}
+    nobody = {"user": {"field": "role", "op": "is", "value": "nobody"}}
+    with tenant_context(customer.orbiton.tenant.pk):
+        change_survey(requires_playbook=True, by=customer.orbiton.jonah, now=now)
+        ask = live(playbook_json("ask", audience="users", rules=nobody, steps=[step]), now=now)
+        ines = EndUser.objects.get(name="Ines Falk")
+        at = ines.account_users.get().account
+    visit(page, customer.page("ines"))
+    expect(survey(page)).to_have_count(0)
+
+    with tenant_context(customer.orbiton.tenant.pk):
+        asking = apply_now(ask, at, user=ines, now=now)
+    visit(page, customer.page("ines"))
+    expect(survey(page)).to_be_visible()
+
+    with tenant_context(customer.orbiton.tenant.pk):
+        request_stop(asking, by=customer.orbiton.priya, note="", now=now)
+    visit(page, customer.page("ines"))
+    expect(survey(page)).to_have_count(0)
     assert trouble == []
 
 
