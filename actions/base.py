@@ -64,6 +64,30 @@ class Batch:
         return [run.id for run in self.runs]
 
 
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A place an action writes to, as rules name it, and what it leaves there; None: that depends on the account.
+
+    `yields`: it leaves alone what somebody else has put there.
+    """
+
+    field: str  # "trait:stage", "csm", "segment:12"
+    value: str | None = None
+    scope: str = "account"
+    yields: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an action gives somebody of the team to do, on each subject: a role, and who has it where nobody does."""
+
+    kind: str  # CONVERSATION, CTA or TASK
+    owner: str
+    fallback: str = ""
+
+
+CONVERSATION, CTA, TASK = "conversation", "cta", "task"
+
 # Where an action stands in the list to choose from.
 GIVE, TALK, SIGNAL, SEND = "Give it to someone", "Talk to users", "Signal and update", "Tell other tools"
 GROUPS = (GIVE, TALK, SIGNAL, SEND)
@@ -196,6 +220,14 @@ class Action(ABC):
     @abstractmethod
     def describe_stop(self, config: Config) -> str:
         """What stopping does to it, shown in its form before a playbook goes live."""
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        """What rules may find changed once it ran: Review looks there for conflicts and circles."""
+        return ()
+
+    def gives(self, config: Config) -> Sequence[Work]:
+        """What people have to do because of it: Review adds that up."""
+        return ()
 
     @abstractmethod
     def tell(self, config: Config, receipt: Receipt) -> str:

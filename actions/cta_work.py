@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from accounts.actors import Actor, load_actors
-from actions.base import Batch, Keep, Receipt, Run, Undo, UndoDecision
+from actions.base import Batch, Config, Keep, Receipt, Run, Undo, UndoDecision, Write
 from actions.by_hand import DONE_BY_HAND
 from cs_platform.common.statements import fetch
 from ctas.models import Cta, Task
@@ -37,6 +37,13 @@ def reverse(batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
 def _leaves_something(decision: UndoDecision) -> bool:
     """Even where the CTA stays, our untouched tasks go."""
     return not isinstance(decision, Keep) or decision.code not in ("target_gone", DONE_BY_HAND.code)
+
+
+def cta_writes(config: Config) -> tuple[Write, ...]:
+    """What rules may find changed when a CTA of this type and reason is open."""
+    reason = [f"open_ctas_reason:{config['reason']}"] if config["reason"] else []
+    fields = ["open_ctas", f"open_ctas:{config['type']}", *reason, "next_cta_due_on"]
+    return tuple(Write(field, "open") for field in fields)
 
 
 def counted(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ from playbooks.evaluation import (
     stage_hits,
     usual_limit,
 )
+from playbooks.forecast import Cost, Load, cost_of, forecast
 from playbooks.models import EvaluationRun, Playbook
 
 EXAMPLES = 10
@@ -39,13 +40,18 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """`matched` meet the rules, `fresh` of them would be enrolled; `limit` is the brake once that was accepted."""
+    """`matched` meet the rules, `fresh` of them would be enrolled; `limit` is the brake once that was accepted.
+
+    `loads` is what these bring people to do in the next days, `costs` what leaves the workspace for them in all.
+    """
 
     matched: int
     fresh: int
     examples: Sequence[Example]
     without_csm: int
     limit: int
+    loads: Sequence[Load] = ()
+    costs: Sequence[Cost] = ()
 
     @property
     def kept(self) -> int:
@@ -68,15 +74,16 @@ def look_ahead(
             hold_back(look, [candidate])
             [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
             examples, without_csm = _examples(), _without_csm(tenant)
+            loads = forecast(definition, fields=fields, today=look.clock.today)
     except TooLong:
         return None
-    usual = usual_limit(definition.brake_limit, tracked)
-    return Ahead(matched, fresh, examples, without_csm, max(usual, int(fresh * FIRST_TIME_MARGIN)))
+    limit = max(usual_limit(definition.brake_limit, tracked), int(fresh * FIRST_TIME_MARGIN))
+    return Ahead(matched, fresh, examples, without_csm, limit, loads, cost_of(definition, fresh))
 
 
 def _examples() -> list[Example]:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT account_id, end_user_id FROM fresh ORDER BY 1, 2 LIMIT {EXAMPLES}")
+        cursor.execute(f"SELECT account_id, end_user_id FROM fresh WHERE bits <> 0 ORDER BY 1, 2 LIMIT {EXAMPLES}")
         found = cursor.fetchall()
     accounts = Account.objects.in_bulk([account_id for account_id, _user in found])
     users = EndUser.objects.in_bulk([user_id for _account, user_id in found if user_id])
@@ -87,7 +94,7 @@ def _without_csm(tenant: Tenant) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(DISTINCT a.id) FROM fresh f JOIN accounts_account a ON a.id = f.account_id"
-            " WHERE a.tenant_id = %s AND a.csm_id IS NULL",
+            " WHERE a.tenant_id = %s AND f.bits <> 0 AND a.csm_id IS NULL",
             [tenant.pk],
         )
         return cursor.fetchone()[0]  # type: ignore[no-any-return]

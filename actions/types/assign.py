@@ -28,6 +28,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Write,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
@@ -92,6 +93,9 @@ class Assign(Action):
             KEEP: "The new one stays",
         }
         return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return (Write(config["role"], yields=config["keep_present"]),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "after" not in receipt:

@@ -33,6 +33,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Write,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, receipt_of
@@ -77,6 +78,9 @@ class ChangeSegment(Action):
         if config["do"] == ADD:
             return "It leaves the segment, unless a rule, a person or another playbook holds it there too."
         return "What was taken out comes back in, unless it was withdrawn since."
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return (Write(f"segment:{config['segment']}", config["do"]),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         name = f"“{receipt['name']}”" if "name" in receipt else "a segment"

@@ -9,7 +9,9 @@ from uuid import UUID
 from django import forms
 
 from actions.base import (
+    CTA,
     GIVE,
+    TASK,
     Action,
     Applied,
     ApplyOutcome,
@@ -20,8 +22,10 @@ from actions.base import (
     Run,
     Skipped,
     UndoDecision,
+    Work,
+    Write,
 )
-from actions.cta_work import INSERT_CTAS, INSERT_TASKS, counted, decide, reverse
+from actions.cta_work import INSERT_CTAS, INSERT_TASKS, counted, cta_writes, decide, reverse
 from actions.forms import ActionForm, CtaPlaybookField, RoleField, TaskListField, TemplateField
 from actions.people import CSM, Member, Targets, load_targets, role_words
 from actions.variables import Texts, load_texts
@@ -104,6 +108,15 @@ class CreateCta(Action):
             "The CTA and its tasks are archived if nobody worked on them. "
             "Otherwise what people did stays, untouched open tasks go, and the CTA closes when nothing open is left."
         )
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return cta_writes(config)
+
+    def gives(self, config: Config) -> Sequence[Work]:
+        """Without the tasks of a CTA playbook, which are that one's to say."""
+        owner, fallback = config["owner"], config["fallback_owner"]
+        tasks = [Work(TASK, task["owner"] or owner, fallback) for task in config["tasks"]]
+        return (Work(CTA, owner, fallback), *tasks)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         name = receipt.get("name") or config["name"]

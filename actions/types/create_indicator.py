@@ -1,7 +1,7 @@
 """Raise a risk or an opportunity on the account. Whoever raises the same one shares it, with a claim of its own."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -24,6 +24,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Write,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TemplateField
@@ -57,6 +58,9 @@ class CreateIndicator(Action):
 
     def describe_stop(self, config: Config) -> str:
         return "An active indicator ends, unless somebody else raised it too. One marked as addressed stays so."
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return (Write(f"indicator:{config['title']}", "active"),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         verb = "was already active" if receipt.get("joined") else "raised"

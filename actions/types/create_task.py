@@ -10,6 +10,7 @@ from django import forms
 
 from actions.base import (
     GIVE,
+    TASK,
     Action,
     Applied,
     ApplyOutcome,
@@ -20,8 +21,10 @@ from actions.base import (
     Run,
     Skipped,
     UndoDecision,
+    Work,
+    Write,
 )
-from actions.cta_work import INSERT_CTAS, INSERT_TASKS, decide, reverse
+from actions.cta_work import INSERT_CTAS, INSERT_TASKS, cta_writes, decide, reverse
 from actions.forms import ActionForm, RoleField, TemplateField
 from actions.people import CSM, Targets, load_targets, role_words
 from actions.variables import load_texts
@@ -62,6 +65,12 @@ class CreateTask(Action):
 
     def describe_stop(self, config: Config) -> str:
         return "An open, untouched task is archived, with the CTA opened for it. Completed or edited ones stay."
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return cta_writes(config)
+
+    def gives(self, config: Config) -> Sequence[Work]:
+        return (Work(TASK, config["owner"], config["fallback_owner"]),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         title = receipt.get("title") or config["title"]

@@ -14,6 +14,7 @@ from accounts.conversations.sending import Hours, Traffic, the_policy
 from accounts.conversations.suppressing import bounced, leave_of
 from accounts.models import Conversation
 from actions.base import (
+    CONVERSATION,
     TALK,
     Applied,
     Batch,
@@ -34,6 +35,7 @@ from actions.base import (
     Uncertain,
     Undo,
     UndoDecision,
+    Work,
 )
 from actions.choosing import UserRuleField
 from actions.forms import ActionForm, RoleField, TemplateField
@@ -104,6 +106,9 @@ class StartConversation(ExternalAction):
 
     def describe_stop(self, config: Config) -> str:
         return "A message that still waits is cancelled. One that was sent cannot be unsent."
+
+    def gives(self, config: Config) -> Sequence[Work]:
+        return (Work(CONVERSATION, config["sender"], config["fallback_sender"]),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "fan_out" in receipt:

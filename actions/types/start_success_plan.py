@@ -23,6 +23,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Write,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TemplateField
@@ -87,6 +88,11 @@ class StartSuccessPlan(Action):
         return (
             "The plan is archived with its objectives if nobody worked on it. Otherwise it stays with what people did, "
             "and its untouched objectives are archived. A link shared with the customer stays as it is."
+        )
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        return tuple(
+            Write(field, "open") for field in ("success_plan", "open_plans", "plan_progress", "next_plan_due_on")
         )
 
     def tell(self, config: Config, receipt: Receipt) -> str:

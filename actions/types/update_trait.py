@@ -39,6 +39,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Write,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
@@ -191,6 +192,10 @@ class UpdateTrait(Action):
     def describe_stop(self, config: Config) -> str:
         after = {RESTORE: "The earlier value comes back", CLEAR: "The trait is cleared", KEEP: "The new value stays"}
         return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
+
+    def writes(self, config: Config) -> Sequence[Write]:
+        left = {SET: json.dumps(config["value"]), CLEAR: "", RELATIVE_DATE: f"{config['days']} days"}
+        return (Write(TRAIT + config["trait"], left.get(config["mode"]), config["scope"]),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "key" not in receipt:

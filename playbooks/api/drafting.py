@@ -20,6 +20,7 @@ from playbooks import drafts, transfer
 from playbooks.ahead import look_ahead
 from playbooks.api import serializers
 from playbooks.comparing import differences
+from playbooks.conflicts import find_conflicts
 from playbooks.gallery import find_template, templates
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.versions import NotPossible, exported
@@ -116,10 +117,13 @@ class Drafting(ApiViewSet):
         if version is None:
             raise Http404
         definition, problems = drafts.read(exported(playbook, version), fields=fields)
-        ahead = (
-            look_ahead(definition, playbook, tenant=self.tenant, fields=fields, now=self.now) if definition else None
-        )
-        shown = {"version": version.number, "problems": problems, "ahead": ahead}
+        asked: dict[str, Any] = {"tenant": self.tenant, "fields": fields, "now": self.now}
+        shown = {
+            "version": version.number,
+            "problems": problems,
+            "ahead": look_ahead(definition, playbook, **asked) if definition else None,
+            "findings": find_conflicts(definition, playbook, **asked) if definition else [],
+        }
         return Response(serializers.PreviewSerializer(shown).data)
 
     @documented("Compare two versions", answers=serializers.DifferenceSerializer, many=True)

@@ -10,7 +10,9 @@ from rest_framework import serializers
 from accounts.models import Account, EndUser
 from cs_platform.rest.fields import IdField, StrictSerializer
 from ctas.models import Cta
+from playbooks.conflicts import Finding
 from playbooks.drafts import problems_of
+from playbooks.forecast import Cost, Load
 from playbooks.history import line
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
 from playbooks.task_lists import Removal
@@ -388,12 +390,36 @@ class ExampleSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
 
 
+class LoadSerializer(serializers.Serializer[Load]):
+    member = serializers.IntegerField(source="member.pk", allow_null=True, default=None)
+    name = serializers.CharField(source="member.name", default="")
+    tasks = serializers.IntegerField()
+    ctas = serializers.IntegerField()
+    conversations = serializers.IntegerField()
+    already = serializers.IntegerField(help_text="Open tasks of theirs that are due by then, without this playbook.")
+
+
+class CostSerializer(serializers.Serializer[Cost]):
+    label = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class FindingSerializer(serializers.Serializer[Finding]):
+    code = serializers.ChoiceField(choices=["feeds_itself", "against", "circle", "feeds", "fed_by"])
+    severity = serializers.ChoiceField(source="tone", choices=["warn", "info"])
+    says = serializers.CharField()
+    detail = serializers.CharField()
+    playbook = serializers.IntegerField(source="playbook.pk", allow_null=True, default=None, help_text="The other one.")
+
+
 class AheadSerializer(serializers.Serializer[Any]):
     matched = serializers.IntegerField(help_text="How many meet the rules.")
     would_enroll = serializers.IntegerField(source="fresh", help_text="How many of them would be enrolled.")
     without_csm = serializers.IntegerField()
     limit = serializers.IntegerField(help_text="Above this the first evaluation is held.")
     examples = ExampleSerializer(many=True)
+    loads = LoadSerializer(many=True, help_text="What it gives each of the team to do in the next 30 days.")
+    costs = CostSerializer(many=True, help_text="What leaves the workspace in all, if every schedule is gone through.")
 
 
 class PreviewSerializer(serializers.Serializer[Any]):
@@ -402,6 +428,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     ahead = AheadSerializer(
         allow_null=True, help_text="Null while there are problems, and where counting would take too long."
     )
+    findings = FindingSerializer(many=True, help_text="What it and the live playbooks do to each other.")
 
 
 class DifferenceSerializer(serializers.Serializer[Any]):

@@ -1,21 +1,28 @@
 """The fourth step of the wizard: the whole draft to read from start to end, what it would do tonight, and Set live."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.rules.describe import counted
+from accounts.table.rule_filter import PARAMETER
 from actions.registry import action_for
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires
 from playbooks import drafts, steps, versions
 from playbooks.ahead import Ahead, look_ahead
+from playbooks.conflicts import Finding, find_conflicts
 from playbooks.definition import Definition, DefinitionErrors, Problem
 from playbooks.drafts import ChangedByAnother
+from playbooks.forecast import AHEAD
+from playbooks.forecast import SHOWN as LOADS_SHOWN
 from playbooks.library import Words
 from playbooks.models import Enrollment, Playbook
 from playbooks.overview import Overview, overview_of
@@ -35,9 +42,11 @@ class Mending:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    tone: str  # ok or warn
+    tone: str  # ok, info or warn
     says: str
     detail: str = ""
+    address: str = ""
+    link: str = ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,7 +124,10 @@ def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:
         "ahead": ahead,
         "day_one": _day_one(planned),
         "running": _running(wizard.playbook),
-        "checks": _checks(definition, ahead),
+        "ahead_days": AHEAD.days,
+        "loads": ahead.loads[:LOADS_SHOWN] if ahead else (),
+        "more_loads": max(0, len(ahead.loads) - LOADS_SHOWN) if ahead else 0,
+        "checks": [*_checks(wizard, definition, ahead), *_conflicts(wizard, definition)],
     }
 
 
@@ -145,18 +157,45 @@ def _running(playbook: Playbook) -> int:
     return Enrollment.objects.filter(playbook=playbook, state__in=UNDER_WAY).count()
 
 
-def _checks(definition: Definition, ahead: Ahead | None) -> list[Check]:
-    found = []
-    irreversible = [step for step in definition.steps if not action_for(step.action).reversible]
-    if irreversible:
-        said = f"{counted(len(irreversible), 'action')} cannot be undone"
-        found.append(Check("warn", said, "What left the workspace stays, whatever is stopped later."))
-    else:
-        found.append(Check("ok", "Everything it does can be undone by stopping it"))
+def _checks(wizard: Wizard, definition: Definition, ahead: Ahead | None) -> list[Check]:
+    found = [_stopping(definition)]
     needs_csm = any("csm" in step.config.values() for step in definition.steps)
     if ahead and needs_csm and ahead.without_csm:
         said = f"{counted(ahead.without_csm, 'matching account')} {'has' if ahead.without_csm == 1 else 'have'} no CSM"
-        found.append(Check("warn", said, "What needs one takes the fallback, or waits for a person."))
+        show = _without_csm(wizard, definition)
+        found.append(
+            Check("warn", said, "What needs one takes the fallback, or waits for a person.", show, "Show them")
+        )
     elif ahead and needs_csm and ahead.fresh:
         found.append(Check("ok", "Every account it would be applied to has a CSM"))
     return found
+
+
+def _stopping(definition: Definition) -> Check:
+    total = len(definition.steps)
+    gone = sum(not action_for(step.action).reversible for step in definition.steps)
+    if not gone:
+        return Check("ok", "Everything it does can be undone by stopping it")
+    said = f"{gone} of {counted(total, 'action')} cannot be undone" if total > 1 else "Its one action cannot be undone"
+    return Check("warn", said, "What left the workspace stays, whatever is stopped later.")
+
+
+def _without_csm(wizard: Wizard, definition: Definition) -> str:
+    rule = definition.rules.get("account")
+    filters = {PARAMETER: json.dumps(rule)} if rule else {}
+    return f"{reverse('accounts:list', args=[wizard.request.tenant.slug])}?{urlencode(filters | {'csm': 'nobody'})}"
+
+
+def _conflicts(wizard: Wizard, definition: Definition) -> list[Check]:
+    tenant = wizard.request.tenant
+    found = find_conflicts(definition, wizard.playbook, tenant=tenant, fields=wizard.fields, now=wizard.request.now)
+    if not found:
+        return [Check("ok", "No other playbook disagrees with it, or goes round in a circle with it")]
+    return [Check(one.tone, one.says, one.detail, *_place_of(wizard, one)) for one in found]
+
+
+def _place_of(wizard: Wizard, finding: Finding) -> tuple[str, str]:
+    if finding.playbook is None:
+        return wizard.address(finding.part), TITLES[finding.part]
+    address = reverse("playbooks:detail", args=[wizard.request.tenant.slug, finding.playbook.pk])
+    return address, f"Open {finding.playbook.name}"
