@@ -1,7 +1,7 @@
 """The list of playbooks: what each is for, its schedule at a glance, and how many accounts are where in it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -51,7 +51,15 @@ class Row:
     counts: Counts
 
 
-def library(playbooks: Iterable[Playbook]) -> list[tuple[str, list[Row]]]:
+# How rows of one category may be sorted, and in which words; what is as far or as old follows its name.
+SORTS: Mapping[str, tuple[str, Callable[[Row], Any]]] = {
+    "name": ("Name", lambda row: 0),
+    "active": ("Most active", lambda row: -row.counts.active),
+    "latest": ("Last applied", lambda row: -_moment(row.counts.last_applied_at)),
+}
+
+
+def library(playbooks: Iterable[Playbook], *, sort: str = "name") -> list[tuple[str, list[Row]]]:
     """By category. The playbooks come with their version; a fixed number of queries, whatever their number."""
     found = sorted(playbooks, key=_place_in_list)
     schedules = _schedules([one.version_id for one in found if one.version_id])
@@ -66,9 +74,12 @@ def library(playbooks: Iterable[Playbook]) -> list[tuple[str, list[Row]]]:
         )
         for one in found
     ]
-    return [
-        (name, list(group)) for name, group in groupby(rows, key=lambda row: row.playbook.category or UNCATEGORISED)
-    ]
+    grouped = groupby(rows, key=lambda row: row.playbook.category or UNCATEGORISED)
+    return [(name, sorted(group, key=SORTS[sort][1])) for name, group in grouped]
+
+
+def _moment(at: datetime | None) -> float:
+    return at.timestamp() if at else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The list of playbooks."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.db.models import Count
 from django.http import HttpResponse
@@ -11,7 +12,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
 from playbooks.evaluation import ask_for_look
-from playbooks.library import asked_look, last_look, library, task_lists
+from playbooks.library import SORTS, asked_look, last_look, library, task_lists
 from playbooks.models import Playbook
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
@@ -24,6 +25,7 @@ TABS = {
 TASK_LISTS = "task-lists"
 TASK_LIST_FRAGMENTS = {"playbooks": "playbooks/_task_lists.html"}
 SEARCH_LIMIT = 100
+OFFERED = 100  # categories and people to choose from
 # What is done, how it is said, and what takes it back.
 SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
     "pause": (versions.pause, "paused: what runs waits, nothing new is applied", "resume"),
@@ -56,9 +58,34 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
             context | {"task_lists": task_lists(shown)},
             fragments=TASK_LIST_FRAGMENTS,
         )
-    shown = others.filter(status__in=TABS[tab], name__icontains=search).select_related("version")
-    context |= {"categories": library(shown), "look": last_look(), "asked": asked_look()}
+    here = others.filter(status__in=TABS[tab]).select_related("version", "created_by")
+    shown, filters = _filtered(list(here), search, request)
+    found = library(shown, sort=filters["sort"])
+    context |= filters | {"categories": found, "look": last_look(), "asked": asked_look()}
     return render_page(request, "playbooks/library.html", context, fragments=FRAGMENTS)
+
+
+def _filtered(here: list[Playbook], search: str, request: WorkspaceRequest) -> tuple[list[Playbook], dict[str, Any]]:
+    """By name, category and who made them; what is not offered is as if it had not been asked for."""
+    category, owner, sort = (request.GET.get(name, "") for name in ("category", "owner", "sort"))
+    categories = sorted({one.category for one in here if one.category}, key=str.lower)[:OFFERED]
+    makers = {str(one.created_by.pk): one.created_by.name for one in here if one.created_by}
+    category, owner = category if category in categories else "", owner if owner in makers else ""
+    shown = [
+        one
+        for one in here
+        if search.lower() in one.name.lower()
+        and category in ("", one.category)
+        and owner in ("", str(one.created_by_id))
+    ]
+    return shown, {
+        "offered_categories": categories,
+        "category": category,
+        "owners": sorted(makers.items(), key=lambda one: (one[1].lower(), one[0]))[:OFFERED],
+        "owner": owner,
+        "sorts": [(name, label) for name, (label, _key) in SORTS.items()],
+        "sort": sort if sort in SORTS else "name",
+    }
 
 
 @require_POST

@@ -9,6 +9,7 @@ import pytest
 from accounts.facts import set_known_cause
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
+from ctas.models import Task
 from playbooks import enrolled
 from playbooks.evaluation import evaluate_if_due
 from playbooks.models import Enrollment, Evaluation, Playbook
@@ -38,6 +39,15 @@ def rescue(inside: Workspace) -> Playbook:
     steps = [raise_risk(1), set_trait_step("Hot", day=15, keep_on_stop=True)]
     data = playbook_json("rescue", category="Adoption", description="Call {{ account.name }}", steps=steps)
     return live(data, by=inside.jonah, now=NOW)
+
+
+def test_the_page_says_what_came_of_it(priya: Visitor, inside: Workspace) -> None:
+    config = {"name": "Review", "type": "lifecycle", "owner": "csm", "tasks": [{"title": "Usage"}, {"title": "Call"}]}
+    review = live(playbook_json("review", steps=[{"key": "cta", "day": 1, "action": "create_cta", "config": config}]))
+    apply_now(review, account("Harbourline", csm=inside.priya), now=NOW)
+    Task.objects.filter(title="Usage").update(status="done")
+
+    assert "<dt>Tasks done</dt><dd>1 <small>of 2 in a year" in text(priya.page(f"playbooks/{review.pk}/"))
 
 
 # --- list -------------------------------------------------------------------------------------------------------------
@@ -70,6 +80,38 @@ def test_drafts_have_a_tab_of_their_own(priya: Visitor, rescue: Playbook) -> Non
     assert "Idea</b>" not in text(priya.page("playbooks/"))
     assert "Idea</b>" in text(priya.page("playbooks/?tab=drafts"))
     assert "Idea</b>" not in text(priya.page("playbooks/?tab=unheard-of"))
+
+
+def test_the_list_is_narrowed_by_category_and_by_who_made_it_and_sorted_within_categories(
+    priya: Visitor, inside: Workspace, rescue: Playbook
+) -> None:
+    steps = [raise_risk(), raise_risk(9, key="later", title="Later")]
+    zeal = live(playbook_json("zeal", category="Adoption", steps=steps), by=inside.maya, now=NOW)
+    apply_now(zeal, account("Calyx"), now=NOW)
+    live(playbook_json("runway", category="Renewal"), by=inside.jonah, now=NOW)
+
+    def named(query: str) -> list[str]:
+        shown = text(priya.page(f"playbooks/?{query}"))
+        places = {name: shown.find(f"{name}</b>") for name in ("Rescue", "Zeal", "Runway")}
+        return sorted((name for name, at in places.items() if at >= 0), key=lambda name: places[name])
+
+    assert named("sort=unheard-of&owner=x&category=Nothing") == ["Rescue", "Zeal", "Runway"]
+    assert named("sort=active") == named("sort=latest") == ["Zeal", "Rescue", "Runway"]
+    assert named("category=Renewal") == ["Runway"]
+    assert named(f"owner={inside.jonah.pk}") == ["Rescue", "Runway"]
+    assert named(f"owner={inside.jonah.pk}&category=Adoption") == ["Rescue"]
+
+
+def test_a_rows_menu_offers_what_one_may_do(priya: Visitor, jonah: Visitor, rescue: Playbook) -> None:
+    menu = f'id="more-{rescue.key}"'
+    reads, publishes = (text(one.page("playbooks/")).partition(menu)[2] for one in (priya, jonah))
+
+    assert f"{rescue.pk}/export/" in reads
+    assert f"{rescue.pk}/duplicate/" not in reads
+    assert f"{rescue.pk}/duplicate/" in publishes
+    assert f"{rescue.pk}/archive/" in publishes
+    jonah.send(f"playbooks/{rescue.pk}/archive/")
+    assert f"{rescue.pk}/unarchive/" in text(jonah.page("playbooks/?tab=archived"))
 
 
 def test_searching_answers_the_rows_alone(priya: Visitor, rescue: Playbook) -> None:
