@@ -9,7 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from cs_platform.bench import cockpit, ingest, measure, table
+from cs_platform.bench import cockpit, ingest, measure, preview, table
 from cs_platform.bench.evaluator import compiled
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
 from cs_platform.bench.profiles import PROFILES, Profile
@@ -21,6 +21,7 @@ KEYS = {
     "evaluate": "accounts rules ratio_to_floor account_rules_to_floor speedup_vs_naive speedup_vs_prefetched"
     " speedup_vs_per_playbook enroll_ratio enroll_ratio_0 enroll_ratio_1 enroll_ratio_2"
     " accounts_per_cpu_s rls_ratio equal",
+    "preview": "accounts rules preview_ms_p50 preview_ms_p95 review_ms_p50 review_ms_p95 equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup equal",
     "ingest": "calls calls_per_s peak_mb equal",
     "stop": "enrollments seconds speedup_vs_rowwise residue",
@@ -52,6 +53,12 @@ def test_one_pass_python_and_a_query_each_find_the_same_accounts() -> None:
     figures = bench("evaluate", "--accounts", "60")
     assert figures["equal"] is True
     assert (figures["accounts"], figures["rules"]) == (60, 30)
+
+
+def test_a_preview_counts_what_an_evaluation_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preview, "ROUNDS", 1)
+    figures = bench("preview", "--accounts", "60")
+    assert (figures["accounts"], figures["rules"], figures["equal"]) == (60, 30, True)
 
 
 def test_the_engine_does_what_the_orm_does() -> None:

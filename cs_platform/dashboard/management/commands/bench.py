@@ -12,6 +12,7 @@ from cs_platform.bench.cockpit import cockpit
 from cs_platform.bench.evaluate import evaluate
 from cs_platform.bench.ingest import ingest
 from cs_platform.bench.measure import circumstances
+from cs_platform.bench.preview import preview
 from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
 from cs_platform.bench.stop import stop
@@ -26,6 +27,7 @@ def _evaluate(options: dict[str, Any]) -> Report:
 
 BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "evaluate": _evaluate,
+    "preview": lambda options: preview(options["accounts"] or PROFILES[options["profile"]].accounts),
     "apply": lambda options: apply(options["runs"]),
     "stop": lambda options: stop(options["enrollments"]),
     "cockpit": lambda options: cockpit(options["ctas"]),
@@ -39,9 +41,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", choices=BENCHES)
-        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together; table: of one")
+        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together; preview, table: of one")
         parser.add_argument(
-            "--profile", choices=PROFILES, default="S", help="evaluate, table: S is 100,000 accounts, M a million"
+            "--profile",
+            choices=PROFILES,
+            default="S",
+            help="evaluate, preview, table: S is 100,000, M a million",
         )
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
