@@ -26,8 +26,6 @@ from tests.world import (
 )
 from tests.world import workspace as make_workspace
 
-from .test_shell import violations
-
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MAIL = {
@@ -306,50 +304,3 @@ def test_without_scripts_the_way_to_a_stop_is_the_same(browser: Browser, story: 
     expect(page.get_by_text("“By hand”").first).to_be_visible()
     expect(page.get_by_role("heading", name="Harbourline Logistics")).to_be_visible()
     page.context.close()
-
-
-# --- everybody can use it ---------------------------------------------------------------------------------------------
-
-SCREENS = (
-    "accounts/",
-    "accounts/?history={run}",
-    "accounts/{account}/",
-    "accounts/{account}/?cta={cta}",
-    "accounts/{account}/?indicator={indicator}",
-    "accounts/{account}/?changes={account}",
-    "users/",
-    "users/filter/",
-    "accounts/filter/",
-    "users/{user}/",
-    "settings/traits/",
-    "settings/roles/",
-)
-PLAYBOOK_SCREENS = (
-    "playbooks/",
-    "playbooks/{playbook}/",
-    "playbooks/{playbook}/enrollments/",
-    "playbooks/enrollments/{run}/stop/",
-)
-
-
-@pytest.mark.parametrize(("width", "themes"), [(1440, ("light", "dark")), (390, ("dark",))])
-def test_the_screens_are_accessible(
-    screen: Page, story: Story, complaints: list[str], width: int, themes: tuple[str, ...]
-) -> None:
-    with tenant_context(story.orbiton.tenant.pk):
-        harbourline = Account.objects.get(name="Harbourline Logistics")
-        run = harbourline.enrollments.get()
-        places = {"account": harbourline.pk, "run": run.pk, "playbook": run.playbook_id, "cta": Cta.objects.get().pk}
-        places["indicator"] = Indicator.objects.filter(account=harbourline).latest("pk").pk
-        places["user"] = harbourline.account_users.get().end_user_id
-    screen.set_viewport_size({"width": width, "height": 900})
-    found = {}
-    for theme in themes:
-        screen.emulate_media(color_scheme=theme, reduced_motion="reduce")  # type: ignore[arg-type]
-        for path in (*SCREENS, *PLAYBOOK_SCREENS):
-            screen.goto(story.path(path.format(**places)))
-            found[path, theme] = violations(screen)
-            assert screen.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{path} scrolls sideways"
-    complaints.clear()  # axe trips over the policy
-
-    assert [one for complaint in found.values() for one in complaint] == []

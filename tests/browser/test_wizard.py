@@ -1,9 +1,11 @@
 """The example of the guide, built in the wizard by somebody who reads nothing, set live, and run to its end."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from accounts.models import Conversation
 from cs_platform.demo.days import deliver_to_nobody
@@ -13,7 +15,7 @@ from playbooks.models import Enrollment, Playbook
 from tests.world import account, evaluate, tick, user
 
 from .test_rules import choose
-from .test_screens import Story, complaints, screen, story
+from .test_screens import Story, complaints, screen, sign_in, story
 from .test_shell import violations
 
 __all__ = ["complaints", "screen", "story"]
@@ -26,57 +28,83 @@ def saved(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
-def test_the_example_of_the_guide_is_built_set_live_and_runs_to_its_end(screen: Page, story: Story) -> None:
+@dataclass(frozen=True)
+class Keys:
+    """Somebody without a mouse."""
+
+    page: Page
+
+    def reach(self, target: Locator) -> None:
+        """By Tab alone. Begins anew after the last thing on the page."""
+        expect(target).to_be_visible()
+        for _ in range(150):
+            if target.evaluate("one => one === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"Tab does not lead to {target}.")
+
+    def press(self, role: Any, name: str) -> None:
+        self.reach(self.page.get_by_role(role, name=name, exact=True).first)
+        self.page.keyboard.press("Enter")
+
+    def fill(self, label: str, text: str) -> None:
+        self.reach(self.page.get_by_label(label, exact=True))
+        self.page.keyboard.press("Control+A")
+        self.page.keyboard.type(text)
+
+
+def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(screen: Page, story: Story) -> None:
     """Applied 10 days before the renewal: on day 1 an email to the owner, then a task for the CSM to review usage."""
     now = datetime.now(UTC)
     with tenant_context(story.orbiton.tenant.pk):
         renewing = account("Yarrow Retail", renewal_on=now.date() + timedelta(days=10), csm=story.orbiton.priya)
         user("Lena Ruiz", renewing, role="owner")
+    keys = Keys(screen)
     screen.goto(story.path("playbooks/"))
-    screen.get_by_role("link", name="New playbook").click()
-    screen.get_by_label("Name").fill("Renewing soon")
-    screen.get_by_role("button", name="Start from scratch").click()
+    keys.press("link", "New playbook")
+    keys.fill("Name", "Renewing soon")
+    keys.press("button", "Start from scratch")
 
     expect(screen.get_by_role("heading", name="Overview")).to_be_visible()
-    screen.get_by_label("Subscribed").check()
-    screen.get_by_role("button", name="Insert variable").click()
-    screen.get_by_role("button", name="Account: Name").click()
+    keys.reach(screen.get_by_role("radio", name="All tracked"))
+    screen.keyboard.press("ArrowDown")
+    expect(screen.get_by_label("Subscribed")).to_be_checked()
+    keys.press("button", "Insert variable")
+    keys.press("button", "Account: Name")
     screen.keyboard.type(" renews soon.")
     expect(screen.locator("#reads")).to_contain_text("renews soon.")
     assert violations(screen) == []
-    screen.get_by_role("button", name="Next: Rules").click()
+    keys.press("button", "Next: Rules")
 
-    screen.get_by_role("button", name="Rule", exact=True).first.press("Enter")
+    keys.press("button", "Rule")
     choose(screen, "renewal date")
     screen.keyboard.type("is within the next")
-    screen.keyboard.press("Tab")
-    screen.get_by_label("Days", exact=True).fill("10")
+    keys.fill("Days", "10")
     expect(screen.get_by_text("1 account matches now")).to_be_visible()
     saved(screen)
     assert violations(screen) == []
-    screen.get_by_role("button", name="Next: Actions").click()
+    keys.press("button", "Next: Actions")
 
-    screen.get_by_role("button", name="Add action").first.click()
-    screen.get_by_role("button", name="Start a conversation").click()
-    screen.get_by_label("Subject").fill("Your renewal, {{ account.name }}")
-    screen.get_by_label("Body").fill("You renew on {{ account.renewal_on }}.")
+    keys.press("button", "Add action")
+    keys.press("button", "Start a conversation")
+    keys.fill("Subject", "Your renewal, {{ account.name }}")
+    keys.fill("Body", "You renew on {{ account.renewal_on }}.")
     expect(screen.locator("#board")).to_contain_text("Send “Your renewal")
-    screen.get_by_role("button", name="Add action").first.click()
-    screen.get_by_role("button", name="Create a task").click()
-    screen.get_by_label("Title").fill("Review their product usage")
-    screen.get_by_label("For", exact=True).select_option("csm")
-    screen.get_by_label("Day", exact=True).fill("4")
+    keys.press("button", "Add action")
+    keys.press("button", "Create a task")
+    keys.fill("Title", "Review their product usage")
+    keys.fill("Day", "4")
     expect(screen.locator("#board")).to_contain_text("Day 4")
     saved(screen)
     assert violations(screen) == []
-    screen.get_by_role("button", name="Next: Review").click()
+    keys.press("button", "Next: Review")
 
     outcome = screen.get_by_role("complementary", name="Before you set it live")
     expect(outcome).to_contain_text("1account gets the playbook")
     expect(outcome).to_contain_text("Yarrow Retail")
     expect(screen.get_by_text("Cannot be undone", exact=True)).to_be_visible()
     assert violations(screen) == []
-    screen.get_by_role("button", name="Set live").click()
+    keys.press("button", "Set live")
     expect(screen.get_by_text("Renewing soon is live")).to_be_visible()
 
     with tenant_context(story.orbiton.tenant.pk):
@@ -120,3 +148,38 @@ def test_a_draft_survives_closing_the_browser_and_cards_are_dragged_to_another_d
     screen.get_by_label("Counted from").select_option("renewal_on")
     expect(screen.get_by_label("Before or after")).to_be_visible()
     saved(screen)
+
+
+# --- without scripts --------------------------------------------------------------------------------------------------
+
+
+def test_without_scripts_the_wizard_is_read_and_submitted_to_its_end(browser: Browser, story: Story) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    sign_in(page, story, "jonah")
+    page.goto(story.path("playbooks/new/"))
+    page.get_by_label("Name").fill("By hand")
+    page.get_by_role("button", name="Start from scratch").click()
+    page.get_by_label("Subscribed").check()
+    page.get_by_label("Description").fill("{{ account.name }} renews.")
+    page.get_by_role("button", name="Next: Rules").click()
+
+    page.get_by_role("button", name="Rule", exact=True).first.click()
+    page.get_by_role("searchbox", name="Search fields").fill("renewal date")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.locator("[data-picker] .item").click()
+    page.get_by_role("combobox", name="Operator").select_option("is within the next")
+    page.get_by_role("button", name="Show").click()
+    page.get_by_label("Days", exact=True).fill("30")
+    page.get_by_role("button", name="Next: Actions").click()
+
+    page.get_by_role("button", name="Add action").first.click()
+    page.get_by_role("button", name="Create a task").click()
+    page.get_by_label("Title").fill("Review their product usage")
+    page.get_by_role("button", name="Save action").click()
+    page.get_by_role("button", name="Next: Review").click()
+
+    expect(page.get_by_role("complementary", name="Before you set it live")).to_contain_text("Harbourline")
+    expect(page.get_by_text("Harbourline Logistics renews.")).to_have_count(0)  # as it was written, not for an account
+    page.get_by_role("button", name="Set live").click()
+    expect(page.get_by_text("By hand is live")).to_be_visible()
+    page.context.close()
