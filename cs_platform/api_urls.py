@@ -12,4 +12,5 @@ urlpatterns = [
     path("", include("ctas.api.urls")),
     path("", include("success_plans.api.urls")),
     path("", include("playbooks.api.urls")),
+    path("", include("cs_platform.dashboard.api_urls")),
 ]

@@ -27,6 +27,8 @@ COMMANDS = (
     Command("Cockpit", "ctas:cockpit", "square-check-big", ("G", "C")),
     Command("Accounts", "accounts:list", "building-2", ("G", "A")),
     Command("Users", "users:list", "users", ("G", "U")),
+    Command("Reports", "dashboard:reports", "chart-column", ("G", "R")),
+    Command("NPS", "nps:report", "gauge"),
     Command("Notifications", "workspace:notifications", "bell"),
     Command("Your profile", "dashboard:profile", "user"),
     Command("All settings", "dashboard:settings", "settings"),

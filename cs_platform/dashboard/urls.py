@@ -12,17 +12,24 @@ from . import (
     mail_sink,
     members,
     profile,
+    reports,
     saved_views,
     settings_pages,
     views,
 )
+from .reporting import Report
 
 
 class PageWithViews(StringConverter):
     regex = "|".join(settings.PAGES_WITH_VIEWS)
 
 
+class ReportName(StringConverter):
+    regex = "|".join(Report)
+
+
 register_converter(PageWithViews, "page")
+register_converter(ReportName, "report")
 
 app_name = "dashboard"
 urlpatterns = [
@@ -64,6 +71,8 @@ urlpatterns = [
     ),
     path("w/<slug:slug>/settings/api-keys/", api_keys.key_list, name="api-keys"),
     path("w/<slug:slug>/settings/api-keys/<int:pk>/revoke/", api_keys.revoke, name="revoke-key"),
+    path("w/<slug:slug>/reports/", reports.reports, name="reports"),
+    path("w/<slug:slug>/reports/<report:report>.csv", reports.export, name="report-file"),
     path("w/<slug:slug>/profile/", profile.profile, name="profile"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
     path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),

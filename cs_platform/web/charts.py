@@ -1,11 +1,13 @@
 """Charts as numbers for inline SVG: templates draw them, nothing here knows what they are about."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 540, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 500, 12, 166
 _GAP, _HALF_A_LETTER = 9, 4
+_BARS_LEFT, _THICKNESS, _SEAM, _ABOVE = 44, 42, 2, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +53,15 @@ class Line:
 
 
 def line(
-    values: Sequence[tuple[str, float | None]], *, low: float, high: float, rows: Sequence[tuple[float, str]]
+    values: Sequence[tuple[str, float | None]],
+    *,
+    low: float,
+    high: float,
+    rows: Sequence[tuple[float, str]],
+    right: int = _RIGHT,
 ) -> Line:
-    """`values` are words and numbers in order; `rows` the grid lines with their words."""
-    step = (_RIGHT - _LEFT) / max(1, len(values) - 1)
+    """`values` are words and numbers in order; `rows` the grid lines with their words. `right`: where it ends."""
+    step = (right - _LEFT) / max(1, len(values) - 1)
     places = [(_LEFT + at * step, word, value) for at, (word, value) in enumerate(values)]
     dots = [Dot(round(x, 1), _y(value, low, high), value) for x, _, value in places if value is not None]
     return Line(
@@ -62,7 +69,74 @@ def line(
         steps=[Tick(round(x, 1), word) for at, (x, word, _) in enumerate(places) if not (len(places) - 1 - at) % 2],
         dots=dots,
         pieces=_pieces([(x, value) for x, _, value in places], low, high),
+        right=right,
     )
+
+
+def scale(values: Sequence[float], *, steps: int = 5) -> Sequence[float]:
+    """Even numbers for grid lines that hold all of these: 85, 90, 95 … or 0, 200, 400 …"""
+    low, high = (min(values), max(values)) if values else (0, 1)
+    apart = _round_step(max(high - low, abs(high) * 0.02, 1e-9) / steps)
+    first, last = math.floor(low / apart), math.ceil(high / apart)
+    return [round(number * apart, 6) for number in range(first, max(last, first + 1) + 1)]
+
+
+def _round_step(least: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 …"""
+    unit = 10 ** math.floor(math.log10(least))
+    return next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= least * 0.999)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    y: float
+    height: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    x: float
+    middle: float
+    word: str
+    total: str
+    top: float
+    parts: Sequence[Part]
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Stacked bars from nothing up, a word below each and its total above."""
+
+    rows: Sequence[Tick]
+    bars: Sequence[Bar]
+
+    thickness: int = _THICKNESS
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = _BARS_LEFT
+    right: int = WIDTH
+
+
+def bars(values: Sequence[tuple[str, str, Sequence[tuple[str, float]]]], *, rows: Sequence[tuple[float, str]]) -> Bars:
+    """`values`: the word below, the total above, and parts of a kind from the bottom up; `rows` begin with nothing."""
+    high = rows[-1][0]
+    step = (WIDTH - _BARS_LEFT) / max(1, len(values))
+    middles = (_BARS_LEFT + step * (at + 0.5) for at in range(len(values)))
+    return Bars(
+        rows=[Tick(_y(value, 0, high), word) for value, word in rows],
+        bars=[_bar(middle, *one, high=high) for middle, one in zip(middles, values, strict=False)],
+    )
+
+
+def _bar(middle: float, word: str, total: str, parts: Sequence[tuple[str, float]], *, high: float) -> Bar:
+    drawn, below = [], 0.0
+    for kind, value in parts:
+        top, bottom = _y(below + value, 0, high), _y(below, 0, high)
+        if value:
+            drawn.append(Part(top, round(max(bottom - top - (_SEAM if below else 0), 1), 1), kind))
+        below += value
+    return Bar(round(middle - _THICKNESS / 2, 1), round(middle, 1), word, total, _y(below, 0, high) - _ABOVE, drawn)
 
 
 def _y(value: float, low: float, high: float) -> float:

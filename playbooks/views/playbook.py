@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
@@ -19,6 +20,7 @@ from playbooks import evaluation
 from playbooks.audience import why_of
 from playbooks.comparing import Difference, differences
 from playbooks.drafts import open_draft, read
+from playbooks.effect import effects
 from playbooks.enrolled import FILTERS, Place, load_enrolled
 from playbooks.library import Counts, Words, asked_look, count_enrollments
 from playbooks.models import Evaluation, Playbook, PlaybookVersion
@@ -28,6 +30,7 @@ from playbooks.views.loading import playbook_changed, playbook_or_404
 
 FRAGMENTS = {"playbook": "playbooks/_playbook.html"}
 EVALUATIONS_SHOWN = 50
+A_YEAR = timedelta(days=365)
 
 
 @require_safe
@@ -56,7 +59,12 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
 def _overview(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
     """What is published; of a playbook that never was, what its draft comes to once it is finished."""
     version = playbook.version or open_draft(playbook)
-    shown = {"version": version, "overview": _said(version) if version else None}
+    led_to = effects(since=request.now - A_YEAR, playbooks=[playbook.pk])
+    shown = {
+        "version": version,
+        "overview": _said(version) if version else None,
+        "effect": led_to[0] if led_to else None,
+    }
     return shown | (_checked(request, version) if version and version.draft is None else {})
 
 

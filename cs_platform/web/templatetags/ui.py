@@ -92,6 +92,12 @@ def _three_digits(number: float) -> str:
 
 
 @register.filter
+def yearly(cents: int) -> int:
+    """What a month's revenue comes to in a year."""
+    return 12 * cents
+
+
+@register.filter
 def signed(number: float | None) -> str:
     """`+3` and `−12`, with a real minus."""
     if number is None:

@@ -1,0 +1,116 @@
+"""Reports over the API: what the page shows, as numbers."""
+
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.revenue import Renewing, RetainedMonth
+from cs_platform.dashboard.reporting import PERIODS, USUAL_PERIOD, YEAR, Asked, Book
+from cs_platform.rest.problems import Invalid
+from cs_platform.rest.schema import documented
+from cs_platform.rest.viewsets import ApiViewSet
+from cs_platform.workspace.models import Team
+from playbooks.effect import Effect
+from playbooks.models import Playbook
+
+
+class RetainedMonthSerializer(serializers.Serializer[RetainedMonth]):
+    month = serializers.DateField(source="first_day", help_text="Its first day; the last one is not over yet.")
+    net = serializers.FloatField(source="whole.net_share", allow_null=True, help_text="Per cent of the revenue then.")
+    gross = serializers.FloatField(source="whole.gross_share", allow_null=True, help_text="Without what it grew by.")
+    base_mrr_cents = serializers.IntegerField(source="whole.base", help_text="Of those who paid then.")
+    net_mrr_cents = serializers.IntegerField(source="whole.net", help_text="What the same accounts pay now.")
+
+
+class RenewingSerializer(serializers.Serializer[Renewing]):
+    month = serializers.DateField(source="first_day")
+    accounts = serializers.IntegerField()
+    renewed_arr_cents = serializers.SerializerMethodField(help_text="Their date was moved on already.")
+    forecast_arr_cents = serializers.SerializerMethodField()
+    at_risk_arr_cents = serializers.SerializerMethodField(help_text="In bad health.")
+
+    def get_renewed_arr_cents(self, due: Renewing) -> int:
+        return due.renewed * YEAR
+
+    def get_forecast_arr_cents(self, due: Renewing) -> int:
+        return due.forecast * YEAR
+
+    def get_at_risk_arr_cents(self, due: Renewing) -> int:
+        return due.at_risk * YEAR
+
+
+class BookSerializer(serializers.Serializer[Book]):
+    csm = serializers.IntegerField(source="member.pk", allow_null=True, default=None, help_text="Null: nobody's.")
+    name = serializers.CharField()
+    accounts = serializers.IntegerField()
+    arr_cents = serializers.IntegerField()
+    healthy = serializers.IntegerField(source="good")
+    to_watch = serializers.IntegerField(source="watch")
+    at_risk = serializers.IntegerField(source="risk")
+    open_ctas = serializers.IntegerField(source="work.open")
+    late_ctas = serializers.IntegerField(source="work.late")
+    tasks_done = serializers.IntegerField(source="work.tasks_done", help_text="In the last 30 days.")
+    net_retention = serializers.FloatField(source="net_share", allow_null=True)
+
+
+class EffectSerializer(serializers.Serializer[Effect]):
+    playbook = serializers.IntegerField(source="playbook.pk")
+    key = serializers.CharField(source="playbook.key")
+    name = serializers.CharField(source="playbook.name")
+    applied = serializers.IntegerField(help_text="Enrollments that began in the time; the rest is about these.")
+    active = serializers.IntegerField()
+    finished = serializers.IntegerField()
+    stopped = serializers.IntegerField()
+    tasks = serializers.IntegerField()
+    tasks_done = serializers.IntegerField()
+    messages = serializers.IntegerField(help_text="Conversations that were sent.")
+    replies = serializers.IntegerField(help_text="Of these, how many were answered.")
+    nps_answers = serializers.IntegerField(source="nps.answers", help_text="Of users it showed the survey to.")
+    nps = serializers.IntegerField(source="nps.score", allow_null=True)
+
+
+_ASKED = [
+    OpenApiParameter("months", int, enum=PERIODS, default=USUAL_PERIOD, description="How far back it looks."),
+    OpenApiParameter("team", int, description="The id of a team: the accounts of its members only."),
+]
+
+
+class ReportViewSet(ApiViewSet):
+    model = Playbook  # none of its own
+    pagination_class = None
+    filter_backends: ClassVar = []
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Revenue retention by month", answers=RetainedMonthSerializer, many=True)
+    def retention(self, request: Request) -> Response:
+        return Response(RetainedMonthSerializer(self._asked.retention, many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Renewals of this month and the next five", answers=RenewingSerializer, many=True)
+    def renewals(self, request: Request) -> Response:
+        return Response(RenewingSerializer(self._asked.renewals, many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Accounts and work by CSM", answers=BookSerializer, many=True)
+    def books(self, request: Request) -> Response:
+        return Response(BookSerializer(self._asked.books, many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("What playbooks led to", answers=EffectSerializer, many=True)
+    def playbooks(self, request: Request) -> Response:
+        return Response(EffectSerializer(self._asked.effects, many=True).data)
+
+    @property
+    def _asked(self) -> Asked:
+        given: Any = self.request.query_params
+        months, team = given.get("months", str(USUAL_PERIOD)), given.get("team", "")
+        if months not in map(str, PERIODS):
+            raise Invalid.parameter("months", f"Choose one of: {', '.join(map(str, PERIODS))}.")
+        known = team.isascii() and team.isdecimal() and len(team) < 19
+        found = Team.objects.filter(pk=int(team), archived_at=None).first() if known else None
+        if team and found is None:
+            raise Invalid.parameter("team", "There is none with this id.")
+        return Asked(self.tenant, self.now, int(months), found)
