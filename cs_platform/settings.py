@@ -363,6 +363,12 @@ JOB_KINDS = [
     "accounts.trait_jobs.FeedField",
     "accounts.csv_import.running.CheckImport",
     "accounts.csv_import.running.RunImport",
+    "playbooks.dry_runs.EndDryRun",
+    "playbooks.moving.MoveVersion",
+    "playbooks.on_enrollments.BulkEditEnrollments",
+    "playbooks.pausing.ResumePlaybook",
+    "playbooks.rezoning.FollowZones",
+    "playbooks.stop_jobs.StopPlaybook",
 ]
 # What can be done to many accounts at once (accounts/bulk/verbs.py).
 BULK_VERBS = [

@@ -26,6 +26,7 @@ class Claimed:
     attempt: int
     try_at: datetime | None  # due since
     prepared: bool
+    is_dry: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ class Work:
 
 _LOAD = """
     SELECT r.id, r.enrollment_id, e.account_id, e.end_user_id, e.cta_id, e.timezone, r.due_on, r.receipt,
-        r.fan_key, e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL
+        r.fan_key, e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL, e.is_dry
     FROM playbooks_actionrun r JOIN playbooks_enrollment e ON e.id = r.enrollment_id
     WHERE r.tenant_id = %s AND r.id = ANY(%s) {fence} ORDER BY e.id, r.position
 """
@@ -69,9 +70,9 @@ def load(
     """
     step = Step.objects.select_related("version__playbook").get(pk=step_id)
     with connection.cursor() as cursor:
-        _lock_enrollments(cursor, tenant.pk, run_ids)
+        enrollment_ids = _lock_enrollments(cursor, tenant.pk, run_ids)
         if lock_subjects:
-            _lock_subjects(cursor, tenant.pk, run_ids)
+            lock_subjects_of(enrollment_ids, tenant_id=tenant.pk)
         cursor.execute(_LOAD.format(fence="AND r.lease_token = %s"), [tenant.pk, list(run_ids), token])
         claimed = list(_rows(cursor.fetchall()))
     if len(claimed) != len(run_ids):
@@ -108,30 +109,31 @@ def _with_earlier(action: Action, claimed: list[Claimed], tenant_id: int) -> lis
     return [replace(one, run=replace(one.run, earlier=tuple(found.get(one.run.enrollment_id, ())))) for one in claimed]
 
 
-def _lock_enrollments(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
+def _lock_enrollments(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> list[int]:
     cursor.execute(
-        "SELECT 1 FROM playbooks_enrollment WHERE tenant_id = %s AND id IN"
+        "SELECT id FROM playbooks_enrollment WHERE tenant_id = %s AND id IN"
         " (SELECT enrollment_id FROM playbooks_actionrun WHERE tenant_id = %s AND id = ANY(%s))"
         " ORDER BY id FOR NO KEY UPDATE",
         [tenant_id, tenant_id, list(run_ids)],
     )
+    return [id for (id,) in cursor.fetchall()]
 
 
-def _lock_subjects(cursor: Any, tenant_id: int, run_ids: Sequence[UUID]) -> None:
+def lock_subjects_of(enrollment_ids: Sequence[int], *, tenant_id: int) -> None:
     """Stops on one account or user take turns, so that a receipt handed from one to the other is seen."""
-    for table, column in (("accounts_account", "account_id"), ("accounts_enduser", "end_user_id")):
-        cursor.execute(
-            f"SELECT 1 FROM {table} WHERE tenant_id = %s AND id IN (SELECT e.{column} FROM playbooks_enrollment e"
-            " JOIN playbooks_actionrun r ON r.enrollment_id = e.id WHERE r.tenant_id = %s AND r.id = ANY(%s))"
-            " ORDER BY id FOR NO KEY UPDATE",
-            [tenant_id, tenant_id, list(run_ids)],
-        )
+    with connection.cursor() as cursor:
+        for table, column in (("accounts_account", "account_id"), ("accounts_enduser", "end_user_id")):
+            cursor.execute(
+                f"SELECT 1 FROM {table} WHERE tenant_id = %s AND id IN (SELECT e.{column} FROM playbooks_enrollment e"
+                " WHERE e.tenant_id = %s AND e.id = ANY(%s)) ORDER BY id FOR NO KEY UPDATE",
+                [tenant_id, tenant_id, list(enrollment_ids)],
+            )
 
 
 def _rows(rows: Sequence[Sequence[Any]]) -> Iterator[Claimed]:
-    for id, enrollment, account, user, cta, zone, due_on, receipt, fan_key, state, attempt, try_at, prepared in rows:
+    for id, enrollment, account, user, cta, zone, due_on, receipt, fan_key, *standing in rows:
         run = Run(id, enrollment, account, user, cta, zone, due_on, _document(receipt), fan_key)
-        yield Claimed(run, state, attempt, try_at, prepared)
+        yield Claimed(run, *standing)
 
 
 def _document(receipt: Any) -> dict[str, Any] | None:

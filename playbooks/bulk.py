@@ -16,7 +16,7 @@ from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
 from playbooks.enrollment import Application, enroll
 from playbooks.models import Enrollment, Playbook
-from playbooks.undo import STOPPABLE, request_stops
+from playbooks.undo import STOPPABLE, stop_together
 
 MOST_PLAYBOOKS = 500
 ACTIVE_ALREADY = "It is active here already."
@@ -89,7 +89,7 @@ class ApplyPlaybook(BulkVerb):
         return [(id, None) for id in ids]
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
-        """Stops them, which takes back what their actions did; the engine carries it out."""
+        """Stops them, which takes back what their actions did."""
         ids = {pk: item.subject for item in items for pk in item.before["enrollments"]}
         open_still = Enrollment.objects.filter(pk__in=ids, state__in=STOPPABLE).values_list("pk", flat=True)
         stopped = set(open_still)
@@ -155,4 +155,4 @@ class StopUserPlaybook(StopPlaybook):
 
 def _stop(task: Task, ids: set[int], note: str) -> None:
     if ids:
-        request_stops(sorted(ids), tenant_id=task.tenant.pk, by=task.person, note=note, now=task.now)
+        stop_together(sorted(ids), tenant=task.tenant, by=task.person, note=note, now=task.now)

@@ -26,10 +26,10 @@ ACTIVE = "('active', 'paused', 'stopping')"
 # The enrollment that speaks for an account (or user): the one under way, else the latest. None that is superseded does.
 _LEAD = f"(e.state IN {ACTIVE}) DESC, e.activated_at DESC, e.id DESC"
 _LEADS = f"""
-p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT p.is_superseded AND NOT EXISTS (
+p.tenant_id = {{tenant}} AND p.playbook_id = {{playbook}} AND NOT p.is_dry AND NOT p.is_superseded AND NOT EXISTS (
     SELECT 1 FROM playbooks_enrollment o
     WHERE o.tenant_id = {{tenant}} AND o.{{own}} = p.{{own}} AND o.playbook_id = {{playbook}}
-        AND (o.state IN {ACTIVE}, o.activated_at, o.id) > (p.state IN {ACTIVE}, p.activated_at, p.id)
+        AND NOT o.is_dry AND (o.state IN {ACTIVE}, o.activated_at, o.id) > (p.state IN {ACTIVE}, p.activated_at, p.id)
 )
 """
 _CELLS = f"""
@@ -38,6 +38,7 @@ WITH lead AS (
         e.id, e.{{own}}, e.playbook_id, e.state, e.progress, e.activated_on
     FROM playbooks_enrollment e
     WHERE e.tenant_id = {{tenant}} AND e.{{own}} = ANY({{ids}}) AND e.playbook_id = ANY({{playbooks}})
+        AND NOT e.is_dry
     ORDER BY e.{{own}}, e.playbook_id, {_LEAD}
 )
 SELECT lead.*, (
@@ -45,7 +46,8 @@ SELECT lead.*, (
     FROM playbooks_actionrun r WHERE r.tenant_id = {{tenant}} AND r.enrollment_id = lead.id
 ) FROM lead
 """
-_SOME = "EXISTS (SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.{own} = {id}{which})"
+_SOME = """EXISTS (
+    SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.{own} = {id} AND NOT e.is_dry{which})"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,11 +35,16 @@ class Application:
     now: datetime
     evaluation_id: int | None = None
     parent_run_id: Any = None
+    by_rules: bool = False  # as if an evaluation had found them
 
     @property
     def version_id(self) -> int:
         assert self.playbook.version_id is not None
         return self.playbook.version_id
+
+    @property
+    def is_dry(self) -> bool:
+        return self.playbook.status == Playbook.Status.DRY_RUN
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -53,7 +58,8 @@ class Application:
     def occasion_field(self) -> str:
         """The date these enrollments are about. Applying by hand is not bound to once per date, so it names none."""
         again = self.definition["reenrollment"]
-        return again["field"] if again["policy"] == "once_per_value" and self.evaluation_id else ""
+        bound = self.by_rules or self.evaluation_id
+        return again["field"] if again["policy"] == "once_per_value" and bound else ""
 
 
 def apply_by_hand(
@@ -265,17 +271,18 @@ def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
 _INSERT = """
     WITH made AS (
         INSERT INTO playbooks_enrollment (tenant_id, playbook_id, version_id, account_id, end_user_id, timezone,
-            activated_at, activated_on, occasion, evaluation_id, applied_by, parent_run_id, steps_total)
+            activated_at, activated_on, occasion, evaluation_id, applied_by, parent_run_id, steps_total, is_dry)
         SELECT {tenant}, s.playbook_id, p.version_id, s.account_id, s.end_user_id, z.zone, {now}, z.local_date,
-            s.occasion, p.evaluation_id, p.applied_by, p.parent_run_id, p.steps_total
+            s.occasion, p.evaluation_id, p.applied_by, p.parent_run_id, p.steps_total, p.is_dry
         FROM enroll_subject s JOIN {applications} USING (playbook_id) JOIN {zones} USING (given)
         WHERE s.n > {start} AND s.n <= {end} ORDER BY s.n
         ON CONFLICT DO NOTHING
-        RETURNING id, playbook_id, version_id, account_id, end_user_id, timezone, applied_by
+        RETURNING id, playbook_id, version_id, account_id, end_user_id, timezone, applied_by, is_dry
     ), runs AS (
         INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, position, is_external,
             anchor_on, due_on, due_at, try_at)
-        SELECT {tenant}, m.id, p.step_id, p.position, p.is_external,
+        -- Nothing of a dry run is ever handed to those who send.
+        SELECT {tenant}, m.id, p.step_id, p.position, p.is_external AND NOT m.is_dry,
             NULLIF(d.anchor_on, '-infinity'), d.due_on, d.due_at, d.due_at
         FROM made m {accounts} JOIN {steps} USING (version_id)
         JOIN enroll_due d ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
@@ -284,7 +291,7 @@ _INSERT = """
         SELECT o.id FROM made m JOIN playbooks_enrollment o ON o.account_id = m.account_id
             AND o.playbook_id = m.playbook_id AND o.state IN ('completed', 'stopped')
         WHERE o.tenant_id = {tenant} AND o.end_user_id IS NOT DISTINCT FROM m.end_user_id AND o.cta_id IS NULL
-            AND NOT o.is_superseded AND o.activated_at <= {now}
+            AND NOT o.is_superseded AND o.activated_at <= {now} AND o.is_dry = m.is_dry
         FOR NO KEY UPDATE OF o SKIP LOCKED
     ), superseded AS (
         UPDATE playbooks_enrollment e SET is_superseded = true FROM over WHERE e.tenant_id = {tenant} AND e.id = over.id
@@ -295,7 +302,7 @@ _INSERT = """
         INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
         SELECT {tenant}, m.account_id, m.end_user_id, {now}, 'playbook.applied', m.applied_by, p.name || ' applied',
             'enrollment:' || m.id
-        FROM made m JOIN {applications} USING (playbook_id) ORDER BY m.id
+        FROM made m JOIN {applications} USING (playbook_id) WHERE NOT m.is_dry ORDER BY m.id
     )
     SELECT playbook_id, id FROM made
 """
@@ -329,7 +336,7 @@ def _accounts(enrolling: _Enrolling) -> Sql:
 def _applications(enrolling: _Enrolling) -> Sql:
     columns = (
         "playbook_id bigint, version_id bigint, evaluation_id bigint, applied_by text, parent_run_id uuid,"
-        " steps_total smallint, name text"
+        " steps_total smallint, name text, is_dry bool"
     )
     rows = [
         (
@@ -340,6 +347,7 @@ def _applications(enrolling: _Enrolling) -> Sql:
             one.parent_run_id,
             len(enrolling.steps[one.version_id]),
             one.playbook.name,
+            one.is_dry,
         )
         for one in enrolling.applications
     ]
@@ -389,6 +397,7 @@ def _count_past(made: Sequence[tuple[int, int]], enrolling: _Enrolling) -> None:
 
 def _announce(enrolling: _Enrolling) -> None:
     """Day-1 runs are due at once; a later look costs one cheap query, so the moment need not be exact."""
+    dry = any(application.is_dry for application in enrolling.applications)
     for queue, external in ((WorkDue.Queue.APPLY, False), (WorkDue.Queue.DELIVER, True)):
-        if any(step.is_external is external for step in enrolling.all_steps):
+        if any(step.is_external is external for step in enrolling.all_steps) or (dry and not external):
             WorkDue.announce(tenant_id=enrolling.tenant.pk, queue=queue, due_at=enrolling.now)

@@ -7,7 +7,7 @@ a mask; what is left is enrolled, unless the brake holds it for a person.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +23,7 @@ from accounts.rules.grammar import RuleErrors
 from accounts.rules.sql import Clock, Sql
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Doer, Membership, Tenant, WorkDue
+from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from ctas.recurring import open_due
 from playbooks import undo
 from playbooks.definition import audience_of
@@ -36,6 +36,7 @@ EVALUATING = 7_366_003  # the lock's name; the workspace is its other half
 ASKING = 7_366_005
 BRAKE_FLOOR = 25
 BRAKE_SHARE = 0.10
+EVALUATED = (Playbook.Status.LIVE, Playbook.Status.DRY_RUN)
 FIRST_TIME_MARGIN = 1.2  # how far above the number Review showed a first evaluation may go
 
 
@@ -67,6 +68,17 @@ class Candidate:
         )
 
     @property
+    def is_dry(self) -> bool:
+        return self.playbook.status == Playbook.Status.DRY_RUN
+
+    @property
+    def counted(self) -> str:
+        """Which of its enrollments `e` count: real ones, and for a dry run what that has recorded."""
+        if not self.is_dry or self.playbook.live_at is None:
+            return "NOT e.is_dry"
+        return f"(NOT e.is_dry OR e.activated_at >= '{self.playbook.live_at.isoformat()}'::timestamptz)"
+
+    @property
     def stops_on_unmatch(self) -> bool:
         return self.playbook.version.definition["on_unmatch"] == "stop"  # type: ignore[union-attr]
 
@@ -80,7 +92,10 @@ class Look:
     fields: FieldSet
     now: datetime
     tracked: int
-    lift_brake: bool = False
+
+    @property
+    def lifts_brake(self) -> bool:
+        return self.run.trigger == EvaluationRun.Trigger.RELEASE
 
     @property
     def clock(self) -> Clock:
@@ -101,11 +116,7 @@ def evaluate_if_due(tenant: Tenant, *, now: datetime) -> EvaluationRun | None:
             asked.started_at = now
             _evaluate(tenant, asked, now=now)
         local = now.astimezone(ZoneInfo(tenant.timezone))
-        run = (
-            _open_run(EvaluationRun.Trigger.NIGHTLY, local.date(), now=now)
-            if local.hour >= tenant.evaluation_hour
-            else None
-        )
+        run = _nightly_run(local.date(), now=now) if local.hour >= tenant.evaluation_hour else None
         if run is not None:
             _evaluate(tenant, run, now=now)
         due_at = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
@@ -117,11 +128,9 @@ def ask_for_look(tenant: Tenant, *, by: Doer, now: datetime) -> EvaluationRun:
     """Somebody wants the rules checked now: a worker does it. Who asks while one is asked for gets that one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [ASKING, tenant.pk % 2**31])
-    asked = EvaluationRun.objects.asked().order_by("pk").first()
+    asked = EvaluationRun.objects.asked().filter(playbook=None).order_by("pk").first()
     if asked is None:
-        local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
-        asked = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by.member)
-        assert asked is not None
+        asked = _asked_run(tenant, EvaluationRun.Trigger.MANUAL, by=by, now=now)
         record(verb="evaluation.asked", subject_type="evaluation_run", subject_id=asked.pk, by=by, now=now)
     WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=now)
     return asked
@@ -131,28 +140,21 @@ def evaluate_now(tenant: Tenant, *, by: Doer | None, now: datetime) -> Evaluatio
     """The same look at once, for who can wait for it. Raises UnderWay."""
     with tenant_context(tenant.pk):
         _wait_for_others(tenant)
-        local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
-        run = _open_run(EvaluationRun.Trigger.MANUAL, local_date, now=now, by=by.member if by else None)
-        assert run is not None
+        run = _asked_run(tenant, EvaluationRun.Trigger.MANUAL, by=by, now=now)
         record(verb="evaluation.asked", subject_type="evaluation_run", subject_id=run.pk, by=by, now=now)
         _evaluate(tenant, run, now=now)
         return run
 
 
-def release(evaluation: Evaluation, *, by: Doer, now: datetime) -> Evaluation | None:
-    """Let a held evaluation through: the playbook is looked at again, now, without the brake. None: already settled.
-
-    Raises UnderWay.
-    """
+def release(evaluation: Evaluation, *, by: Doer, now: datetime) -> EvaluationRun | None:
+    """Let a held evaluation through: a worker looks at the playbook again, without the brake. None: settled before."""
     with transaction.atomic():
-        _wait_for_others(evaluation.tenant)
         if not _settle(evaluation, Evaluation.State.RELEASED, by=by, now=now):
             return None
-        tenant = evaluation.tenant
-        local_date = now.astimezone(ZoneInfo(tenant.timezone)).date()
-        run = EvaluationRun.objects.create(trigger=EvaluationRun.Trigger.MANUAL, local_date=local_date, started_at=now)
-        _evaluate(tenant, run, now=now, only=evaluation.playbook_id, lift_brake=True)
-        return run.evaluations.first()
+        tenant, trigger = evaluation.tenant, EvaluationRun.Trigger.RELEASE
+        run = _asked_run(tenant, trigger, by=by, now=now, playbook_id=evaluation.playbook_id)
+        WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=now)
+        return run
 
 
 def drop(evaluation: Evaluation, *, by: Doer, now: datetime) -> bool:
@@ -175,28 +177,35 @@ def _settle(evaluation: Evaluation, state: str, *, by: Doer, now: datetime) -> b
     return True
 
 
-def _open_run(trigger: str, local_date: Any, *, now: datetime, by: Membership | None = None) -> EvaluationRun | None:
+def _asked_run(
+    tenant: Tenant, trigger: str, *, by: Doer | None, now: datetime, playbook_id: int | None = None
+) -> EvaluationRun:
+    return EvaluationRun.objects.create(
+        trigger=trigger,
+        local_date=now.astimezone(ZoneInfo(tenant.timezone)).date(),
+        started_at=now,
+        requested_by=by.member if by else None,
+        playbook_id=playbook_id,
+    )
+
+
+def _nightly_run(local_date: date, *, now: datetime) -> EvaluationRun | None:
     """Insert or nothing: a second beat finds the night's row and leaves."""
-    fresh = EvaluationRun(trigger=trigger, local_date=local_date, started_at=now, requested_by=by)
-    if trigger == EvaluationRun.Trigger.MANUAL:
-        fresh.save()
-        return fresh
-    EvaluationRun.objects.bulk_create([fresh], ignore_conflicts=True)
-    mine = EvaluationRun.objects.select_for_update().get(trigger=trigger, local_date=local_date)
+    night: dict[str, Any] = {"trigger": EvaluationRun.Trigger.NIGHTLY, "local_date": local_date}
+    EvaluationRun.objects.bulk_create([EvaluationRun(**night, started_at=now)], ignore_conflicts=True)
+    mine = EvaluationRun.objects.select_for_update().get(**night)
     return mine if mine.finished_at is None else None
 
 
-def _evaluate(
-    tenant: Tenant, run: EvaluationRun, *, now: datetime, only: int | None = None, lift_brake: bool = False
-) -> None:
+def _evaluate(tenant: Tenant, run: EvaluationRun, *, now: datetime) -> None:
     fields = workspace_fields()
-    if only is None:
+    if run.playbook_id is None:
         nightly.settle(tenant=tenant, fields=fields, now=now)
         open_due(today=run.local_date, now=now)  # CTAs that come again
-    look = Look(tenant, run, fields, now, Account.objects.tracked().count(), lift_brake)
+    look = Look(tenant, run, fields, now, Account.objects.tracked().count())
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
-        for chunk in _chunks(look, kind, only):
+        for chunk in _chunks(look, kind):
             stage_hits(look, chunk, users=kind == Playbook.Audience.USERS)
             stage_fresh(look, chunk)
             _settle_chunk(look, chunk)
@@ -230,10 +239,10 @@ def _elapsed_ms(now: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _chunks(look: Look, kind: str, only: int | None) -> Iterator[list[Candidate]]:
-    live = Playbook.objects.filter(status=Playbook.Status.LIVE, audience=kind).select_related("version")
-    if only is not None:
-        live = live.filter(pk=only)
+def _chunks(look: Look, kind: str) -> Iterator[list[Candidate]]:
+    live = Playbook.objects.filter(status__in=EVALUATED, audience=kind).select_related("version")
+    if look.run.playbook_id is not None:
+        live = live.filter(pk=look.run.playbook_id)
     candidates = list(_candidates(look, live.order_by("pk")))
     audiences = iter(candidates)
     for chunk in chunked([candidate.audience for candidate in candidates]):
@@ -344,9 +353,14 @@ def _taken_by(look: Look, members: Sequence[Candidate], condition: Sql) -> Sql:
     return Sql(
         f"SELECT e.account_id, e.end_user_id, p.bit AS bits FROM playbooks_enrollment e"
         f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
-        f" WHERE e.tenant_id = {look.tenant.pk} AND ({condition.text})",
+        f" WHERE e.tenant_id = {look.tenant.pk} AND {_counted(members)} AND ({condition.text})",
         condition.params,
     )
+
+
+def _counted(members: Sequence[Candidate]) -> str:
+    dry = [f"e.playbook_id = {one.playbook.pk} AND {one.counted}" for one in members if one.is_dry]
+    return f"({' OR '.join(['NOT e.is_dry', *dry])})"
 
 
 def _never_left(now: datetime) -> Sql:
@@ -368,7 +382,8 @@ def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
     return Sql(
         f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
         f" JOIN accounts_account a ON a.id = e.account_id WHERE e.tenant_id = {look.tenant.pk}"
-        f" AND e.playbook_id = {candidate.playbook.pk} AND NOT {_LIVE} AND e.occasion = ({value.text})::text",
+        f" AND e.playbook_id = {candidate.playbook.pk} AND {candidate.counted} AND NOT {_LIVE}"
+        f" AND e.occasion = ({value.text})::text",
         value.params,
     )
 
@@ -385,7 +400,7 @@ def _taken_bycount_bits(look: Look, candidate: Candidate) -> Sql:
         params += [look.now, candidate.again["days"]]
     return Sql(
         f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
-        f" WHERE e.tenant_id = {look.tenant.pk} AND e.playbook_id = {candidate.playbook.pk}"
+        f" WHERE e.tenant_id = {look.tenant.pk} AND e.playbook_id = {candidate.playbook.pk} AND {candidate.counted}"
         f" GROUP BY 1, 2 HAVING {' OR '.join(limits)}",
         tuple(params),
     )
@@ -426,11 +441,12 @@ def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
 
 def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, leaving: Sequence[int]) -> _Judged:
     limit = _limit(look, candidate.playbook)
-    held = not look.lift_brake and max(would_enroll, len(leaving)) > limit
+    held = not look.lifts_brake and max(would_enroll, len(leaving)) > limit
     evaluation = Evaluation(
         run=look.run,
         playbook=candidate.playbook,
         version=candidate.playbook.version,
+        is_dry=candidate.is_dry,
         state=Evaluation.State.HELD if held else Evaluation.State.DONE,
         matched=matched,
         would_enroll=would_enroll,
@@ -517,7 +533,8 @@ def _unmatched(look: Look, chunk: Sequence[Candidate]) -> list[tuple[int, int, b
             SELECT e.playbook_id, e.id, e.state IN ('active', 'paused') AND e.applied_by ^@ 'evaluation:'
             FROM playbooks_enrollment e JOIN {_bits(chunk)} ON p.playbook_id = e.playbook_id
             LEFT JOIN hit h ON h.account_id = e.account_id AND {_same_user(chunk, "e")}
-            WHERE e.tenant_id = %s AND e.left_at IS NULL AND e.state <> 'stopping' AND COALESCE(h.bits, 0) & p.bit = 0
+            WHERE e.tenant_id = %s AND {_counted(chunk)} AND e.left_at IS NULL AND e.state <> 'stopping'
+              AND COALESCE(h.bits, 0) & p.bit = 0
             ORDER BY e.id
             """,
             [look.tenant.pk],

@@ -12,7 +12,7 @@ _SUBJECT_ID = {Subject.ACCOUNT: "e.account_id", Subject.USER: "e.end_user_id"}
 
 _ROWS = """
     SELECT {id}, {value} FROM playbooks_enrollment e
-    WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} AND {id} IS NOT NULL GROUP BY 1
+    WHERE e.tenant_id = {{tenant}} AND e.playbook_id = {{playbook}} AND {id} IS NOT NULL AND NOT e.is_dry GROUP BY 1
 """
 # Whoever has one under way is active, whatever earlier ones came to; else the latest one counts.
 _STATE = """

@@ -10,6 +10,7 @@ from accounts.models import Account, EndUser
 from cs_platform.tenancy.models import Membership, Tenant
 from ctas.lists import Kind, current_lists
 from playbooks.models import Playbook, Step
+from playbooks.moving import Passed
 from playbooks.on_ctas import offered
 
 NOTE_LIMIT = 1_000
@@ -41,6 +42,41 @@ class StopForm(forms.Form):
 
     def kept(self) -> set[UUID]:
         return self.cleaned_data["shown"] - self.cleaned_data["undo"]
+
+
+class StopAllForm(forms.Form):
+    finished = forms.BooleanField(
+        required=False,
+        label="Where it has finished, too",
+        help_text="Then what it did there is undone as well.",
+        widget=forms.CheckboxInput(attrs={"class": "check"}),
+    )
+    note = forms.CharField(
+        required=False,
+        max_length=NOTE_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Visible to your whole team, in each history.",
+    )
+
+
+class EndDryRunForm(forms.Form):
+    RESTART, PROMOTE, DISCARD = "restart", "promote", "discard"
+    choices = (
+        (RESTART, "Set live, also for those recorded so far", "They begin today, on day 1."),
+        (PROMOTE, "Set live for new ones", "The next check of the rules applies it to whoever matches then."),
+        (DISCARD, "Discard", "The playbook is paused."),
+    )
+    how = forms.ChoiceField(
+        choices=[(value, label) for value, label, _hint in choices],
+        error_messages={"required": "Choose what comes of it.", "invalid_choice": "Choose one of the three."},
+    )
+
+
+class MoveForm(forms.Form):
+    passed = forms.ChoiceField(
+        choices=[(one.value, one.value) for one in Passed],
+        error_messages={"invalid_choice": "Choose whether they are skipped or run."},
+    )
 
 
 class ApplyForm(forms.Form):

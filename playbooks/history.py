@@ -6,16 +6,20 @@ from datetime import date, datetime
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
+from django.db.models import F
+
 from accounts.actors import Actor, load_actors
 from actions.registry import action_for
 from playbooks.failures import OPEN as NEEDS_A_PERSON
 from playbooks.filling import Piece, fill_in
 from playbooks.filling import Subject as Filled
-from playbooks.models import ActionRun, Enrollment, Step
+from playbooks.models import ActionRun, Enrollment, LedgerEntry, Step
 from playbooks.on_ctas import count_tasks, task_marks, tasks_of
 from playbooks.progress import UNDER_WAY, marks, track_state
+from playbooks.rehearsing import DRY_RUN
 from playbooks.undo import STOPPABLE
 
+MOVES_SHOWN = 5
 State = ActionRun.State
 WAITING = (State.SCHEDULED, State.RUNNING, State.HELD)
 
@@ -70,6 +74,7 @@ class History:
     stopped_by: Actor | None
     today_is_day: int
     last_day: int
+    moves: Sequence[LedgerEntry]  # from version to version, the latest first
 
     @property
     def track_state(self) -> str:
@@ -86,7 +91,7 @@ class History:
 
     @property
     def can_be_stopped(self) -> bool:
-        return self.enrollment.state in STOPPABLE
+        return self.enrollment.state in STOPPABLE and not self.enrollment.is_dry
 
 
 def load_history(enrollment: Enrollment, *, now: datetime) -> History:
@@ -105,7 +110,14 @@ def load_history(enrollment: Enrollment, *, now: datetime) -> History:
         stopped_by=actors[enrollment.stopped_by] if enrollment.stopped_by else None,
         today_is_day=(today - enrollment.activated_on).days + 1,
         last_day=max((day.number for day in days if day.number), default=1),
+        moves=_moves(enrollment),
     )
+
+
+def _moves(enrollment: Enrollment) -> list[LedgerEntry]:
+    """Entries of the enrollment itself that left it in its state."""
+    own = LedgerEntry.objects.filter(enrollment_id=enrollment.pk, run_id=None, from_state=F("to_state"))
+    return list(own.order_by("-pk")[:MOVES_SHOWN])
 
 
 def _marks(runs: Iterable[ActionRun]) -> tuple[str, ...]:
@@ -150,6 +162,8 @@ def line(run: ActionRun, planned: dict[int, str] | None = None) -> Line:
 def _says(run: ActionRun, planned: dict[int, str]) -> str:
     """In the past tense once it happened, from the receipt; before that, what is planned."""
     step, receipt = run.step, run.receipt or {}
+    if run.reason_code == DRY_RUN:
+        return run.reason
     action = action_for(step.action)
     happened = run.state in (State.APPLIED, State.KEPT, State.UNDONE, State.UNDOING, State.UNDO_DEAD)
     if not happened or "marked_done" in receipt:
@@ -161,6 +175,8 @@ def _says(run: ActionRun, planned: dict[int, str]) -> str:
 
 def _outcome(run: ActionRun) -> str:
     undo = (run.receipt or {}).get("undo", {})
+    if run.reason_code == DRY_RUN:
+        return "only recorded"
     match run.state:
         case State.APPLIED:
             return "marked as done by hand" if "marked_done" in (run.receipt or {}) else ""

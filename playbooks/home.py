@@ -45,7 +45,7 @@ class Renewals:
 
 def _tracks(accounts: list[Account]) -> dict[int, Any]:
     """The playbook under way that began last, of each."""
-    running = Enrollment.objects.filter(account__in=accounts, state__in=UNDER_WAY, end_user=None, cta=None)
+    running = Enrollment.objects.real().filter(account__in=accounts, state__in=UNDER_WAY, end_user=None, cta=None)
     newest = running.select_related("playbook").order_by("account", "-pk").distinct("account")
     return {one.enrollment.account_id: one for one in summaries(list(newest))}
 
@@ -84,7 +84,7 @@ class Activity:
 
 def _failed(book: Book) -> list[ActionRun]:
     """What waits for a person, whenever it failed; the newest first."""
-    found = ActionRun.objects.filter(state__in=FAILED, enrollment__state__in=UNDER_WAY)
+    found = ActionRun.objects.filter(state__in=FAILED, enrollment__state__in=UNDER_WAY, enrollment__is_dry=False)
     if book.member:
         found = found.filter(enrollment__account__csm=book.member)
     rows = found.select_related("enrollment__account", "enrollment__playbook", "step")
@@ -93,7 +93,7 @@ def _failed(book: Book) -> list[ActionRun]:
 
 def _applied(book: Book) -> list[Enrollment]:
     newest = Enrollment.objects.order_by("-pk").values("pk")[:LOOKED_AT]
-    found = Enrollment.objects.filter(pk__in=newest, activated_at__gte=book.now - YESTERDAY, cta=None)
+    found = Enrollment.objects.real().filter(pk__in=newest, activated_at__gte=book.now - YESTERDAY, cta=None)
     if book.member:
         found = found.filter(account__csm=book.member)
     return list(found.select_related("account", "playbook").order_by("-pk")[:SHOWN])

@@ -114,7 +114,7 @@ def _place_in_list(playbook: Playbook) -> tuple[bool, str, str, str, int]:
 
 def count_enrollments(playbook_ids: Sequence[int]) -> dict[int, Counts]:
     completed, stopped = Enrollment.State.COMPLETED, Enrollment.State.STOPPED
-    rows = Enrollment.objects.filter(playbook_id__in=playbook_ids).values("playbook_id").order_by()
+    rows = Enrollment.objects.that_count().filter(playbook_id__in=playbook_ids).values("playbook_id").order_by()
     counted = rows.annotate(
         active=Count("pk", filter=Q(state__in=UNDER_WAY)),
         finished=Count("pk", filter=Q(state=completed)),

@@ -6,7 +6,7 @@ Every state below moves by conditional UPDATE; a trigger owns the table of legal
 from typing import Self
 
 from django.db import models
-from django.db.models import Func, Q
+from django.db.models import F, Func, Q
 from django.urls import reverse
 
 from accounts.models import Account, EndUser
@@ -23,6 +23,7 @@ class Playbook(TenantModel):
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
+        DRY_RUN = "dry_run", "Dry run"  # as if live, but only recorded (playbooks/dry_runs.py)
         LIVE = "live", "Live"
         PAUSED = "paused", "Paused"
         ARCHIVED = "archived", "Archived"
@@ -123,8 +124,8 @@ class Step(TenantModel):
 
 class EvaluationRunQuerySet(models.QuerySet["EvaluationRun"]):
     def asked(self) -> Self:
-        """What somebody asked for and no worker has finished."""
-        return self.filter(trigger=EvaluationRun.Trigger.MANUAL, finished_at=None)
+        """What somebody asked for, or let through, and no worker has finished."""
+        return self.exclude(trigger=EvaluationRun.Trigger.NIGHTLY).filter(finished_at=None)
 
 
 class EvaluationRun(TenantModel):
@@ -133,6 +134,7 @@ class EvaluationRun(TenantModel):
     class Trigger(models.TextChoices):
         NIGHTLY = "nightly", "Nightly"
         MANUAL = "manual", "Evaluate now"
+        RELEASE = "release", "Let through"  # of one playbook, without the brake
 
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     local_date = models.DateField()
@@ -141,6 +143,7 @@ class EvaluationRun(TenantModel):
     duration_ms = models.IntegerField(null=True, blank=True)
     looked_at = models.IntegerField(default=0)
     requested_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, null=True, related_name="+")  # the only one meant
 
     objects = TenantManager.from_queryset(EvaluationRunQuerySet)()  # type: ignore[misc]
 
@@ -151,6 +154,11 @@ class EvaluationRun(TenantModel):
                 fields=["tenant", "local_date"],
                 condition=Q(trigger="nightly"),
                 name="playbooks_evaluation_once_a_night",
+            ),
+            models.CheckConstraint(
+                condition=Q(trigger="release", playbook__isnull=False)
+                | (~Q(trigger="release") & Q(playbook__isnull=True)),
+                name="playbooks_evaluation_releases_one",
             ),
         ]
         indexes = [
@@ -185,6 +193,7 @@ class Evaluation(TenantModel):
     would_release = models.IntegerField(default=0)
     limit = models.IntegerField(default=0)
     reason = models.CharField(max_length=200, blank=True, default="")
+    is_dry = models.BooleanField(default=False, db_default=False)  # of a dry run: enrolled for the record alone
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.CharField(max_length=100, blank=True, default="")
 
@@ -200,6 +209,20 @@ class Evaluation(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.playbook_id} in {self.run_id}"
+
+
+class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
+    def real(self) -> Self:
+        """Those that act: what a dry run enrolls is only recorded."""
+        return self.filter(is_dry=False)
+
+    def that_count(self) -> Self:
+        """On the page of their playbook: while it is in a dry run what that has recorded, else real ones."""
+        recorded = Q(is_dry=True, playbook__status=Playbook.Status.DRY_RUN, activated_at__gte=F("playbook__live_at"))
+        return self.filter(recorded | (Q(is_dry=False) & ~Q(playbook__status=Playbook.Status.DRY_RUN)))
+
+    def under_way(self) -> Self:
+        return self.filter(state__in=("active", "paused", "stopping"))
 
 
 class Enrollment(TenantModel):
@@ -236,16 +259,20 @@ class Enrollment(TenantModel):
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     stop_note = models.TextField(blank=True, default="", db_default="")
+    # Of a dry run: its runs are recorded and never act, and it counts for nothing but that dry run.
+    is_dry = models.BooleanField(default=False, db_default=False)
     # It is over, and the playbook was applied to the same subject again since: it never speaks for it any more.
     # Not every such one is marked, so the mark only saves the reading of those that are.
     is_superseded = models.BooleanField(default=False, db_default=False)
+
+    objects = TenantManager.from_queryset(EnrollmentQuerySet)()  # type: ignore[misc]
 
     class Meta:
         base_manager_name = "objects"
         constraints = [
             # A finished one may be stopped, too, while the playbook is applied again.
             models.UniqueConstraint(
-                fields=["tenant", "playbook", "account", "end_user", "cta"],
+                fields=["tenant", "playbook", "account", "end_user", "cta", "is_dry"],
                 condition=Q(state__in=["active", "paused", "stopping"], completed_at__isnull=True),
                 nulls_distinct=False,
                 name="playbooks_enrollment_one_active",
@@ -259,7 +286,7 @@ class Enrollment(TenantModel):
             # "Once per value of the date" holds even when two evaluations meet.
             models.UniqueConstraint(
                 fields=["tenant", "playbook", "account", "end_user", "occasion"],
-                condition=Q(occasion__isnull=False),
+                condition=Q(occasion__isnull=False, is_dry=False),
                 nulls_distinct=False,
                 name="playbooks_enrollment_occasion",
             ),

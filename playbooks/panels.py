@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.actors import load_actors
 from accounts.models import Account
 from accounts.reach import reaches
 from accounts.rules.describe import counted
@@ -21,6 +22,7 @@ from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta
 from ctas.playbooks import cta_playbooks
 from playbooks.history import summaries
+from playbooks.library import Words
 from playbooks.models import ActionRun, Enrollment
 from playbooks.on_ctas import WORKABLE, count_tasks, offered, task_marks, tasks_of
 from playbooks.progress import UNDER_WAY, track_state
@@ -30,8 +32,9 @@ PAST_SHOWN = 20
 
 
 def enrollments_of(account_id: int) -> QuerySet[Enrollment]:
-    """CTA playbooks are shown on their CTA."""
-    return Enrollment.objects.filter(account_id=account_id, cta=None).select_related("playbook", "end_user")
+    """CTA playbooks are shown on their CTA; what a dry run recorded, while that lasts."""
+    found = Enrollment.objects.filter(account_id=account_id, cta=None).select_related("playbook", "end_user")
+    return found.exclude(is_dry=True, state=Enrollment.State.STOPPED)  # type: ignore[no-any-return]
 
 
 def in_panel_order(account_id: int) -> tuple[list[Enrollment], list[Enrollment]]:
@@ -70,8 +73,16 @@ class OpenedBy:
         [one] = summaries([run.enrollment])
         history = page_address(request, history=run.enrollment.pk)
         may_run = reaches(request.membership, Ability.RUN_PLAYBOOKS, cta.account)
-        context = {"one": one, "run": run, "history": history, "may_run": may_run}
+        context = {"one": one, "run": run, "history": history, "may_run": may_run, "why": _why(run.enrollment)}
         return Fragment("playbooks/_opened_by.html", context)
+
+
+def _why(enrollment: Enrollment) -> str:
+    """The conditions that matched when it was applied, in words, or who applied it whatever they say."""
+    if enrollment.applied_by.startswith("evaluation:"):
+        return f"It matched: {Words.load().rules(enrollment.version.definition)}"
+    actor = load_actors({enrollment.applied_by})[enrollment.applied_by]
+    return f"Applied by {actor.name}, whatever its rules say"
 
 
 class OnCta:

@@ -26,6 +26,7 @@ from playbooks import ledger
 from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
 from playbooks.on_ctas import Opened, enroll_opened
+from playbooks.rehearsing import recorded_failure, rehearse
 from playbooks.schedule import zone_info
 from playbooks.settlement import Settled, count_progress, settle
 from playbooks.turns import Turn
@@ -94,8 +95,9 @@ def _apply(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime)
         work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now)
         active, settled = split_by_enrollment(work)
         active, unmet = meet_condition(work, active)
+        dry, active = [one for one in active if one.is_dry], [one for one in active if not one.is_dry]
         outcomes = work.action.apply(work.batch(active)) if active else {}
-        settled += [*unmet, *(_settled(one, outcomes[one.run.id]) for one in active)]
+        settled += [*unmet, *rehearse(work, dry), *(_settled(one, outcomes[one.run.id]) for one in active)]
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         tell_applied(work, outcomes, active)
         _apply_to_ctas(work, outcomes)
@@ -175,9 +177,10 @@ def fail_run(tenant: Tenant, claim: Claim, run_id: UUID, why: str, now: datetime
     try:
         with tenant_context(tenant.pk):
             work = load(tenant, claim.step_id, [run_id], token=claim.token, now=now)
-            outcome = retry_or_dead(work.claimed[0], why, now=now)
+            [one] = work.claimed
+            outcome = recorded_failure(one, why) if one.is_dry else retry_or_dead(one, why, now=now)
             settle([outcome], tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
-            count_progress([work.claimed[0].run.enrollment_id], tenant_id=tenant.pk, now=now)
+            count_progress([one.run.enrollment_id], tenant_id=tenant.pk, now=now)
     except LeaseLost:
         log.info("lease lost for run %s", run_id)
 

@@ -18,7 +18,7 @@ from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks import ledger
-from playbooks.batches import Claimed, Work, load, peek
+from playbooks.batches import Claimed, Work, load, lock_subjects_of, peek
 from playbooks.leases import Claim, LeaseLost, claim_failed_undo, claim_undo, reclaim_expired, steps_to_undo
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.runner import in_halves
@@ -66,12 +66,11 @@ def preview_stop(enrollment: Enrollment, *, now: datetime) -> StopPreview:
 
 def outcome_of_stop(enrollment: Enrollment) -> StopPreview:
     """The same list of a stop that has happened (or is under way)."""
-    steps = {step.pk: step for step in enrollment.version.steps.all()}
     lists: dict[str, list[StopLine]] = {"undone": [], "cancelled": [], "kept": []}
-    for run in enrollment.runs.order_by("-settled_at", "-position"):
+    for run in enrollment.runs.select_related("step").order_by("-settled_at", "-position"):
         kind = _LISTED.get(run.state)
         if kind:
-            lists[kind].append(_line(run, steps[run.step_id], begun_on=enrollment.activated_on))
+            lists[kind].append(_line(run, run.step, begun_on=enrollment.activated_on))
     return StopPreview(**lists)
 
 
@@ -124,7 +123,32 @@ def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now
 
     CTA playbooks that their runs have applied stop with them.
     """
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic():
+        stopping = _begin(ids, tenant_id=tenant_id, by=by, note=note, now=now)
+        if stopping:
+            WorkDue.announce(tenant_id=tenant_id, queue=WorkDue.Queue.APPLY, due_at=now)
+    return len(set(stopping).intersection(ids))
+
+
+def stop_together(ids: Sequence[int], *, tenant: Tenant, by: str, note: str, now: datetime) -> set[int]:
+    """Stop these and take back what they did in one transaction: whole, or not at all if the worker dies.
+
+    Returns those that were not stopping before. The engine finishes the few that wait for an action under way.
+    """
+    with transaction.atomic():
+        stopping = _begin(ids, tenant_id=tenant.pk, by=by, note=note, now=now)
+        if stopping:
+            lock_subjects_of(stopping, tenant_id=tenant.pk)  # all at once: another such stop waits, and none deadlocks
+            _undo_all(tenant, Turn.at(now), stopping)
+            _close(tenant, now)
+        if Enrollment.objects.filter(pk__in=stopping, state=Enrollment.State.STOPPING).exists():
+            WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.APPLY, due_at=now)
+    return set(stopping).intersection(ids)
+
+
+def _begin(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now: datetime) -> list[int]:
+    """Those that stop from here on, with the CTA playbooks they have applied."""
+    with connection.cursor() as cursor:
         children = _children(ids, tenant_id=tenant_id, lock=True)
         cursor.execute(
             """
@@ -144,8 +168,7 @@ def request_stops(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now
         stopping = [id for (id,) in cursor.fetchall()]
         if stopping:
             cancel_unsent(stopping, tenant_id=tenant_id, now=now)
-            WorkDue.announce(tenant_id=tenant_id, queue=WorkDue.Queue.APPLY, due_at=now)
-    return len(set(stopping).difference(children))
+    return stopping
 
 
 def _children(ids: Sequence[int], *, tenant_id: int, lock: bool = False) -> list[int]:
@@ -164,10 +187,21 @@ def _children(ids: Sequence[int], *, tenant_id: int, lock: bool = False) -> list
         return [id for (id,) in cursor.fetchall()]
 
 
-def cancel_unsent(enrollment_ids: Sequence[int], *, tenant_id: int, now: datetime) -> None:
-    """Scheduled and held runs never happen; what was drafted for them is withdrawn."""
+def cancel_unsent(
+    enrollment_ids: Sequence[int],
+    *,
+    tenant_id: int,
+    now: datetime,
+    but: Sequence[str] | None = None,
+    code: str = "stopped",
+    reason: str = "The playbook was stopped.",
+) -> int:
+    """Scheduled and held runs never happen, `but` those of steps with these keys; drafts for them are withdrawn.
+
+    Returns how many are cancelled.
+    """
     open_runs = ActionRun.objects.filter(enrollment_id__in=enrollment_ids, state__in=UNSENT)
-    drafted = open_runs.filter(prepared_at__isnull=False)
+    drafted = open_runs.exclude(step__key__in=but or ()).filter(prepared_at__isnull=False)
     for step_id in list(drafted.order_by("step_id").values_list("step_id", flat=True).distinct()):
         _withdraw_drafts(tenant_id, step_id, list(drafted.filter(step_id=step_id).values_list("pk", flat=True)), now)
     with connection.cursor() as cursor:
@@ -175,19 +209,29 @@ def cancel_unsent(enrollment_ids: Sequence[int], *, tenant_id: int, now: datetim
             """
             WITH old AS (
                 SELECT id, state FROM playbooks_actionrun
-                WHERE tenant_id = %s AND enrollment_id = ANY(%s) AND state IN ('scheduled', 'held')
+                WHERE tenant_id = %(tenant)s AND enrollment_id = ANY(%(ids)s) AND state IN ('scheduled', 'held')
+                  AND (%(but)s::text[] IS NULL OR step_id NOT IN (
+                      SELECT s.id FROM playbooks_step s WHERE s.tenant_id = %(tenant)s AND s.key = ANY(%(but)s)))
                 ORDER BY id FOR UPDATE
             ), cancelled AS (
-                UPDATE playbooks_actionrun r SET state = 'cancelled', settled_at = %s, reason_code = 'stopped',
-                    reason = 'The playbook was stopped.'
+                UPDATE playbooks_actionrun r SET state = 'cancelled', settled_at = %(now)s, reason_code = %(code)s,
+                    reason = %(reason)s
                 FROM old WHERE r.id = old.id RETURNING r.id, r.enrollment_id, old.state
             )
             INSERT INTO playbooks_ledgerentry
                 (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
-            SELECT %s, id, enrollment_id, %s, state, 'cancelled', 'engine', 'The playbook was stopped.' FROM cancelled
+            SELECT %(tenant)s, id, enrollment_id, %(now)s, state, 'cancelled', 'engine', %(reason)s FROM cancelled
             """,
-            [tenant_id, list(enrollment_ids), now, tenant_id, now],
+            {
+                "tenant": tenant_id,
+                "ids": list(enrollment_ids),
+                "but": list(but) if but is not None else None,
+                "now": now,
+                "code": code,
+                "reason": reason,
+            },
         )
+        return cursor.rowcount  # type: ignore[no-any-return]
 
 
 def _withdraw_drafts(tenant_id: int, step_id: int, run_ids: Sequence[UUID], now: datetime) -> None:
@@ -388,7 +432,7 @@ def _tell_stopped(tenant_id: int, ids: Iterable[int], now: datetime) -> None:
                 SELECT count(*) FILTER (WHERE r.state = 'undone') AS undone,
                     count(*) FILTER (WHERE r.state = 'kept') AS kept
                 FROM playbooks_actionrun r WHERE r.tenant_id = e.tenant_id AND r.enrollment_id = e.id) t
-            WHERE e.tenant_id = %s AND e.id = ANY(%s) ORDER BY e.id
+            WHERE e.tenant_id = %s AND e.id = ANY(%s) AND NOT e.is_dry ORDER BY e.id
             """,
             [now, tenant_id, list(ids)],
         )

@@ -4,20 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.fields import workspace_fields
 from cs_platform.tenancy.audit import record
-from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Doer, WorkDue
+from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks.definition import AnyDefinition, StepSpec, parse, schedule_json
-from playbooks.leases import next_due
-from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
+from playbooks.models import Playbook, PlaybookVersion, Step
+from playbooks.pausing import Missed, let_go_on, let_wait
 from playbooks.schedule import next_time_of_day
-from playbooks.settlement import count_progress
-from playbooks.undo import request_stops
+from playbooks.stop_jobs import Places, start_stop
 
-State = Enrollment.State
 UNTITLED = "Untitled playbook"
 KEEPS_ITS_AUDIENCE = "A published playbook keeps its audience. Make a copy of it under another key."
 
@@ -65,8 +62,10 @@ def publish(playbook: Playbook, *, by: Doer | None, now: datetime) -> PlaybookVe
 
 def set_live(playbook: Playbook, *, by: Doer | None, now: datetime, expected_count: int | None = None) -> None:
     """Publish what is drafted and let evaluations enroll. `expected_count` is what the person was shown."""
-    publish(playbook, by=by, now=now)
     was = Playbook.objects.values_list("status", flat=True).get(pk=playbook.pk)
+    if was == Playbook.Status.DRY_RUN:
+        raise NotPossible("It is in a dry run. Promote it, or discard the dry run first.")
+    publish(playbook, by=by, now=now)
     went_live = (
         Playbook.objects.filter(pk=playbook.pk)
         .exclude(status=Playbook.Status.LIVE)
@@ -75,8 +74,12 @@ def set_live(playbook: Playbook, *, by: Doer | None, now: datetime, expected_cou
     if went_live:
         after = {"status": Playbook.Status.LIVE, "expected_count": expected_count}
         write_down("set_live", playbook, before={"status": was}, after=after, by=by, now=now)
-    _resume_waiting(playbook, by=by.actor if by else "engine", now=now)
-    tenant = playbook.tenant
+    let_go_on(playbook, missed=Missed.RUN, by=by, now=now)
+    announce_evaluation(playbook.tenant, now=now)
+
+
+def announce_evaluation(tenant: Tenant, *, now: datetime) -> None:
+    """Its rules are asked tonight."""
     tonight = next_time_of_day(now, hour=tenant.evaluation_hour, zone=tenant.timezone)
     WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=tonight)
 
@@ -84,36 +87,37 @@ def set_live(playbook: Playbook, *, by: Doer | None, now: datetime, expected_cou
 def pause(playbook: Playbook, *, by: Doer, now: datetime) -> int:
     """No new enrollments, and the running ones wait. Returns how many wait."""
     with transaction.atomic():
-        _switch("paused", playbook, Playbook.Status.LIVE, Playbook.Status.PAUSED, by=by, now=now)
+        if not _switch("paused", playbook, Playbook.Status.LIVE, Playbook.Status.PAUSED, by=by, now=now):
+            return 0
         if playbook.audience == Playbook.Audience.CTAS:
             return 0  # its tasks are there already
-        return len(_move_enrollments(playbook, State.ACTIVE, State.PAUSED, by=by.actor, now=now))
+        return let_wait(playbook, by=by.actor, now=now)
 
 
-def resume(playbook: Playbook, *, by: Doer, now: datetime) -> int:
-    """The inverse of pause: what fell due meanwhile runs next, in its order. Returns how many go on."""
+def resume(playbook: Playbook, *, by: Doer, now: datetime, missed: Missed = Missed.RUN) -> int:
+    """The inverse of pause: what fell due meanwhile runs next, in its order, or is skipped. How many go on."""
     with transaction.atomic():
         _switch("resumed", playbook, Playbook.Status.PAUSED, Playbook.Status.LIVE, by=by, now=now)
-        return _resume_waiting(playbook, by=by.actor, now=now)
+        return let_go_on(playbook, missed=missed, by=by, now=now)
 
 
 def archive(playbook: Playbook, *, by: Doer, now: datetime, stop: bool = False) -> int:
-    """Put it away: nothing new is enrolled. Returns how many enrollments are stopped with it.
+    """Put it away: nothing new is enrolled. Returns in how many places a job stops it.
 
-    Raises NotPossible while it is under way somewhere, unless these shall be stopped (and what they did undone).
+    Raises NotPossible while it is under way somewhere, unless it shall be stopped there (and what it did undone). The
+    tasks that a CTA playbook has set up stay.
     """
     with transaction.atomic():
         playbook = Playbook.objects.select_for_update().get(pk=playbook.pk)
-        under_way = playbook.enrollments.filter(state__in=(State.ACTIVE, State.PAUSED))
-        if playbook.audience == Playbook.Audience.CTAS and not stop:
-            under_way = under_way.none()  # the tasks it has set up stay
-        ids = list(under_way.order_by("pk").values_list("pk", flat=True))
-        if ids and not stop:
-            where = f"{len(ids):,} place{'' if len(ids) == 1 else 's'}"
+        places = Places(playbook.pk)
+        count = places.enrollments().count()
+        if count and not stop:
+            where = f"{count:,} place{'' if count == 1 else 's'}"
             raise NotPossible(f"It is still under way in {where}. Wait until it finishes there, or stop it there, too.")
-        _switch("archived", playbook, playbook.status, Playbook.Status.ARCHIVED, by=by, now=now, stopped=len(ids))
-        note = f"{playbook.name} was archived."
-        return request_stops(ids, tenant_id=current_tenant_id(), by=by.actor, note=note, now=now) if ids else 0
+        _switch("archived", playbook, playbook.status, Playbook.Status.ARCHIVED, by=by, now=now, stopped=count)
+        if count:
+            start_stop(places, note=f"{playbook.name} was archived.", by=by, now=now)
+        return count
 
 
 def unarchive(playbook: Playbook, *, by: Doer, now: datetime) -> bool:
@@ -134,63 +138,6 @@ def _switch(verb: str, playbook: Playbook, old: str, new: str, *, by: Doer, now:
 def write_down(verb: str, playbook: Playbook, *, by: Doer | None, now: datetime, **change: Any) -> None:
     about: dict[str, Any] = {"subject_type": "playbook", "subject_id": playbook.pk, "name": playbook.name}
     record(verb=f"playbook.{verb}", **about, **change, by=by, now=now)
-
-
-def _resume_waiting(playbook: Playbook, *, by: str, now: datetime) -> int:
-    resumed = _move_enrollments(playbook, State.PAUSED, State.ACTIVE, by=by, now=now)
-    if resumed:
-        # The last action of some may have been settled while they waited.
-        count_progress(resumed, tenant_id=current_tenant_id(), now=now)
-        _announce_due()
-    return len(resumed)
-
-
-_MOVED = {State.PAUSED: ("playbook.paused", "paused"), State.ACTIVE: ("playbook.resumed", "goes on")}
-
-
-def _move_enrollments(playbook: Playbook, old: str, new: str, *, by: str, now: datetime) -> list[int]:
-    """One statement, whatever their number, with the ledger and each account's timeline."""
-    kind, word = _MOVED[State(new)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH locked AS (
-                SELECT id FROM playbooks_enrollment
-                WHERE tenant_id = %(tenant)s AND playbook_id = %(playbook)s AND state = %(old)s
-                ORDER BY id FOR NO KEY UPDATE
-            ), moved AS (
-                UPDATE playbooks_enrollment e SET state = %(new)s FROM locked
-                WHERE e.id = locked.id AND e.tenant_id = %(tenant)s RETURNING e.id, e.account_id, e.end_user_id
-            ), recorded AS (
-                INSERT INTO playbooks_ledgerentry (tenant_id, enrollment_id, at, from_state, to_state, actor)
-                SELECT %(tenant)s, id, %(now)s, %(old)s, %(new)s, %(by)s FROM moved ORDER BY id
-            ), told AS (
-                INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
-                SELECT %(tenant)s, account_id, end_user_id, %(now)s, %(kind)s, %(by)s, %(text)s, 'enrollment:' || id
-                FROM moved ORDER BY id
-            )
-            SELECT id FROM moved ORDER BY id
-            """,
-            {
-                "tenant": current_tenant_id(),
-                "playbook": playbook.pk,
-                "old": old,
-                "new": new,
-                "now": now,
-                "by": by,
-                "kind": kind,
-                "text": f"{playbook.name} {word}",
-            },
-        )
-        return [id for (id,) in cursor.fetchall()]
-
-
-def _announce_due() -> None:
-    tenant_id = current_tenant_id()
-    for queue, external in ((WorkDue.Queue.APPLY, False), (WorkDue.Queue.DELIVER, True)):
-        due_at = next_due(tenant_id=tenant_id, external=external)
-        if due_at is not None:
-            WorkDue.announce(tenant_id=tenant_id, queue=queue, due_at=due_at)
 
 
 def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:

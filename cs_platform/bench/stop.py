@@ -1,8 +1,9 @@
-"""Stopping thousands of enrollments with everything they did, against stopping them one after the other.
+"""Stopping a playbook with everything it did, as a job, against stopping its enrollments one after the other.
 
 Afterwards nothing that a customer's page shows may differ from the state before the playbook was applied.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,16 +11,17 @@ from itertools import count
 
 from django.db import connection
 
-from cs_platform.bench.apply import TURN, WRITTEN, drain, enroll_all
+from cs_platform.bench.apply import WRITTEN, drain, enroll_all
 from cs_platform.bench.data import TABLES, make_workspace, settle_tables
 from cs_platform.bench.measure import Cost, cost_of, interleaved, serve_alike
-from cs_platform.bench.orm_undo import BY, stop_one
+from cs_platform.bench.orm_undo import stop_one
 from cs_platform.bench.profiles import NOW
 from cs_platform.bench.report import Line, Report, rounded
+from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.models import Membership, Tenant
 from playbooks.models import Enrollment
-from playbooks.undo import finish_stops, request_stops
+from playbooks.stop_jobs import Places, start_stop
 
 ROUNDS = 3  # each applies five actions an enrollment before it takes them back
 ROW_BY_ROW = 40  # enrollments, each with five actions to take back
@@ -55,7 +57,7 @@ class Crew:
 
 def stop(enrollments: int) -> Report:
     crews = {
-        "engine": Crew(make_workspace("engine", enrollments), enrollments, _together),
+        "engine": Crew(make_workspace("engine", enrollments), enrollments, _as_a_job),
         "ORM, row by row": _row_by_row_crew(min(enrollments, ROW_BY_ROW)),
     }
     settle_tables([*(f"accounts_{table}" for table in TABLES), *WRITTEN])
@@ -68,10 +70,13 @@ def _row_by_row_crew(enrollments: int) -> Crew:
     return Crew(make_workspace("row-by-row", enrollments), enrollments, _one_by_one)
 
 
-def _together(tenant: Tenant, ids: list[int]) -> None:
+def _as_a_job(tenant: Tenant, ids: list[int]) -> None:
     with tenant_context(tenant.pk):
-        request_stops(ids, tenant_id=tenant.pk, by=BY, note="", now=NOW)
-    finish_stops(tenant, TURN)
+        playbook_id = Enrollment.objects.values_list("playbook_id", flat=True).get(pk=ids[0])
+        by = Membership.objects.in_tenant(tenant.pk).order_by("pk").first()
+        assert by is not None
+        start_stop(Places(playbook_id), by=by, now=NOW)
+    run_jobs(seconds=math.inf, clock=lambda: NOW)
 
 
 def _one_by_one(tenant: Tenant, ids: list[int]) -> None:

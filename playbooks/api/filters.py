@@ -26,6 +26,7 @@ class EnrollmentFilters(filters.FilterSet):
     user = NumberInFilter(field_name="end_user_id", label="Ids of users.")
     cta = NumberInFilter(field_name="cta_id", label="Ids of CTAs.")
     state = filters.MultipleChoiceFilter(choices=Enrollment.State.choices)
+    dry_run = filters.BooleanFilter(field_name="is_dry", label="Only recorded by a dry run.")
     activated_since = filters.IsoDateTimeFilter(field_name="activated_at", lookup_expr="gte")
     updated_since = filters.IsoDateTimeFilter(method="changed_since", label="Applied, finished or stopped since.")
 

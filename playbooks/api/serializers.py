@@ -15,6 +15,8 @@ from playbooks.drafts import problems_of
 from playbooks.forecast import Cost, Load
 from playbooks.history import line
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.moving import Passed
+from playbooks.pausing import Missed
 from playbooks.task_lists import Removal
 from playbooks.undo import StopLine
 from playbooks.versions import exported
@@ -92,6 +94,57 @@ class LiveSerializer(StrictSerializer):
     )
 
 
+PASSED = [(one.value, one.value) for one in Passed]
+
+
+class MoveSerializer(StrictSerializer):
+    passed = serializers.ChoiceField(
+        choices=PASSED, default=Passed.SKIP.value, help_text="New actions whose day is over: skipped, or run at once."
+    )
+
+
+class PublishSerializer(MoveSerializer):
+    running = serializers.ChoiceField(
+        choices=[("finish", "finish"), ("move", "move")],
+        default="finish",
+        help_text="What is under way finishes on the version it began with, or a job moves it to the new one.",
+    )
+
+
+class StepMovesSerializer(serializers.Serializer[Any]):
+    change = serializers.ChoiceField(choices=["removed", "changed", "added", "same"])
+    says = serializers.CharField()
+    open = serializers.IntegerField(help_text="In how many places it is cancelled, changed or added.")
+    done = serializers.IntegerField(help_text="In how many it was done, and stays.")
+    passed = serializers.IntegerField(help_text="Of those it is added to: for how many its day is over.")
+
+
+class MoveAheadSerializer(serializers.Serializer[Any]):
+    running = serializers.IntegerField(help_text="How many run on another version.")
+    steps = StepMovesSerializer(many=True)
+
+
+class ResumeSerializer(StrictSerializer):
+    missed = serializers.ChoiceField(
+        choices=[(one.value, one.value) for one in Missed],
+        default=Missed.RUN.value,
+        help_text="What fell due while it was paused: run in its order, or skipped.",
+    )
+
+
+class ZoneChangeSerializer(serializers.Serializer[Any]):
+    before = serializers.CharField()
+    after = serializers.CharField()
+    enrollments = serializers.IntegerField()
+    runs = serializers.IntegerField(help_text="Actions to come, which move.")
+
+
+class PromoteSerializer(StrictSerializer):
+    restart = serializers.BooleanField(
+        default=False, help_text="Those the dry run recorded begin today, on day 1. Without this, only new ones do."
+    )
+
+
 class RunSerializer(serializers.ModelSerializer[ActionRun]):
     step = serializers.CharField(source="step.key", read_only=True)
     action = serializers.CharField(source="step.action", read_only=True)
@@ -142,6 +195,7 @@ class LedgerSerializer(serializers.ModelSerializer[LedgerEntry]):
 class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
     version = serializers.IntegerField(source="version_number", read_only=True)
     user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+    dry_run = serializers.BooleanField(source="is_dry", read_only=True, help_text="Only recorded: nothing was done.")
 
     class Meta:
         model = Enrollment
@@ -153,6 +207,7 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
             "user",
             "cta",
             "state",
+            "dry_run",
             "timezone",
             "activated_at",
             "activated_on",
@@ -228,6 +283,38 @@ class StopSerializer(StrictSerializer):
     )
 
 
+MOST_IDS = 1_000
+
+
+class PlacesSerializer(StrictSerializer):
+    enrollments = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1),
+        required=False,
+        allow_null=True,
+        allow_empty=False,
+        default=None,
+        max_length=MOST_IDS,
+        help_text="Where: ids of its enrollments. Left out: wherever it is under way.",
+    )
+    finished = serializers.BooleanField(default=False, help_text="Where it has finished, too: undo what it did there.")
+
+
+class StopAllSerializer(PlacesSerializer):
+    note = serializers.CharField(max_length=NOTE_LIMIT, allow_blank=True, default="", help_text="For the whole team.")
+
+
+class StepAheadSerializer(serializers.Serializer[Any]):
+    says = serializers.CharField()
+    on_stop = serializers.CharField(help_text="What stopping does to it, where it ran.")
+    ran = serializers.IntegerField(help_text="In how many places it ran.")
+    waiting = serializers.IntegerField(help_text="In how many it will not run.")
+
+
+class StopAheadSerializer(serializers.Serializer[Any]):
+    places = serializers.IntegerField()
+    steps = StepAheadSerializer(many=True)
+
+
 class ReplaceSerializer(StrictSerializer):
     playbook = IdField(lambda: Playbook.objects.select_related("version", "tenant"), help_text="A live CTA playbook.")
     keep_tasks = serializers.ListField(
@@ -277,6 +364,7 @@ class StoppedSerializer(serializers.Serializer[Any]):
 class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
     version = serializers.IntegerField(source="version_number", read_only=True)
     started_at = serializers.DateTimeField(source="run.started_at", read_only=True)
+    dry_run = serializers.BooleanField(source="is_dry", read_only=True)
     trigger = serializers.ChoiceField(EvaluationRun.Trigger.choices, source="run.trigger", read_only=True)
 
     class Meta:
@@ -289,6 +377,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
             "trigger",
             "started_at",
             "state",
+            "dry_run",
             "matched",
             "enrolled",
             "released",

@@ -13,19 +13,23 @@ from rest_framework.response import Response
 from accounts.api import serializers as account_serializers
 from accounts.api.rules import ExplainedSerializer
 from accounts.api.views import ConversationViewSet as DraftViewSet
+from accounts.fields import workspace_fields
 from accounts.models import AccountUser, Conversation
 from accounts.rules.grammar import RuleErrors
 from actions.registry import ACTIONS
+from cs_platform.jobs.bulk import CannotChoose
+from cs_platform.rest.bulk import BulkEditSerializer, checked_verb, nobody_is_meant
 from cs_platform.rest.forms import form_schema
+from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
-from playbooks import evaluation, failures, reviews, task_lists, undo, versions
+from playbooks import drafts, dry_runs, evaluation, failures, on_enrollments, reviews, task_lists, undo, versions
 from playbooks.api import filters, serializers
 from playbooks.api.drafting import Drafting
 from playbooks.audience import why_of
-from playbooks.definition import DefinitionErrors
+from playbooks.definition import DefinitionErrors, parse
 from playbooks.enrollment import AlreadyActive, apply_by_hand
 from playbooks.models import (
     ActionRun,
@@ -36,7 +40,11 @@ from playbooks.models import (
     Playbook,
     PlaybookVersion,
 )
+from playbooks.moving import MoveAhead, Passed, look_ahead_of_late_move, look_ahead_of_move, start_move
 from playbooks.on_ctas import count_tasks
+from playbooks.pausing import Missed
+from playbooks.rezoning import changed_zones, follow_zones
+from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
 from playbooks.undo import STOPPABLE, outcome_of_stop, preview_stop, request_stop
 
 HISTORY_SHOWN = 500
@@ -95,11 +103,64 @@ class PlaybookViewSet(Listed, Retrieved, Drafting):
             raise Invalid(faults=[Fault("/user", "The account has no such user.")])
         return Response(ExplainedSerializer(why).data)
 
-    @documented("Publish the draft for future enrollments", answers=serializers.WholePlaybookSerializer)
+    @documented(
+        "Publish the draft",
+        request=serializers.PublishSerializer,
+        answers=serializers.WholePlaybookSerializer,
+    )
     @action(detail=True, methods=["post"])
     def publish(self, request: Request, pk: str) -> Response:
+        """For future enrollments, and with `running: move` for those under way, which a job moves."""
+        playbook, wanted = self.get_object(), self.valid(serializers.PublishSerializer)
+
+        def publish() -> None:
+            versions.publish(playbook, by=self.caller, now=self.now)
+            if wanted["running"] == "move":
+                playbook.refresh_from_db()
+                start_move(playbook, passed=Passed(wanted["passed"]), by=self.caller, now=self.now)
+
+        return self._published(playbook, publish)
+
+    @documented(
+        "Show what moving enrollments to another version changes",
+        answers=serializers.MoveAheadSerializer,
+    )
+    @action(detail=True, methods=["get"], url_path="move-preview")
+    def move_preview(self, request: Request, pk: str) -> Response:
+        """Of all under way to what is drafted, or without a draft of those on earlier versions to the published one."""
         playbook = self.get_object()
-        return self._published(playbook, lambda: versions.publish(playbook, by=self.caller, now=self.now))
+        ahead = self._move_ahead(playbook, drafts.open_draft(playbook))
+        if ahead is None:
+            raise Conflict("Counting takes too long.", code="too_many")
+        return Response(serializers.MoveAheadSerializer(ahead).data)
+
+    def _move_ahead(self, playbook: Playbook, draft: PlaybookVersion | None) -> MoveAhead | None:
+        if draft is None:
+            return look_ahead_of_late_move(playbook, tenant=self.tenant, now=self.now)
+        try:
+            definition = parse(draft.draft, fields=workspace_fields())
+        except DefinitionErrors as errors:
+            raise _wrong_definition(errors) from None
+        weekends = getattr(definition, "skip_weekends", False)
+        return look_ahead_of_move(
+            playbook, steps=definition.steps, skips_weekends=weekends, tenant=self.tenant, now=self.now
+        )
+
+    @documented(
+        "Move enrollments on earlier versions to the published one",
+        request=serializers.MoveSerializer,
+        answers=JobSerializer,
+        status=201,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], needs_idempotency_key=True)
+    def move(self, request: Request, pk: str) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over."""
+        playbook, passed = self.get_object(), Passed(self.valid(serializers.MoveSerializer)["passed"])
+        job = start_move(playbook, passed=passed, by=self.caller, now=self.now) if playbook.version_id else None
+        if job is None:
+            raise Conflict("Nothing runs on an earlier version.", code="nothing_to_move")
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
     @documented(
         "Publish the draft and let evaluations enroll",
@@ -123,6 +184,39 @@ class PlaybookViewSet(Listed, Retrieved, Drafting):
             raise Conflict(str(refusal)) from None
         return self.fresh(playbook)
 
+    @documented(
+        "Publish the draft and only record what it would do",
+        request=serializers.LiveSerializer,
+        answers=serializers.WholePlaybookSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="dry-run")
+    def dry_run(self, request: Request, pk: str) -> Response:
+        """It is evaluated, enrolls and comes to its days as if it were live."""
+        playbook, expected = self.get_object(), self.valid(serializers.LiveSerializer)["expected_count"]
+        return self._published(
+            playbook,
+            lambda: dry_runs.start_dry_run(playbook, by=self.caller, now=self.now, expected_count=expected),
+        )
+
+    @documented(
+        "End a dry run and set the playbook live",
+        request=serializers.PromoteSerializer,
+        answers=serializers.WholePlaybookSerializer,
+    )
+    @action(detail=True, methods=["post"])
+    def promote(self, request: Request, pk: str) -> Response:
+        """A job ends what was recorded, and begins it again where that is asked for."""
+        playbook, restart = self.get_object(), self.valid(serializers.PromoteSerializer)["restart"]
+        return self._published(
+            playbook, lambda: dry_runs.promote(playbook, restart=restart, by=self.caller, now=self.now)
+        )
+
+    @documented("End a dry run and pause the playbook", answers=serializers.WholePlaybookSerializer)
+    @action(detail=True, methods=["post"], url_path="discard-dry-run")
+    def discard_dry_run(self, request: Request, pk: str) -> Response:
+        playbook = self.get_object()
+        return self._published(playbook, lambda: dry_runs.discard(playbook, by=self.caller, now=self.now))
+
     @documented("Pause a playbook: running enrollments wait", answers=serializers.WholePlaybookSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
@@ -130,11 +224,14 @@ class PlaybookViewSet(Listed, Retrieved, Drafting):
         versions.pause(playbook, by=self.caller, now=self.now)
         return self.outcome(playbook, acted=False, state=Playbook.Status.PAUSED)
 
-    @documented("Resume a paused playbook", answers=serializers.WholePlaybookSerializer)
+    @documented(
+        "Resume a paused playbook", request=serializers.ResumeSerializer, answers=serializers.WholePlaybookSerializer
+    )
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
-        playbook = self.get_object()
-        versions.resume(playbook, by=self.caller, now=self.now)
+        """More than 1,000 that wait go on by a job."""
+        playbook, missed = self.get_object(), Missed(self.valid(serializers.ResumeSerializer)["missed"])
+        versions.resume(playbook, by=self.caller, now=self.now, missed=missed)
         return self.outcome(playbook, acted=False, state=Playbook.Status.LIVE)
 
     @documented(
@@ -144,6 +241,36 @@ class PlaybookViewSet(Listed, Retrieved, Drafting):
     def archive(self, request: Request, pk: str) -> Response:
         playbook, stop = self.get_object(), self.valid(serializers.ArchiveSerializer)["stop"]
         return self._published(playbook, lambda: versions.archive(playbook, by=self.caller, now=self.now, stop=stop))
+
+    @documented(
+        "Show what stopping a playbook in many places comes to",
+        request=serializers.PlacesSerializer,
+        answers=serializers.StopAheadSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="stop-preview", ability_of_action=Ability.READ)
+    def stop_preview(self, request: Request, pk: str) -> Response:
+        ahead = look_ahead_of_stop(self._places(self.valid(serializers.PlacesSerializer)))
+        return Response(serializers.StopAheadSerializer(ahead).data)
+
+    @documented(
+        "Stop a playbook in many places and undo what it did there",
+        request=serializers.StopAllSerializer,
+        answers=JobSerializer,
+        status=201,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], needs_idempotency_key=True, ability_of_action=Ability.RELEASE_EVALUATIONS)
+    def stop(self, request: Request, pk: str) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over. Its file says what came of each."""
+        wanted = self.valid(serializers.StopAllSerializer)
+        try:
+            job = start_stop(self._places(wanted), note=wanted["note"], by=self.caller, now=self.now)
+        except NothingToStop as refusal:
+            raise Conflict(str(refusal), code="nothing_to_stop") from None
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
+
+    def _places(self, wanted: dict[str, Any]) -> Places:
+        return Places(self.get_object().pk, wanted["enrollments"], wanted["finished"])
 
     @documented("Take a playbook out of the archive", answers=serializers.WholePlaybookSerializer)
     @action(detail=True, methods=["post"])
@@ -239,6 +366,54 @@ class EnrollmentViewSet(Listed, Retrieved, ApiViewSet):
         except task_lists.NotPossible as refusal:
             raise Conflict(str(refusal), code="cannot_apply") from None
         return self.answer(self.get_queryset().get(pk=made.pk), status=HTTPStatus.CREATED)
+
+    @documented(
+        "Edit many enrollments at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
+    )
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="bulk-edit",
+        needs_idempotency_key=True,
+        ability_of_action=Ability.RELEASE_EVALUATIONS,
+    )
+    def bulk_edit(self, request: Request) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over."""
+        asked = self.valid(BulkEditSerializer)
+        verb, config = checked_verb(on_enrollments.VERBS, asked, self.caller)
+        selection = on_enrollments.Selection(tuple(asked.get("ids", ())), asked.get("query"))
+        try:
+            meant = selection.among().count()
+        except CannotChoose as refusal:
+            raise Invalid(faults=[Fault("/query", str(refusal))]) from None
+        if not meant:
+            raise nobody_is_meant(asked, "enrollment")
+        job = on_enrollments.start_bulk_edit(selection, verb, config, by=self.caller, now=self.now)
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
+
+    @documented(
+        "List time zones that have changed since playbooks were applied",
+        answers=serializers.ZoneChangeSerializer,
+        many=True,
+    )
+    @action(detail=False, methods=["get"], url_path="changed-zones", pagination_class=None, filter_backends=[])
+    def changed_zones(self, request: Request) -> Response:
+        return Response(serializers.ZoneChangeSerializer(changed_zones(self.tenant), many=True).data)
+
+    @documented("Let what runs follow changed time zones", answers=JobSerializer, status=201, needs_key=True)
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="follow-zones",
+        needs_idempotency_key=True,
+        ability_of_action=Ability.PUBLISH_PLAYBOOKS,
+    )
+    def follow_zones(self, request: Request) -> Response:
+        """Starts a job: ask for it under `/jobs/` until it is over."""
+        job = follow_zones(self.tenant, by=self.caller, now=self.now)
+        if job is None:
+            raise Conflict("Everything runs in the time zone of its account.", code="nothing_to_move")
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
 
     @documented("Show what becomes of a CTA's tasks without its playbook", answers=serializers.RemovalSerializer)
     @action(detail=True, methods=["post"], url_path="removal-preview")
@@ -401,11 +576,9 @@ class EvaluationViewSet(Listed, Retrieved, ApiViewSet):
     @documented("Let a held evaluation through", answers=serializers.EvaluationSerializer)
     @action(detail=True, methods=["post"])
     def release(self, request: Request, pk: str) -> Response:
+        """A worker looks at the playbook again, without the brake, and enrolls; its evaluation is a further one."""
         held = self.get_object()
-        try:
-            acted = evaluation.release(held, by=self.caller, now=self.now) is not None
-        except evaluation.UnderWay as refusal:
-            raise Conflict(str(refusal), code="evaluation_under_way") from None
+        acted = evaluation.release(held, by=self.caller, now=self.now) is not None
         return self.outcome(held, acted=acted, state=Evaluation.State.RELEASED)
 
     @documented("Let a held evaluation go without effect", answers=serializers.EvaluationSerializer)

@@ -18,67 +18,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name="EvaluationRun",
-            fields=[
-                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                (
-                    "trigger",
-                    models.CharField(choices=[("nightly", "Nightly"), ("manual", "Evaluate now")], max_length=10),
-                ),
-                ("local_date", models.DateField()),
-                ("started_at", models.DateTimeField()),
-                ("finished_at", models.DateTimeField(blank=True, null=True)),
-                ("duration_ms", models.IntegerField(blank=True, null=True)),
-                ("looked_at", models.IntegerField(default=0)),
-                (
-                    "requested_by",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        null=True,
-                        on_delete=django.db.models.deletion.SET_NULL,
-                        related_name="+",
-                        to="tenancy.membership",
-                    ),
-                ),
-                (
-                    "tenant",
-                    models.ForeignKey(
-                        db_constraint=False,
-                        db_index=False,
-                        default=cs_platform.tenancy.context.current_tenant_id,
-                        on_delete=django.db.models.deletion.PROTECT,
-                        related_name="+",
-                        to="tenancy.tenant",
-                    ),
-                ),
-            ],
-            options={
-                "base_manager_name": "objects",
-                "indexes": [
-                    models.Index(fields=["tenant", "-started_at"], name="playbooks_evalrun_newest"),
-                    models.Index(
-                        condition=models.Q(("finished_at", None)), fields=["tenant"], name="playbooks_evalrun_open"
-                    ),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(
-                        condition=models.Q(("trigger", "nightly")),
-                        fields=("tenant", "local_date"),
-                        name="playbooks_evaluation_once_a_night",
-                    ),
-                    cs_platform.tenancy.constraints.TenantPolicy(name="playbooks_evaluationrun_tenant_policy"),
-                    models.UniqueConstraint(fields=("tenant", "id"), name="playbooks_evaluationrun_tenant_key"),
-                    cs_platform.tenancy.constraints.TenantReference(
-                        column="requested_by_id",
-                        name="playbooks_evaluationrun_requested_by_id_tenant_fk",
-                        on_delete="SET NULL (requested_by_id)",
-                        to="tenancy_membership",
-                    ),
-                ],
-            },
-        ),
-        migrations.CreateModel(
             name="LedgerEntry",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -128,7 +67,13 @@ class Migration(migrations.Migration):
                 (
                     "status",
                     models.CharField(
-                        choices=[("draft", "Draft"), ("live", "Live"), ("paused", "Paused"), ("archived", "Archived")],
+                        choices=[
+                            ("draft", "Draft"),
+                            ("dry_run", "Dry run"),
+                            ("live", "Live"),
+                            ("paused", "Paused"),
+                            ("archived", "Archived"),
+                        ],
                         default="draft",
                         max_length=10,
                     ),
@@ -172,6 +117,95 @@ class Migration(migrations.Migration):
                         name="playbooks_playbook_created_by_id_tenant_fk",
                         on_delete="SET NULL (created_by_id)",
                         to="tenancy_membership",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="EvaluationRun",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[("nightly", "Nightly"), ("manual", "Evaluate now"), ("release", "Let through")],
+                        max_length=10,
+                    ),
+                ),
+                ("local_date", models.DateField()),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("duration_ms", models.IntegerField(blank=True, null=True)),
+                ("looked_at", models.IntegerField(default=0)),
+                (
+                    "requested_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="tenancy.membership",
+                    ),
+                ),
+                (
+                    "playbook",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="playbooks.playbook",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        default=cs_platform.tenancy.context.current_tenant_id,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "-started_at"], name="playbooks_evalrun_newest"),
+                    models.Index(
+                        condition=models.Q(("finished_at", None)), fields=["tenant"], name="playbooks_evalrun_open"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("trigger", "nightly")),
+                        fields=("tenant", "local_date"),
+                        name="playbooks_evaluation_once_a_night",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("playbook__isnull", False), ("trigger", "release")),
+                            models.Q(models.Q(("trigger", "release"), _negated=True), ("playbook__isnull", True)),
+                            _connector="OR",
+                        ),
+                        name="playbooks_evaluation_releases_one",
+                    ),
+                    cs_platform.tenancy.constraints.TenantPolicy(name="playbooks_evaluationrun_tenant_policy"),
+                    models.UniqueConstraint(fields=("tenant", "id"), name="playbooks_evaluationrun_tenant_key"),
+                    cs_platform.tenancy.constraints.TenantReference(
+                        column="requested_by_id",
+                        name="playbooks_evaluationrun_requested_by_id_tenant_fk",
+                        on_delete="SET NULL (requested_by_id)",
+                        to="tenancy_membership",
+                    ),
+                    cs_platform.tenancy.constraints.TenantReference(
+                        column="playbook_id",
+                        name="playbooks_evaluationrun_playbook_id_tenant_fk",
+                        on_delete="SET NULL (playbook_id)",
+                        to="playbooks_playbook",
                     ),
                 ],
             },
@@ -307,6 +341,7 @@ class Migration(migrations.Migration):
                 ("would_release", models.IntegerField(default=0)),
                 ("limit", models.IntegerField(default=0)),
                 ("reason", models.CharField(blank=True, default="", max_length=200)),
+                ("is_dry", models.BooleanField(db_default=False, default=False)),
                 ("settled_at", models.DateTimeField(blank=True, null=True)),
                 ("settled_by", models.CharField(blank=True, default="", max_length=100)),
                 (
@@ -416,6 +451,7 @@ class Migration(migrations.Migration):
                 ("stopped_at", models.DateTimeField(blank=True, null=True)),
                 ("stopped_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 ("stop_note", models.TextField(blank=True, db_default="", default="")),
+                ("is_dry", models.BooleanField(db_default=False, default=False)),
                 ("is_superseded", models.BooleanField(db_default=False, default=False)),
                 (
                     "account",
@@ -546,12 +582,12 @@ class Migration(migrations.Migration):
                         condition=models.Q(
                             ("completed_at__isnull", True), ("state__in", ["active", "paused", "stopping"])
                         ),
-                        fields=("tenant", "playbook", "account", "end_user", "cta"),
+                        fields=("tenant", "playbook", "account", "end_user", "cta", "is_dry"),
                         name="playbooks_enrollment_one_active",
                         nulls_distinct=False,
                     ),
                     models.UniqueConstraint(
-                        condition=models.Q(("occasion__isnull", False)),
+                        condition=models.Q(("is_dry", False), ("occasion__isnull", False)),
                         fields=("tenant", "playbook", "account", "end_user", "occasion"),
                         name="playbooks_enrollment_occasion",
                         nulls_distinct=False,

@@ -21,14 +21,18 @@ from playbooks.ahead import Ahead, look_ahead
 from playbooks.conflicts import Finding, find_conflicts
 from playbooks.definition import Definition, DefinitionErrors, Problem
 from playbooks.drafts import ChangedByAnother
+from playbooks.dry_runs import start_dry_run
 from playbooks.forecast import AHEAD
 from playbooks.forecast import SHOWN as LOADS_SHOWN
 from playbooks.library import Words
-from playbooks.models import Enrollment, Playbook
+from playbooks.models import Playbook
+from playbooks.moving import MoveAhead, Passed, look_ahead_of_move, start_move
 from playbooks.overview import Overview, overview_of
-from playbooks.progress import UNDER_WAY
 from playbooks.views.wizard import TITLES, Wizard, answer, open_wizard, save, show
 from playbooks.wizard_forms import whole
+
+DRY_RUN = "dry"  # what the button says instead of going live
+MOVE = "move"  # what runs goes on on the new version
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +92,25 @@ def _published(wizard: Wizard) -> str:
     request, playbook = wizard.request, wizard.playbook
     if "live" not in request.POST:
         versions.publish(playbook, by=request.membership, now=request.now)
-        return f"Version {wizard.draft.number} of {playbook.name} is published"
+        moved = _moved(request, playbook)
+        return f"Version {wizard.draft.number} of {playbook.name} is published{moved}"
     shown = whole(request.POST.get("expected_count"))
     expected = shown if isinstance(shown, int) and shown >= 0 else None
+    if request.POST["live"] == DRY_RUN:
+        start_dry_run(playbook, by=request.membership, now=request.now, expected_count=expected)
+        return f"{playbook.name} is in a dry run: it records what it would do, and does nothing"
     versions.set_live(playbook, by=request.membership, now=request.now, expected_count=expected)
-    return f"{playbook.name} is live"
+    return f"{playbook.name} is live{_moved(request, playbook)}"
+
+
+def _moved(request: WorkspaceRequest, playbook: Playbook) -> str:
+    """What runs follows the new version, where that was chosen."""
+    if request.POST.get("running") != MOVE:
+        return ""
+    passed = Passed.RUN if request.POST.get("passed") == Passed.RUN else Passed.SKIP
+    playbook.refresh_from_db()
+    job = start_move(playbook, passed=passed, by=request.membership, now=request.now)
+    return f", and a job moves {counted(job.params['count'], 'running application')} to it" if job else ""
 
 
 def _page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> HttpResponse:
@@ -123,7 +141,7 @@ def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:
         "stops": _stops(definition),
         "ahead": ahead,
         "day_one": _day_one(planned),
-        "running": _running(wizard.playbook),
+        "running": _running(wizard, definition),
         "ahead_days": AHEAD.days,
         "loads": ahead.loads[:LOADS_SHOWN] if ahead else (),
         "more_loads": max(0, len(ahead.loads) - LOADS_SHOWN) if ahead else 0,
@@ -152,9 +170,12 @@ def _day_one(planned: Overview) -> Sequence[str]:
     return [line.says for day in planned.days if day.label == "Day 1" for line in day.lines]
 
 
-def _running(playbook: Playbook) -> int:
-    """Enrollments that stay on the version they began with."""
-    return Enrollment.objects.filter(playbook=playbook, state__in=UNDER_WAY).count()
+def _running(wizard: Wizard, definition: Definition) -> MoveAhead | None:
+    """What becomes of what runs, if it moves to the version that is drafted."""
+    request, weekends = wizard.request, definition.skip_weekends
+    return look_ahead_of_move(
+        wizard.playbook, steps=definition.steps, skips_weekends=weekends, tenant=request.tenant, now=request.now
+    )
 
 
 def _checks(wizard: Wizard, definition: Definition, ahead: Ahead | None) -> list[Check]:

@@ -14,11 +14,13 @@ from playbooks import versions
 from playbooks.evaluation import ask_for_look
 from playbooks.library import SORTS, asked_look, last_look, library, task_lists
 from playbooks.models import Playbook
+from playbooks.pausing import Missed
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
 FRAGMENTS = {"playbooks": "playbooks/_library.html"}
 TABS = {
-    "published": (Playbook.Status.LIVE, Playbook.Status.PAUSED),
+    "published": (Playbook.Status.LIVE, Playbook.Status.PAUSED, Playbook.Status.DRY_RUN),
+    "dry-runs": (Playbook.Status.DRY_RUN,),
     "drafts": (Playbook.Status.DRAFT,),
     "archived": (Playbook.Status.ARCHIVED,),
 }
@@ -43,9 +45,10 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
     others = Playbook.objects.exclude(audience=Playbook.Audience.CTAS)
     counts = dict(others.values_list("status").annotate(Count("pk")).order_by())
     tabs = [(name, sum(counts.get(status, 0) for status in statuses)) for name, statuses in TABS.items()]
+    tabs = [(name, count) for name, count in tabs if count or name in (tab, "published", "drafts", "archived")]
     context = {
         "tab": tab,
-        "tabs": [(name, name.capitalize(), count) for name, count in tabs]
+        "tabs": [(name, name.replace("-", " ").capitalize(), count) for name, count in tabs]
         + [(TASK_LISTS, "CTA task lists", on_ctas.exclude(status=Playbook.Status.ARCHIVED).count())],
         "total": sum(counts.values()),
         "search": search,
@@ -94,7 +97,8 @@ def switch(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResp
     """Pause and resume are each other's undo."""
     playbook = playbook_or_404(pk)
     act, text, inverse = SWITCHES[verb]
-    act(playbook, by=request.membership, now=request.now)
+    how = {"missed": Missed.SKIP} if verb == "resume" and request.POST.get("missed") == Missed.SKIP else {}
+    act(playbook, by=request.membership, now=request.now, **how)
     undo = reverse("playbooks:switch", args=[slug, pk, inverse])
     address = reverse("playbooks:detail", args=[slug, pk])
     return playbook_changed(request, f"{playbook.name} {text}", address=address, undo=undo)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.actors import load_actors
 from accounts.rules.grammar import RuleErrors
 from accounts.views.rules import accounts_named
+from actions.registry import action_for
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
@@ -21,16 +22,19 @@ from playbooks.audience import why_of
 from playbooks.comparing import Difference, differences
 from playbooks.drafts import open_draft, read
 from playbooks.effect import effects
-from playbooks.enrolled import FILTERS, Place, load_enrolled
+from playbooks.enrolled import ENTERED_WORDS, RECORDED, Asked, filters_of, load_enrolled, steps_of, version_numbers
 from playbooks.library import Counts, Words, asked_look, count_enrollments
 from playbooks.models import Evaluation, Playbook, PlaybookVersion
+from playbooks.moving import running_elsewhere
 from playbooks.overview import Overview, overview, overview_of
+from playbooks.pausing import Missed, count_missed
 from playbooks.versions import exported
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
 FRAGMENTS = {"playbook": "playbooks/_playbook.html"}
 EVALUATIONS_SHOWN = 50
 A_YEAR = timedelta(days=365)
+RESUME_CHOICES = ((Missed.RUN, "Run what fell due meanwhile"), (Missed.SKIP, "Skip what fell due meanwhile"))
 
 
 @require_safe
@@ -49,6 +53,8 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
         "tab": tab,
         "draft": open_draft(playbook),
         "asked": asked_look(),
+        "resume_choices": RESUME_CHOICES,
+        "missed": count_missed(playbook, now=request.now) if playbook.status == Playbook.Status.PAUSED else 0,
         "counts": count_enrollments([playbook.pk]).get(playbook.pk, Counts()),
         "here": here,
         "beside": here + ("&" if "?" in here else "?"),
@@ -87,11 +93,24 @@ def _checked(request: WorkspaceRequest, version: PlaybookVersion) -> dict[str, A
 
 
 def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
-    which = request.GET.get("show", "all")
-    if which not in FILTERS:
+    wanted = Asked.of(request.GET)
+    if wanted is None:
         raise Http404("There is no such filter.")
-    page = load_enrolled(playbook, which=which, after=Place.read(request.GET.get("after", "")))
-    return {"which": which, "filters": FILTERS, "page": page}
+    page = load_enrolled(playbook, wanted)
+    steps = [(step.key, action_for(step.action).describe(step.config)) for step in steps_of(playbook)]
+    return {
+        "wanted": wanted,
+        "filters": [(name, _filter_label(name), wanted.address(show=name)) for name in filters_of(playbook)],
+        "entered_by": ENTERED_WORDS.items(),
+        "versions": version_numbers(playbook),
+        "steps": steps,
+        "page": page,
+        "older": wanted.address(after=page.next) if page.next else "",
+    }
+
+
+def _filter_label(name: str) -> str:
+    return {"waiting": "Waits for somebody", RECORDED: "Dry runs"}.get(name, name.capitalize())
 
 
 def _evaluations(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
@@ -115,7 +134,12 @@ def _versions(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
     wanted = request.GET.get("compare", "")
     number = int(wanted) if wanted.isascii() and wanted.isdecimal() and len(wanted) < 9 else None
     other = found.filter(number=number).first() if number else None
-    return {"versions": found[:EVALUATIONS_SHOWN], "compared": _compared(playbook, other) if other else None}
+    compared = _compared(playbook, other) if other else None
+    return {
+        "versions": found[:EVALUATIONS_SHOWN],
+        "compared": compared,
+        "elsewhere": running_elsewhere(playbook) if playbook.version_id else 0,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +178,5 @@ def _settle(held: Evaluation, verb: str, request: WorkspaceRequest) -> str:
     if verb == "drop":
         dropped = evaluation.drop(held, by=by, now=now)
         return "Dropped: nothing was applied" if dropped else "Somebody settled it before you"
-    try:
-        released = evaluation.release(held, by=by, now=now)
-    except evaluation.UnderWay as refusal:
-        return str(refusal)
-    return f"Let through: {released.enrolled:,} applied" if released else "Somebody settled it before you"
+    released = evaluation.release(held, by=by, now=now)
+    return "Let through: it is being applied" if released else "Somebody settled it before you"

@@ -1,4 +1,4 @@
-"""Stop playbook: what will happen, item by item, then doing it."""
+"""Stop playbook: what will happen, item by item, then doing it; and everywhere at once, which a job does."""
 
 from typing import Any
 
@@ -7,12 +7,16 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.reach import refuse_beyond
+from cs_platform.jobs.bulk import CannotChoose, read_ids
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.bulk import given
+from cs_platform.web.jobs import started
 from cs_platform.web.pages import WorkspaceRequest, requires
-from playbooks.forms import StopForm
-from playbooks.models import Enrollment
+from playbooks.forms import StopAllForm, StopForm
+from playbooks.models import Enrollment, Playbook
+from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
 from playbooks.undo import STOPPABLE, StopLine, StopPreview, preview_stop, request_stop
-from playbooks.views.loading import changed, enrollment_or_404, history_address, render_dialog
+from playbooks.views.loading import changed, enrollment_or_404, history_address, playbook_or_404, render_dialog
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -56,3 +60,30 @@ def _preview(request: WorkspaceRequest, enrollment: Enrollment) -> dict[str, Any
 def _by_day(line: StopLine) -> tuple[bool, int]:
     """Actions whose date was never set come last."""
     return line.day is None, line.day or 0
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.RELEASE_EVALUATIONS)
+def stop_all(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Everywhere, where `ids` says (those ticked in the list), or with `all` wherever the list's `query` says."""
+    playbook = playbook_or_404(pk)
+    form = StopAllForm(request.POST if request.method == "POST" else None)
+    try:
+        places = _places(request, playbook, form)
+        if request.method == "POST" and form.is_valid():
+            job = start_stop(places, note=form.cleaned_data["note"], by=request.membership, now=request.now)
+            return started(request, job)
+    except (CannotChoose, NothingToStop) as refusal:
+        return render_dialog(request, "stop_all", {"playbook": playbook, "refusal": str(refusal)}, status=422)
+    context = {"playbook": playbook, "places": places, "ahead": look_ahead_of_stop(places), "form": form}
+    return render_dialog(request, "stop_all", context, status=422 if form.is_bound else 200)
+
+
+def _places(request: WorkspaceRequest, playbook: Playbook, form: StopAllForm) -> Places:
+    """Raises CannotChoose."""
+    sent = given(request)
+    finished = form.is_bound and form.is_valid() and form.cleaned_data["finished"]
+    if sent.get("all"):
+        return Places(playbook.pk, finished=finished, query=sent.get("query", ""))
+    ticked = sent.getlist("ids")
+    return Places(playbook.pk, read_ids(ticked, noun="enrollment") if ticked else None, finished)

@@ -33,7 +33,7 @@ from cs_platform.workspace.invitations import invite, revoke
 from cs_platform.workspace.members import change_role, deactivate, reactivate
 from cs_platform.workspace.teams import archive_team, create_team, restore_team, set_team
 from ctas.lists import edit_entry
-from playbooks import drafts, evaluation, versions
+from playbooks import drafts, dry_runs, evaluation, versions
 from playbooks.models import Evaluation, EvaluationRun, Playbook
 from success_plans import defining as plan_settings
 from success_plans import sharing
@@ -80,6 +80,12 @@ def _revised(home: Workspace) -> Playbook:
     playbook = _drafted(home)
     versions.publish(playbook, **_by(home))
     drafts.revise(playbook, **_by(home))
+    return playbook
+
+
+def _recording(home: Workspace) -> Playbook:
+    playbook = _drafted(home)
+    dry_runs.start_dry_run(playbook, **_by(home))
     return playbook
 
 
@@ -238,6 +244,9 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "playbook.imported": (_drafted, lambda playbook, home: None),
     "playbook.published": (_drafted, lambda playbook, home: versions.publish(playbook, **_by(home))),
     "playbook.set_live": (_drafted, lambda playbook, home: versions.set_live(playbook, **_by(home))),
+    "playbook.dry_run_started": (_drafted, lambda playbook, home: dry_runs.start_dry_run(playbook, **_by(home))),
+    "playbook.dry_run_discarded": (_recording, lambda playbook, home: dry_runs.discard(playbook, **_by(home))),
+    "playbook.promoted": (_recording, lambda playbook, home: dry_runs.promote(playbook, restart=True, **_by(home))),
     "playbook.paused": (_drafted, lambda playbook, home: _through(playbook, home, "set_live", "pause")),
     "playbook.resumed": (_drafted, lambda playbook, home: _through(playbook, home, "set_live", "pause", "resume")),
     "playbook.archived": (_drafted, lambda playbook, home: _through(playbook, home, "archive")),
@@ -296,6 +305,7 @@ IDEMPOTENT = {
     "playbook.draft_discarded",
     "playbook.published",
     "playbook.set_live",
+    "playbook.dry_run_started",
     "lifecycle_rules.changed",
     "sending_policy.changed",
     "suppression.added",

@@ -7,7 +7,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import TimelineEntry
-from playbooks.models import Enrollment, LedgerEntry, Playbook
+from cs_platform.jobs.models import Job
+from cs_platform.jobs.pump import run_jobs
+from playbooks import pausing
+from playbooks.models import ActionRun, Enrollment, LedgerEntry, Playbook
 from playbooks.versions import NotPossible, archive, import_playbook, pause, resume, unarchive
 from tests.visitor import Visitor
 from tests.world import (
@@ -20,7 +23,6 @@ from tests.world import (
     live,
     playbook_json,
     raise_risk,
-    tick,
 )
 
 LATER = MONDAY + days(1)
@@ -55,6 +57,27 @@ def test_pause_and_resume_are_on_the_ledger_and_on_each_timeline(inside: Workspa
         ]
 
 
+def test_what_fell_due_in_a_pause_is_skipped_where_that_was_chosen(
+    inside: Workspace, rescue: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pausing, "AT_ONCE", 1)  # more go on by a job
+    enrollments = [apply_now(rescue, account(name), now=MONDAY) for name in ("One", "Two")]
+    pause(rescue, by=inside.jonah, now=LATER)
+    rescue.refresh_from_db()
+    back = MONDAY + days(40)
+    assert pausing.count_missed(rescue, now=LATER) == 0
+    assert pausing.count_missed(rescue, now=back) == 2
+
+    resume(rescue, by=inside.jonah, now=back, missed=pausing.Missed.SKIP)
+    run_jobs(clock=lambda: back)
+    assert Job.objects.get().result == {"skipped": 2}
+    for enrollment in enrollments:
+        enrollment.refresh_from_db()
+        assert (enrollment.state, enrollment.progress) == ("completed", 100)
+        reason = ActionRun.objects.get(enrollment=enrollment, step__key="far").reason
+        assert reason == "It fell due while the playbook was paused."
+
+
 def test_one_under_way_is_not_put_away_by_itself(inside: Workspace, rescue: Playbook) -> None:
     apply_now(rescue, account(), now=MONDAY)
 
@@ -69,7 +92,7 @@ def test_it_is_put_away_together_with_what_is_under_way(inside: Workspace, rescu
     apply_now(rescue, account(plan="Pro"), now=MONDAY)
 
     assert archive(rescue, by=inside.jonah, now=LATER, stop=True) == 1
-    tick(now=LATER)
+    run_jobs(clock=lambda: LATER)
     evaluate(inside.tenant, now=LATER + days(1))
 
     rescue.refresh_from_db()

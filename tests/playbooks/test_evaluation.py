@@ -9,6 +9,7 @@ from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import WorkDue
 from playbooks.evaluation import drop, evaluate_if_due, release
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook
+from playbooks.pump import pump
 from playbooks.undo import request_stop
 from playbooks.versions import import_playbook, set_live
 from tests.world import (
@@ -227,9 +228,17 @@ def test_a_held_evaluation_can_be_let_through_once(inside: Workspace, crowd: lis
     playbook = braked()
     held = evaluate(inside.tenant, now=MONDAY).evaluations.get()
 
-    assert release(held, by=inside.jonah, now=MONDAY) is not None
+    run = release(held, by=inside.jonah, now=MONDAY)
     assert release(held, by=inside.jonah, now=MONDAY) is None
+    assert playbook.enrollments.count() == 0  # a worker does it
+
+    pump("evaluate", clock=lambda: MONDAY)
+    assert run
+    applied = run.evaluations.get()
+    assert (applied.state, applied.enrolled, run.requested_by) == ("done", 30, inside.jonah)
     assert playbook.enrollments.count() == 30
+    held.refresh_from_db()
+    assert (held.state, held.settled_by) == ("released", inside.jonah.actor)
 
 
 def test_a_held_evaluation_can_be_dropped(inside: Workspace, crowd: list[Account]) -> None:

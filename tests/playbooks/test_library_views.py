@@ -210,7 +210,8 @@ def test_a_held_evaluation_says_why_and_can_be_let_through(jonah: Visitor, rescu
     assert "It would enroll 2 at once" in text(jonah.page(f"playbooks/{rescue.pk}/evaluations/"))
     answer = jonah.send(f"playbooks/checks/{held.pk}/release/")
 
-    assert "Let through: 2 applied" in answer["HX-Trigger"]
+    assert "Let through: it is being applied" in answer["HX-Trigger"]
+    pump("evaluate")
     assert Enrollment.objects.count() == 2
     assert "Let through by Jonah Weiss" in text(jonah.page(f"playbooks/{rescue.pk}/evaluations/"))
 

@@ -3,7 +3,7 @@
 from ctas.models import Cta
 from ctas.opening import open_cta
 from tests.visitor import Visitor, text
-from tests.world import MONDAY, Workspace, account, apply_now, live, playbook_json
+from tests.world import MONDAY, Workspace, account, apply_now, evaluate, live, playbook_json, tick
 
 OPEN_CTA = {
     "key": "cta",
@@ -21,6 +21,18 @@ def test_a_cta_of_a_playbook_says_which_and_leads_to_its_history(inside: Workspa
     assert "Rescue</b>" in shown
     assert "day 1 opened this" in shown
     assert f"history={enrollment.pk}" in shown
+    assert "whatever its rules say" in shown
+
+
+def test_a_cta_of_a_playbook_that_rules_applied_says_what_matched(inside: Workspace) -> None:
+    account("Harbourline", csm=inside.priya, plan="Pro")
+    live(playbook_json("rescue", steps=[OPEN_CTA]))
+    evaluate(inside.tenant, now=MONDAY)
+    tick(now=MONDAY)
+
+    shown = text(Visitor(inside.priya).fragment(f"ctas/{Cta.objects.get().pk}/", "drawer"))
+    assert "It matched: " in shown
+    assert "Pro" in shown.split("It matched: ")[1][:60]
 
 
 def test_one_opened_by_hand_names_no_playbook(inside: Workspace) -> None:

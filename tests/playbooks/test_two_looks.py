@@ -65,16 +65,20 @@ def test_what_was_asked_for_and_the_night_are_two_looks(inside: Workspace) -> No
 
 
 @pytest.mark.usefixtures("looking")
-def test_a_held_one_waits_for_the_look_under_way(inside: Workspace) -> None:
+def test_a_held_one_is_let_through_at_once_and_applied_after_the_look_under_way(inside: Workspace) -> None:
     playbook = live(playbook_json())
-    run = EvaluationRun.objects.create(trigger="manual", local_date=MONDAY.date(), started_at=MONDAY)
+    run = EvaluationRun.objects.create(
+        trigger="manual", local_date=MONDAY.date(), started_at=MONDAY, finished_at=MONDAY
+    )
     held = Evaluation.objects.create(run=run, playbook=playbook, version=playbook.version, state=Evaluation.State.HELD)
-
-    with pytest.raises(UnderWay):
-        release(held, by=inside.jonah, now=MONDAY)
+    let_through = release(held, by=inside.jonah, now=MONDAY)
+    asked = ask_for_look(inside.tenant, by=inside.jonah, now=MONDAY)
+    pump(WorkDue.Queue.EVALUATE, clock=lambda: MONDAY)
 
     held.refresh_from_db()
-    assert held.state == Evaluation.State.HELD
+    assert held.state == Evaluation.State.RELEASED
+    assert list(EvaluationRun.objects.asked().order_by("pk")) == [let_through, asked]
+    assert WorkDue.objects.get(queue=WorkDue.Queue.EVALUATE, tenant=inside.tenant).due_at <= MONDAY
 
 
 def test_an_evaluation_has_time_and_is_nobody_elses_meanwhile() -> None:

@@ -50,9 +50,11 @@ from ctas.opening import open_cta
 from ctas.recurring import repeat
 from ctas.working import link_user
 from playbooks import drafts
+from playbooks.dry_runs import start_dry_run
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
 from playbooks.task_lists import apply_to_cta, remove
+from playbooks.versions import import_playbook
 from success_plans.defining import put_away, save_template, save_type
 from success_plans.planning import (
     OpenObjectives,
@@ -209,6 +211,9 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:settle": {"run_id": "dead_run"},
     "playbooks:settle_check": {"pk": "evaluation"},
     "playbooks:stop": {"pk": "enrollment"},
+    "playbooks:move": {"pk": "playbook"},
+    "playbooks:stop_all": {"pk": "playbook"},
+    "playbooks:end_dry_run": {"pk": "dry_playbook"},
     "playbooks:switch": {"pk": "playbook"},
     "playbooks:versions": {"pk": "playbook"},
     "sources:clear": {"pk": "source"},
@@ -480,6 +485,11 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "playbooks:inbox": {"verb": "cancel", "ids": Id("conversation")},
     "playbooks:review": {"subject": "Another subject", "body": "Another text", "verb": "save"},
     "playbooks:stop": {"note": "Enough", "shown": Id("applied_run")},
+    "playbooks:stop_all": {"note": "Enough", "ids": Id("enrollment")},
+    "playbooks:end_dry_run": {"how": "restart"},
+    "playbooks:move": {"passed": "run"},
+    "playbooks:zones": {},
+    "playbooks:bulk": {"ids": Id("enrollment"), "verb": "retry_failed", "step": "run"},
     "sources:list": {"name": "Another website"},
 }
 
@@ -565,6 +575,8 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
     other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
     drafts.revise(other, by=home.olga, now=MONDAY)
+    dry = import_playbook(playbook_json("dry", name=f"Dry {mark}"), by=home.olga, now=MONDAY)
+    start_dry_run(dry, by=home.olga, now=MONDAY)
     enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
     tick(now=MONDAY)
     runs = {run.step.key: run for run in ActionRun.objects.select_related("step").filter(enrollment=enrollment)}
@@ -573,6 +585,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     return {
         "playbook": playbook,
         "other_playbook": other,
+        "dry_playbook": dry,
         "enrollment": Enrollment.objects.get(pk=enrollment.pk),
         "applied_run": runs["risk"],
         "dead_run": runs["dead"],

@@ -106,11 +106,14 @@ RAW_SQL = {
     "playbooks/heirs.py",
     "playbooks/leases.py",
     "playbooks/ledger.py",
+    "playbooks/moving.py",
     "playbooks/on_ctas.py",
+    "playbooks/pausing.py",
     "playbooks/retiming.py",
+    "playbooks/rezoning.py",
     "playbooks/settlement.py",
+    "playbooks/stop_jobs.py",
     "playbooks/undo.py",
-    "playbooks/versions.py",
     "success_plans/progress.py",
 }
 # Puts statements together from parts; what comes out is looked at below.

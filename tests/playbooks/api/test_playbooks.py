@@ -207,6 +207,7 @@ def test_a_held_evaluation_is_let_through_or_dropped(api: Api, orbiton: Workspac
     assert [api.post(f"/evaluations/{held[ids[0]]}/release/").json["state"] for _ in range(2)] == ["released"] * 2
     assert api.post(f"/evaluations/{held[ids[1]]}/drop/").json["state"] == "dropped"
     assert api.post(f"/evaluations/{held[ids[1]]}/release/").status == 409
+    look_at_rules()
     with tenant_context(orbiton.tenant.pk):
         assert Enrollment.objects.filter(playbook_id=ids[0]).count() == 40
         assert not Enrollment.objects.filter(playbook_id=ids[1]).exists()
