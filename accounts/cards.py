@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Q
+from django.db.models import Count, Prefetch, Q
 from django.urls import reverse
 
 from accounts.actors import Actor, load_actors
 from accounts.changes import ROLE, TRAIT
 from accounts.holders import PERSONS
 from accounts.key_roles import Holding, holdings
-from accounts.models import Account, AccountUser, Conversation, EndUser, TraitDefinition
+from accounts.models import Account, AccountUser, Conversation, EndUser, Message, TraitDefinition
 from accounts.models.account import writer_of
 from accounts.models.traits import TraitType
 from accounts.trait_values import TraitValue, presented
@@ -20,6 +20,7 @@ from cs_platform.tenancy.models import Membership
 
 USERS_SHOWN = 10
 CONVERSATIONS_SHOWN = 10
+MESSAGES_SHOWN = 20  # of one conversation, the newest
 TRAITS_SHOWN = 200
 RECENTLY = timedelta(days=30)
 
@@ -83,7 +84,7 @@ def first_users(account: Account) -> Sequence[AccountUser]:
 @dataclass(frozen=True, slots=True)
 class Conversations:
     pending: Sequence[Conversation]
-    past: Sequence[Conversation]
+    past: Sequence[Conversation]  # each with its messages, as `said`
 
 
 def conversations(account: Account) -> Conversations:
@@ -91,7 +92,8 @@ def conversations(account: Account) -> Conversations:
     mine = Conversation.objects.filter(account=account).select_related("sender").defer("body")
     pending = mine.filter(state=Conversation.State.PENDING).order_by("send_at", "pk")
     past = mine.exclude(state=Conversation.State.PENDING).order_by("-created_at", "-pk")
-    return Conversations(list(pending[:CONVERSATIONS_SHOWN]), list(past[:CONVERSATIONS_SHOWN]))
+    said = Prefetch("messages", Message.objects.order_by("-at", "-pk")[:MESSAGES_SHOWN], to_attr="said")
+    return Conversations(list(pending[:CONVERSATIONS_SHOWN]), list(past.prefetch_related(said)[:CONVERSATIONS_SHOWN]))
 
 
 # Traits ---------------------------------------------------------------------------------------------------------------

@@ -144,11 +144,12 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """The provider proved that nothing happened: safe to try again, not before `not_before` where it says so."""
+    """Safe to try again, not before `not_before`: the provider proved that nothing happened, or knows a repeat."""
 
     reason: str
     not_before: datetime | None = None
     counts: bool = True
+    may_have_happened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

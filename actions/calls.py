@@ -1,8 +1,8 @@
 """The ground under actions that speak HTTP through a connector: drafted in their receipt, sent, and never unsent."""
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
@@ -107,8 +107,8 @@ class CallForm(ActionForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        for name, field in self.fields.items():
-            if isinstance(field, PropertiesField):
+        for name, kind in self.fields.items():
+            if isinstance(kind, PropertiesField):
                 for key, text in (cleaned.get(name) or {}).items():
                     self._check_text(name, text, f"[{key}]")
         return cleaned
@@ -170,6 +170,43 @@ def repeat_window(kind: str) -> timedelta | None:
     return repeats.window * 0.8 if repeats.window and repeats.key else None
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A connector with its secrets, and what may not pass now: why, or until when."""
+
+    connector: Connector | None
+    refused: dict[UUID, Held | Later]
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+
+
+def connector_gate(key: str, kind: str, wanted: Sequence[UUID], *, now: datetime) -> Opened:
+    """As many as the bucket lets through; who comes after them waits without its try being counted."""
+    if not wanted:
+        return Opened(None, {})
+    gate = pass_gate(key, kind, len(wanted), now=now)
+    if gate.code or gate.connector is None:
+        return Opened(None, dict.fromkeys(wanted, Held(gate.code, gate.reason)))
+    try:
+        secrets = gate.connector.secrets(now=now)
+    except CannotOpen as error:
+        return Opened(None, dict.fromkeys(wanted, Held("needs_reauth", str(error))))
+    later = Later(gate.later or now, "It waits for its turn: the connector is busy, or rests after failures.")
+    return Opened(gate.connector, dict.fromkeys(wanted[gate.allowed :], later), secrets)
+
+
+def note_outcomes(key: str, outcomes: Collection[DeliveryOutcome], *, now: datetime) -> None:
+    """What the answers do to the connector: its breaker, and whether its admins have to be told that it refuses us."""
+    connector = Connector.objects.present().filter(key=key).first()
+    if connector is None:
+        return
+    good = sum(isinstance(one, Applied) for one in outcomes)
+    bad = sum(isinstance(one, Uncertain) or (isinstance(one, Retry) and one.counts) for one in outcomes)
+    note_answers(connector, good=good, bad=bad, now=now)
+    refused = [one.reason for one in outcomes if isinstance(one, Held)]
+    if refused and note_refusal(connector, refused, now=now):
+        _tell_admins(connector, refused[0], now=now)
+
+
 class CallAction(ExternalAction):
     """`kind` is the connector's; `what` names the thing that leaves, in the middle of a sentence."""
 
@@ -219,20 +256,16 @@ class CallAction(ExternalAction):
         """As many as the bucket lets through; who comes after them waits without its try being counted."""
         gone = self._gone(batch)
         waiting = [run for run in batch.runs if run.id not in gone]
-        gate = pass_gate(batch.config["connector"], self.kind, len(waiting), now=batch.now) if waiting else None
-        if gate is None:
-            return gone
-        if gate.code or gate.connector is None:
-            return gone | {run.id: Held(gate.code, gate.reason) for run in waiting}
-        try:
-            secrets = gate.connector.secrets(now=batch.now)
-        except CannotOpen as error:
-            return gone | {run.id: Held("needs_reauth", str(error)) for run in waiting}
-        later = Later(gate.later or batch.now, "It waits for its turn: the connector is busy, or rests after failures.")
-        return gone | {
-            run.id: self._payload(batch, run, gate.connector, secrets) if at < gate.allowed else later
-            for at, run in enumerate(waiting)
-        }
+        opened = connector_gate(batch.config["connector"], self.kind, [run.id for run in waiting], now=batch.now)
+        return (
+            gone
+            | opened.refused
+            | {
+                run.id: self._payload(batch, run, opened.connector, opened.secrets)
+                for run in waiting
+                if opened.connector and run.id not in opened.refused
+            }
+        )
 
     def deliver(self, payload: Any) -> DeliveryOutcome:
         outcome: HttpOutcome = payload.call.deliver(seconds=settings.LEASE_SECONDS / 6)
@@ -246,18 +279,10 @@ class CallAction(ExternalAction):
             case Revoked(reason):
                 return Held("needs_reauth", reason)
             case Unknown(reason):
-                return Retry(reason) if self.provider.repeats.key else Uncertain(reason)
+                return Retry(reason, may_have_happened=True) if self.provider.repeats.key else Uncertain(reason)
 
     def record(self, batch: Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
-        connector = Connector.objects.present().filter(key=batch.config["connector"]).first()
-        if connector is None:
-            return
-        good = sum(isinstance(one, Applied) for one in outcomes.values())
-        bad = sum(isinstance(one, Uncertain) or (isinstance(one, Retry) and one.counts) for one in outcomes.values())
-        note_answers(connector, good=good, bad=bad, now=batch.now)
-        refused = [one.reason for one in outcomes.values() if isinstance(one, Held)]
-        if refused and note_refusal(connector, refused, now=batch.now):
-            _tell_admins(connector, refused[0], now=batch.now)
+        note_outcomes(batch.config["connector"], outcomes.values(), now=batch.now)
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
         return {run.id: self._decision(batch, run) for run in batch.runs}

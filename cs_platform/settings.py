@@ -247,6 +247,13 @@ EMAIL_TIMEOUT = 15
 # host:port to which connectors may speak although they are inside and plain: tests, and hooks of one's own network.
 OUTBOUND_TRUSTED = env.list("OUTBOUND_TRUSTED", default=[])
 # id:base64 of 32 bytes, the present one first; without any, one is derived from SECRET_KEY.
+# Google's client for the mailboxes of team members; without one, nobody can connect a mailbox.
+GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
+GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
+GOOGLE_CONSENT_URL = "https://accounts.google.com/o/oauth2/v2/auth"
+GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"
+GMAIL_URL = "https://gmail.googleapis.com"
+INTERCOM_URL = "https://api.intercom.io"
 CONNECTOR_KEYS = env.list("CONNECTOR_KEYS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CS Platform <no-reply@localhost>")
 MAIL_SINK_DIR = env.str("MAIL_SINK_DIR", default="")
@@ -293,7 +300,9 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "PassedEnum": "playbooks.api.serializers.PASSED",
         "ConnectorStateEnum": "cs_platform.connectors.models.Connector.State",
+        "MailboxStateEnum": "cs_platform.connectors.models.Mailbox.State",
         "TraitTypeEnum": "accounts.models.traits.TraitType",
         "RequirableEnum": "ctas.api.serializers.REQUIRED",
         "CtaStatusEnum": "ctas.models.Cta.Status",

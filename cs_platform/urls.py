@@ -1,11 +1,13 @@
 from django.urls import include, path
 
 from cs_platform.dashboard import joining
+from cs_platform.web.mailbox import google_consent
 
 urlpatterns = [
     path("", include("cs_platform.dashboard.urls")),
     path("account/", include("allauth.urls")),
     path("join/<str:token>/", joining.join, name="join"),
+    path("connected/google/", google_consent, name="google-consent"),
     path("mail/stop/<str:token>/", joining.stop_mail, name="stop_mail"),
     path("w/<slug:slug>/accounts/", include("accounts.urls")),
     path("w/<slug:slug>/users/", include("accounts.user_urls")),

@@ -27,6 +27,7 @@ class Claimed:
     try_at: datetime | None  # due since
     prepared: bool
     is_dry: bool
+    marked_at: datetime | None = None  # when a call was made whose outcome is still open
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Work:
 
 _LOAD = """
     SELECT r.id, r.enrollment_id, e.account_id, e.end_user_id, e.cta_id, e.timezone, r.due_on, r.receipt,
-        r.fan_key, e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL, e.is_dry
+        r.fan_key, e.state, r.attempt, r.try_at, r.prepared_at IS NOT NULL, e.is_dry, r.sent_marker_at
     FROM playbooks_actionrun r JOIN playbooks_enrollment e ON e.id = r.enrollment_id
     WHERE r.tenant_id = %s AND r.id = ANY(%s) {fence} ORDER BY e.id, r.position
 """

@@ -6,8 +6,10 @@ becomes `uncertain`, is shown to a person and is never repeated blindly.
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +17,8 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
+from accounts.conversations.intercom import read_intercoms
+from accounts.conversations.reading import look_after_mailboxes
 from actions.base import (
     Applied,
     DeliveryOutcome,
@@ -36,6 +40,7 @@ from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired, release_reconnected
 from playbooks.models import Step
 from playbooks.runner import (
+    as_far_as_known,
     backoff,
     fail_run,
     in_halves,
@@ -51,8 +56,9 @@ log = logging.getLogger(__name__)
 
 Deliver = Callable[[ExternalAction, Any], DeliveryOutcome]
 
-# A batch is what can be on the wire at once: nothing that is marked as sent still waits for its turn.
+# What can be on the wire at once: nothing that is marked as sent still waits for its turn.
 AT_ONCE = 20
+SHARE = 5  # of one step, as long as others wait
 LATE_AFTER = timedelta(hours=24)
 
 
@@ -61,31 +67,58 @@ def deliver_directly(action: ExternalAction, payload: Any) -> DeliveryOutcome:
 
 
 def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_directly) -> int:
-    """One batch of every due external step of one workspace. Returns how many runs were worked on."""
+    """Something of every due external step of one workspace. Returns how many runs were worked on."""
     with tenant_context(tenant.pk):
         now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=True, now=now)
+    tended = look_after_mailboxes(tenant, now=now) + read_intercoms(tenant, now=now)
+    with tenant_context(tenant.pk):
         release_reconnected(tenant_id=tenant.pk, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
-    tested = run_tests(tenant, now=now)
-    return tested + sum(deliver_step(tenant, id, now=turn.now(), deliver=deliver) for id in steps if not turn.is_over)
+    tended += run_tests(tenant, now=now)
+    waiting = deque(steps)
+    while waiting and not turn.is_over:
+        tended += _deliver_wave(tenant, waiting, turn, deliver)
+    return tended
 
 
-def deliver_step(tenant: Tenant, step_id: int, *, now: datetime, deliver: Deliver) -> int:
+@dataclass(slots=True)
+class _Batch:
+    """Claimed runs of one step, and what of them is marked and may leave."""
+
+    claim: Claim
+    action: ExternalAction
+    now: datetime
+    payloads: dict[UUID, Any] = field(default_factory=dict)
+
+
+def _deliver_wave(tenant: Tenant, waiting: deque[int], turn: Turn, deliver: Deliver) -> int:
+    """As many steps as the wire has room for, so that many small ones overlap as one big one does."""
     last_start = time.monotonic() + settings.LEASE_SECONDS / 2
+    batches: list[_Batch] = []
+    try:
+        while waiting and (room := AT_ONCE - sum(len(batch.claim.run_ids) for batch in batches)):
+            step_id = waiting.popleft()
+            size = min(room, SHARE) if waiting else room
+            _claim_and_prepare(tenant, step_id, batches, size=size, now=turn.now())
+    finally:  # what is marked leaves, whatever became of the step after it
+        _send(tenant, batches, lambda action, payload: _call(deliver, action, payload, last_start))
+    return sum(len(batch.claim.run_ids) for batch in batches)
+
+
+def _claim_and_prepare(tenant: Tenant, step_id: int, batches: list[_Batch], *, size: int, now: datetime) -> None:
     with tenant_context(tenant.pk):
-        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=AT_ONCE)
-    if claim is None:
-        return 0
-    payloads: dict[UUID, Any] = {}
+        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=size)
+        if claim is None:
+            return
+        action = _external(action_for(Step.objects.get(pk=step_id).action))
+    batch = _Batch(claim, action, now)
+    batches.append(batch)
     in_halves(
         claim.run_ids,
-        lambda ids: payloads.update(_prepare(tenant, claim, ids, now)),
+        lambda ids: batch.payloads.update(_prepare(tenant, claim, ids, now)),
         lambda id, why: fail_run(tenant, claim, id, why, now),
     )
-    if payloads:
-        _send(tenant, claim, payloads, now, lambda action, payload: _call(deliver, action, payload, last_start))
-    return len(claim.run_ids)
 
 
 def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> dict[UUID, Any]:
@@ -96,8 +129,10 @@ def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetim
         _withdraw(work)
         active, late = _hold_late(active, now) if _external(work.action).holds_late else (active, [])
         drafts, unmet = meet_condition(work, [one for one in active if not one.prepared])
-        payloads, kept_back = _load_payloads(work, [one for one in active if one.prepared])
-        settled += [*unmet, *late, *_prepared(work, drafts), *kept_back]
+        ready, forgotten = _still_recognised(work, [one for one in active if one.prepared])
+        payloads, kept_back = _load_payloads(work, ready)
+        settled += [*unmet, *late, *_prepared(work, drafts), *forgotten, *kept_back]
+        settled = _as_far_as_known(work, settled)
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         _mark_sent(tenant.pk, claim.token, list(payloads), now)
         count_progress((one.run.enrollment_id for one in work.claimed), tenant_id=tenant.pk, now=now)
@@ -117,6 +152,20 @@ def _hold_late(claimed: Sequence[Claimed], now: datetime) -> tuple[list[Claimed]
     why = "It is more than a day late. Send it now, or skip it."
     held = [Settled(one.run.id, "held", reason_code="late", reason=why) for one in late]
     return [one for one in claimed if one not in late], held
+
+
+def _still_recognised(work: Work, ready: Sequence[Claimed]) -> tuple[list[Claimed], list[Settled]]:
+    """What may have arrived is repeated only as long as the other side remembers; after that a person settles it."""
+    since = work.now - (_external(work.action).repeat_window or timedelta(0))
+    forgotten = [one for one in ready if one.marked_at and one.marked_at < since]
+    why = "It may have arrived, and so long afterwards a repeat might count as another."
+    settled = [Settled(one.run.id, "uncertain", reason_code="uncertain", reason=why) for one in forgotten]
+    return [one for one in ready if one not in forgotten], settled
+
+
+def _as_far_as_known(work: Work, settled: Sequence[Settled]) -> list[Settled]:
+    by_run = {one.run.id: one for one in work.claimed}
+    return [as_far_as_known(by_run[outcome.run_id], outcome, now=work.now) for outcome in settled]
 
 
 def _prepared(work: Work, drafts: Sequence[Claimed]) -> list[Settled]:
@@ -171,12 +220,12 @@ def _load_payloads(work: Work, ready: Sequence[Claimed]) -> tuple[dict[UUID, Any
 
 
 def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) -> None:
-    """Raises LeaseLost when any is no longer ours: whoever has it now may be sending it."""
+    """A repeat keeps the marker of the first. Raises LeaseLost when any is no longer ours and may be sent elsewhere."""
     if not run_ids:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE playbooks_actionrun SET sent_marker_at = %s"
+            "UPDATE playbooks_actionrun SET sent_marker_at = COALESCE(sent_marker_at, %s)"
             " WHERE tenant_id = %s AND lease_token = %s AND id = ANY(%s)",
             [now, tenant_id, token, run_ids],
         )
@@ -184,26 +233,32 @@ def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) 
             raise LeaseLost
 
 
-def _send(tenant: Tenant, claim: Claim, payloads: Mapping[UUID, Any], now: datetime, deliver: Deliver) -> None:
+def _send(tenant: Tenant, batches: Sequence[_Batch], deliver: Deliver) -> None:
     """Calls overlap; what has been answered is settled while the slow ones are still on the wire."""
-    with tenant_context(tenant.pk):
-        action = _external(action_for(Step.objects.get(pk=claim.step_id).action))
+    if not any(batch.payloads for batch in batches):
+        return
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        calls = {pool.submit(deliver, action, payload): run_id for run_id, payload in payloads.items()}
+        calls = {
+            pool.submit(deliver, batch.action, payload): (batch, run_id)
+            for batch in batches
+            for run_id, payload in batch.payloads.items()
+        }
         waiting = set(calls)
         while waiting:
             answered, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
             answered |= {call for call in waiting if call.done()}
             waiting -= answered
-            _record_all(tenant, claim, {calls[call]: call.result() for call in answered}, now)
+            for batch in batches:
+                outcomes = {calls[call][1]: call.result() for call in answered if calls[call][0] is batch}
+                _record_all(tenant, batch, outcomes)
 
 
-def _record_all(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOutcome], now: datetime) -> None:
+def _record_all(tenant: Tenant, batch: _Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
     """Nothing is repeated from here: an outcome that cannot be written down stays marked, and becomes uncertain."""
     if outcomes:
         in_halves(
             list(outcomes),
-            lambda ids: _record_held(tenant, claim, {id: outcomes[id] for id in ids}, now),
+            lambda ids: _record_held(tenant, batch.claim, {id: outcomes[id] for id in ids}, batch.now),
             lambda id, why: log.error("the outcome of run %s could not be written down: %s", id, why),
         )
 
@@ -232,7 +287,7 @@ def _record(tenant: Tenant, claim: Claim, outcomes: Mapping[UUID, DeliveryOutcom
     with tenant_context(tenant.pk):
         work = load(tenant, claim.step_id, list(outcomes), token=claim.token, now=now)
         _external(work.action).record(work.batch(work.claimed), outcomes)
-        settled = [_settled_call(one, outcomes[one.run.id], now) for one in work.claimed]
+        settled = _as_far_as_known(work, [_settled_call(one, outcomes[one.run.id], now) for one in work.claimed])
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         tell_applied(work, outcomes, work.claimed)
         count_progress((one.run.enrollment_id for one in work.claimed), tenant_id=tenant.pk, now=now)
@@ -242,6 +297,10 @@ def _settled_call(one: Claimed, outcome: DeliveryOutcome, now: datetime) -> Sett
     match outcome:
         case Applied(receipt):
             return Settled(one.run.id, "applied", receipt)
+        case Retry(reason, may_have_happened=True):
+            again = retry_or_dead(one, reason, now=now)
+            given_up = Settled(one.run.id, "uncertain", reason_code="uncertain", reason=reason, attempt=again.attempt)
+            return given_up if again.state == "dead" else replace(again, is_open=True)
         case Retry(reason, not_before, counts) if not counts:
             return Settled(
                 one.run.id,

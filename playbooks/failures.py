@@ -65,8 +65,10 @@ def _move(
             return False
         if to == ActionRun.State.SCHEDULED and not _goes_on(enrollment, by=by, now=now):
             return False
+        only_waited = (before.state, to) == (ActionRun.State.HELD, ActionRun.State.SCHEDULED)
+        marker = before.sent_marker_at if only_waited else None
         ActionRun.objects.filter(pk=run.pk).update(
-            state=to, reason_code="", reason=reason, claims=0, sent_marker_at=None, settled_at=now, **fields
+            state=to, reason_code="", reason=reason, claims=0, sent_marker_at=marker, settled_at=now, **fields
         )
         ledger.record_runs(
             [run.pk], tenant_id=current_tenant_id(), from_state=before.state, actor=by, now=now, reason=reason

@@ -182,7 +182,7 @@ def _expire(tenant_id: int, external: bool, now: datetime, fate: _Fate) -> int:
 
 
 def release_reconnected(*, tenant_id: int, now: datetime) -> int:
-    """What waited because a connector refused us, or was not there, goes on once it is well."""
+    """What waited because a connector or a mailbox refused us, or was not there, goes on once it is well."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
@@ -190,10 +190,15 @@ def release_reconnected(*, tenant_id: int, now: datetime) -> int:
             WHERE id IN (
                 SELECT r.id FROM playbooks_actionrun r
                 JOIN playbooks_step s ON s.tenant_id = r.tenant_id AND s.id = r.step_id
-                JOIN connectors_connector c ON c.tenant_id = s.tenant_id AND c.key = s.config ->> 'connector'
                 WHERE r.tenant_id = %(tenant)s AND r.is_external AND r.state = 'held'
-                  AND r.reason_code IN ('needs_reauth', 'no_connector')
-                  AND c.state = 'active' AND c.archived_at IS NULL
+                  AND r.reason_code IN ('needs_reauth', 'no_connector', 'no_mailbox', 'token')
+                  AND (EXISTS (SELECT 1 FROM connectors_connector c
+                               WHERE c.tenant_id = s.tenant_id AND c.key = s.config ->> 'connector'
+                                 AND c.state = 'active' AND c.archived_at IS NULL)
+                       OR EXISTS (SELECT 1 FROM accounts_conversation v
+                                  JOIN connectors_mailbox m ON m.tenant_id = v.tenant_id AND m.member_id = v.sender_id
+                                  WHERE v.tenant_id = r.tenant_id AND v.origin_run_id = r.id
+                                    AND m.state = 'active' AND m.good_until > %(now)s))
                 FOR UPDATE OF r SKIP LOCKED)
             RETURNING id
             """,
@@ -201,7 +206,7 @@ def release_reconnected(*, tenant_id: int, now: datetime) -> int:
         )
         ids = [id for (id,) in cursor.fetchall()]
     if ids:
-        said = "Its connector is well again."
+        said = "What it leaves by is well again."
         ledger.record_runs(ids, tenant_id=tenant_id, from_state="held", actor="engine", now=now, reason=said)
     return len(ids)
 
@@ -284,7 +289,7 @@ def claim_failed_undo(run_id: UUID, *, tenant_id: int, now: datetime) -> UUID | 
 
 
 def next_due(*, tenant_id: int, external: bool) -> datetime | None:
-    """When the queue must be looked at again: the earliest open run, or the end of the earliest lease."""
+    """When the queue must be looked at again: the earliest open run, the end of the earliest lease, a mailbox."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -295,7 +300,10 @@ def next_due(*, tenant_id: int, external: bool) -> datetime | None:
                 (SELECT min(lease_until) FROM playbooks_actionrun
                  WHERE tenant_id = %(t)s AND is_external = %(x)s AND state IN ('running', 'undoing')),
                 (SELECT min(stop_requested_at) FROM playbooks_enrollment
-                 WHERE tenant_id = %(t)s AND state = 'stopping' AND NOT %(x)s))
+                 WHERE tenant_id = %(t)s AND state = 'stopping' AND NOT %(x)s),
+                (SELECT min(look_at) FROM connectors_mailbox WHERE tenant_id = %(t)s AND %(x)s),
+                (SELECT min(look_at) FROM connectors_connector WHERE tenant_id = %(t)s AND %(x)s
+                 AND archived_at IS NULL AND state = 'active'))
             """,
             {"t": tenant_id, "x": external},
         )

@@ -380,7 +380,7 @@ class ActionRun(TenantModel):
     claims = models.PositiveSmallIntegerField(default=0, db_default=0)
     lease_token = models.UUIDField(null=True)
     lease_until = models.DateTimeField(null=True)
-    sent_marker_at = models.DateTimeField(null=True)  # committed before an outside call: it may have happened
+    sent_marker_at = models.DateTimeField(null=True)  # committed before an outside call, until it is answered
     cancel_requested_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
     receipt = models.JSONField(null=True)

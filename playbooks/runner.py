@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -179,6 +180,7 @@ def fail_run(tenant: Tenant, claim: Claim, run_id: UUID, why: str, now: datetime
             work = load(tenant, claim.step_id, [run_id], token=claim.token, now=now)
             [one] = work.claimed
             outcome = recorded_failure(one, why) if one.is_dry else retry_or_dead(one, why, now=now)
+            outcome = as_far_as_known(one, outcome, now=now)
             settle([outcome], tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
             count_progress([one.run.enrollment_id], tenant_id=tenant.pk, now=now)
     except LeaseLost:
@@ -191,6 +193,18 @@ def retry_or_dead(one: Claimed, why: str, *, now: datetime, not_before: datetime
         return Settled(one.run.id, "dead", reason_code="failed", reason=why, attempt=attempt)
     try_at = max(not_before or now, now + backoff(one.attempt))
     return Settled(one.run.id, "scheduled", reason_code="retry", reason=why, attempt=attempt, try_at=try_at)
+
+
+def as_far_as_known(one: Claimed, settled: Settled, *, now: datetime) -> Settled:
+    """An earlier call may have done it: only a yes answers that, and giving up leaves the question to a person."""
+    if one.marked_at is None or one.marked_at >= now:
+        return settled
+    if settled.state in ("scheduled", "held"):
+        return replace(settled, is_open=True)
+    if settled.state in ("skipped", "dead", "cancelled"):
+        reason = f"{settled.reason} An earlier try may have arrived."
+        return replace(settled, state="uncertain", reason_code="uncertain", reason=reason)
+    return settled
 
 
 def backoff(attempt: int) -> timedelta:

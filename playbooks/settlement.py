@@ -16,7 +16,10 @@ from playbooks.leases import LeaseLost
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What becomes of one run. `try_at` and `attempt` matter only to runs that go back to `scheduled`."""
+    """What becomes of one run. `try_at` and `attempt` matter only to runs that go back to `scheduled`.
+
+    `is_open`: an earlier call may have done it all the same, which the other side will recognise.
+    """
 
     run_id: UUID
     state: str
@@ -26,20 +29,21 @@ class Settled:
     try_at: datetime | None = None
     attempt: int | None = None  # None leaves the count of tries as it is
     prepared: bool = False
+    is_open: bool = False
 
 
 _SETTLE = """
     WITH outcome AS (
         SELECT * FROM unnest(%(ids)s::uuid[], %(states)s::text[], %(receipts)s::text[], %(codes)s::text[],
-            %(reasons)s::text[], %(try_ats)s::timestamptz[], %(attempts)s::int[], %(prepared)s::bool[])
-            o(id, state, receipt, code, reason, try_at, attempt, prepared)
+            %(reasons)s::text[], %(try_ats)s::timestamptz[], %(attempts)s::int[], %(prepared)s::bool[],
+            %(open)s::bool[]) o(id, state, receipt, code, reason, try_at, attempt, prepared, is_open)
     ), settled AS (
         UPDATE playbooks_actionrun r
         SET state = o.state, receipt = COALESCE(r.receipt, '{}'::jsonb) || COALESCE(o.receipt::jsonb, '{}'::jsonb),
             reason_code = o.code, reason = o.reason, try_at = COALESCE(o.try_at, r.try_at),
             attempt = COALESCE(o.attempt, r.attempt),
             prepared_at = CASE WHEN o.prepared THEN %(now)s ELSE r.prepared_at END,
-            sent_marker_at = CASE WHEN o.state = 'uncertain' THEN r.sent_marker_at END,
+            sent_marker_at = CASE WHEN o.is_open OR o.state = 'uncertain' THEN r.sent_marker_at END,
             settled_at = CASE WHEN o.state IN ('applied', 'skipped', 'dead', 'cancelled') THEN %(now)s
                 ELSE r.settled_at END,
             claims = 0, lease_token = NULL, lease_until = NULL
@@ -71,6 +75,7 @@ def settle(outcomes: Sequence[Settled], *, tenant_id: int, token: UUID, from_sta
                 "try_ats": [outcome.try_at for outcome in outcomes],
                 "attempts": [outcome.attempt for outcome in outcomes],
                 "prepared": [outcome.prepared for outcome in outcomes],
+                "open": [outcome.is_open for outcome in outcomes],
                 "tenant": tenant_id,
                 "token": token,
                 "from": from_state,

@@ -196,9 +196,8 @@ def cancel_unsent(
     code: str = "stopped",
     reason: str = "The playbook was stopped.",
 ) -> int:
-    """Scheduled and held runs never happen, `but` those of steps with these keys; drafts for them are withdrawn.
-
-    Returns how many are cancelled.
+    """Scheduled and held runs never happen, `but` those of steps with these keys, unless an earlier try did; what was
+    drafted for them is withdrawn. Returns how many are ended.
     """
     open_runs = ActionRun.objects.filter(enrollment_id__in=enrollment_ids, state__in=UNSENT)
     drafted = open_runs.exclude(step__key__in=but or ()).filter(prepared_at__isnull=False)
@@ -208,19 +207,21 @@ def cancel_unsent(
         cursor.execute(
             """
             WITH old AS (
-                SELECT id, state FROM playbooks_actionrun
+                SELECT id, state, sent_marker_at IS NULL AS never_tried FROM playbooks_actionrun
                 WHERE tenant_id = %(tenant)s AND enrollment_id = ANY(%(ids)s) AND state IN ('scheduled', 'held')
                   AND (%(but)s::text[] IS NULL OR step_id NOT IN (
                       SELECT s.id FROM playbooks_step s WHERE s.tenant_id = %(tenant)s AND s.key = ANY(%(but)s)))
                 ORDER BY id FOR UPDATE
-            ), cancelled AS (
-                UPDATE playbooks_actionrun r SET state = 'cancelled', settled_at = %(now)s, reason_code = %(code)s,
-                    reason = %(reason)s
-                FROM old WHERE r.id = old.id RETURNING r.id, r.enrollment_id, old.state
+            ), ended AS (
+                UPDATE playbooks_actionrun r
+                SET state = CASE WHEN never_tried THEN 'cancelled' ELSE 'uncertain' END, settled_at = %(now)s,
+                    reason_code = %(code)s,
+                    reason = %(reason)s || CASE WHEN never_tried THEN '' ELSE ' An earlier try may have arrived.' END
+                FROM old WHERE r.id = old.id RETURNING r.id, r.enrollment_id, old.state AS before, r.state, r.reason
             )
             INSERT INTO playbooks_ledgerentry
                 (tenant_id, run_id, enrollment_id, at, from_state, to_state, actor, reason)
-            SELECT %(tenant)s, id, enrollment_id, %(now)s, state, 'cancelled', 'engine', %(reason)s FROM cancelled
+            SELECT %(tenant)s, id, enrollment_id, %(now)s, before, state, 'engine', reason FROM ended
             """,
             {
                 "tenant": tenant_id,

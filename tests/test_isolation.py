@@ -584,6 +584,7 @@ def _api_ids(route: ApiRoute, story: Story) -> dict[str, str]:
         "segment_id": id_of(story["segment"]),
         "job_id": id_of(story["job"]),
         "source_id": id_of(story["source"]),
+        "conversation_id": id_of(story["conversation"]),
         "playbook_id": id_of(story["playbook"]),
         "before": "1",
         "after": "1",

@@ -12,6 +12,7 @@ from accounts.models import (
     EndUser,
     EventType,
     Indicator,
+    Message,
     TimelineEntry,
     TraitDefinition,
     TraitProblem,
@@ -217,9 +218,19 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "to_name",
             "send_at",
             "sent_at",
+            "replied_at",
             "edited_at",
             "created_at",
         )
+        read_only_fields = fields
+
+
+class MessageSerializer(serializers.ModelSerializer[Message]):
+    """A message as it left, or came in."""
+
+    class Meta:
+        model = Message
+        fields = ("id", "outgoing", "message_id", "from_email", "to_email", "subject", "body", "at")
         read_only_fields = fields
 
 

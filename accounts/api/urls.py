@@ -16,6 +16,8 @@ COMMENTS = f"indicators/(?P<indicator_id>{IDS})/comments"
 router.register(COMMENTS, discussion.IndicatorCommentViewSet, "api-indicator-comment")
 router.register("users", views.UserViewSet, "api-user")
 router.register("traits", views.TraitViewSet, "api-trait")
+MESSAGES = f"conversations/(?P<conversation_id>{IDS})/messages"
+router.register(MESSAGES, views.MessageViewSet, "api-message")
 router.register("events", views.EventViewSet, "api-event")
 router.register("indicators", views.IndicatorViewSet, "api-indicator")
 router.register("rules", rules.RuleViewSet, "api-rule")

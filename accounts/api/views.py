@@ -25,6 +25,7 @@ from accounts.models import (
     EndUser,
     EventType,
     Indicator,
+    Message,
     TimelineEntry,
     TraitDefinition,
     TraitProblem,
@@ -373,6 +374,22 @@ class ConversationViewSet(Listed, Retrieved, ApiViewSet):
         wanted |= self.valid(serializers.ConversationEditSerializer)
         acted = conversation.edit(**wanted, by=self.caller, now=self.now)
         return self.outcome(conversation, acted=acted, state="")
+
+
+@extend_schema_view(
+    list=documented("Read what was said in a conversation", answers=serializers.MessageSerializer, many=True)
+)
+class MessageViewSet(Listed, ApiViewSet):
+    """Messages as they left, and answers that came in, newest first."""
+
+    model = Message
+    serializer_class = serializers.MessageSerializer
+    orderings: ClassVar = {"at": "at"}
+    default_ordering = "-at"
+
+    def rows(self) -> QuerySet[Message]:
+        conversation = get_object_or_404(Conversation.objects.all(), pk=self.kwargs["conversation_id"])
+        return Message.objects.filter(conversation=conversation)
 
 
 @extend_schema_view(

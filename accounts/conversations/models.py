@@ -24,10 +24,16 @@ class Conversation(TenantModel):
         CANCELLED = "cancelled", "Cancelled"
         FAILED = "failed", "Failed"
 
+    class Channel(models.TextChoices):
+        SMTP = "smtp", "The workspace’s mail server"
+        GMAIL = "gmail", "The sender’s own Gmail"
+        INTERCOM = "intercom", "Intercom"
+
     account = TenantForeignKey(Account, on_delete=models.CASCADE, related_name="conversations")
     end_user = TenantForeignKey(EndUser, on_delete=models.SET_NULL, null=True, related_name="+")
     sender = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
-    channel = models.CharField(max_length=20, default="smtp")
+    channel = models.CharField(max_length=20, choices=Channel.choices, default=Channel.SMTP)
+    thread = models.TextField(blank=True, default="", db_default="")  # by the channel's word: answers name it
     state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
     subject = models.TextField()
     body = models.TextField()
@@ -35,6 +41,7 @@ class Conversation(TenantModel):
     to_name = models.TextField(blank=True, default="")
     send_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
+    replied_at = models.DateTimeField(null=True, blank=True)  # a person's first answer
     # When it was last taken to be sent: what counts towards the caps of its mailbox and of its recipient.
     sending_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)  # a person chose to send it now, whatever the hour
@@ -59,6 +66,8 @@ class Conversation(TenantModel):
             models.Index(
                 fields=["tenant", "send_at", "id"], condition=models.Q(state="pending"), name="accounts_conv_pending"
             ),
+            # Read by whoever brings answers back.
+            models.Index(fields=["tenant", "thread"], condition=~models.Q(thread=""), name="accounts_conv_by_thread"),
             # Read by the caps: what left a mailbox lately, and what somebody got lately.
             models.Index(
                 fields=["tenant", "sender", "sending_at"],

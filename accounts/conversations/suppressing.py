@@ -57,7 +57,7 @@ def unsubscribe(conversation: Conversation, *, now: datetime) -> bool:
         mine = EndUser.objects.filter(pk=conversation.end_user_id, unsubscribed_at=None)
         if not mine.update(unsubscribed_at=now) and not listed:
             return False
-        _tell(conversation, "user.unsubscribed", f"{_name(conversation)} unsubscribed", now=now)
+        tell(conversation, "user.unsubscribed", f"{_name(conversation)} unsubscribed", now=now)
     return True
 
 
@@ -68,7 +68,7 @@ def subscribe_again(conversation: Conversation, *, now: datetime) -> bool:
         again = EndUser.objects.filter(pk=conversation.end_user_id).exclude(unsubscribed_at=None)
         if not again.update(unsubscribed_at=None) and not listed:
             return False
-        _tell(conversation, "user.subscribed", f"{_name(conversation)} subscribed again", now=now)
+        tell(conversation, "user.subscribed", f"{_name(conversation)} subscribed again", now=now)
     return True
 
 
@@ -92,7 +92,7 @@ def bounced(conversations: Mapping[int, str], *, now: datetime) -> None:
         by = conversations[conversation.pk]
         if suppress([conversation.to_email], reason=Reason.BOUNCED, by=by, now=now):
             text = f"{conversation.to_email} takes no mail: nobody writes there any more"
-            _tell(conversation, "user.bounced", text, now=now, actor=by)
+            tell(conversation, "user.bounced", text, now=now, actor=by)
 
 
 def _actor(user: EndUser | None) -> str:
@@ -103,7 +103,8 @@ def _name(conversation: Conversation) -> str:
     return conversation.to_name or conversation.to_email
 
 
-def _tell(conversation: Conversation, kind: str, text: str, *, now: datetime, actor: str = "") -> None:
+def tell(conversation: Conversation, kind: str, text: str, *, now: datetime, actor: str = "") -> None:
+    """On the account's timeline, and that of whom it was written to."""
     TimelineEntry.objects.create(
         account_id=conversation.account_id,
         end_user_id=conversation.end_user_id,

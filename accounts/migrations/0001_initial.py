@@ -685,7 +685,19 @@ class Migration(migrations.Migration):
             name="Conversation",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("channel", models.CharField(default="smtp", max_length=20)),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[
+                            ("smtp", "The workspace’s mail server"),
+                            ("gmail", "The sender’s own Gmail"),
+                            ("intercom", "Intercom"),
+                        ],
+                        default="smtp",
+                        max_length=20,
+                    ),
+                ),
+                ("thread", models.TextField(blank=True, db_default="", default="")),
                 (
                     "state",
                     models.CharField(
@@ -706,6 +718,7 @@ class Migration(migrations.Migration):
                 ("to_name", models.TextField(blank=True, default="")),
                 ("send_at", models.DateTimeField()),
                 ("sent_at", models.DateTimeField(blank=True, null=True)),
+                ("replied_at", models.DateTimeField(blank=True, null=True)),
                 ("edited_at", models.DateTimeField(blank=True, null=True)),
                 ("cancelled_by", models.CharField(blank=True, default="", max_length=100)),
                 ("created_at", models.DateTimeField()),
@@ -776,6 +789,11 @@ class Migration(migrations.Migration):
                         condition=models.Q(("state", "pending")),
                         fields=["tenant", "send_at", "id"],
                         name="accounts_conv_pending",
+                    ),
+                    models.Index(
+                        condition=models.Q(("thread", ""), _negated=True),
+                        fields=["tenant", "thread"],
+                        name="accounts_conv_by_thread",
                     ),
                     models.Index(
                         condition=models.Q(("sending_at__isnull", False)),

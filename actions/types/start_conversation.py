@@ -1,4 +1,7 @@
-"""Write to a person at the account by email: drafted for review, looked at once more before it leaves, kept as sent."""
+"""Write to a person at the account by email: drafted for review, looked at once more before it leaves, kept as sent.
+
+It leaves by the workspace's mail server, or from the mailbox that its sender has at Google.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +11,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.conf import settings
 
 from accounts.actors import Actor, load_actors
 from accounts.conversations.sending import Hours, Traffic, the_policy
@@ -37,6 +41,7 @@ from actions.base import (
     UndoDecision,
     Work,
 )
+from actions.calls import ConnectorField, connector_gate, note_outcomes
 from actions.choosing import UserRuleField
 from actions.forms import ActionForm, RoleField, TemplateField
 from actions.people import CSM, Member, load_targets, role_words
@@ -44,21 +49,33 @@ from actions.subjects import users_of
 from actions.variables import SENDER, USER, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
-from cs_platform.connectors.base import NotNow, Outcome, Rejected, Sent, Unknown
+from cs_platform.connectors.base import HttpOutcome, NotNow, Rejected, Revoked, Sent, Unknown
+from cs_platform.connectors.google import GmailTransport
+from cs_platform.connectors.intercom import IntercomTransport
+from cs_platform.connectors.mailboxes import sent_well, want_tokens
+from cs_platform.connectors.models import Mailbox
+from cs_platform.connectors.providers import intercom_url
+from cs_platform.connectors.sealing import CannotOpen
 from cs_platform.connectors.smtp import Letter, SmtpTransport, is_address, message_id_of
 
-State = Conversation.State
+State, Channel = Conversation.State, Conversation.Channel
 TARGET, PRIMARY, MATCHING = "target", "primary", "matching"
 FAN = "user:"
+_BY: Mapping[str, str] = {Channel.GMAIL.value: "’s own Gmail", Channel.INTERCOM.value: " by Intercom"}
+NEW_TOKEN = timedelta(seconds=10)
 
 
 class StartConversationForm(ActionForm):
     extra_scopes = (USER, SENDER)
-
-    shown_when = {"filters": ("recipients", frozenset({MATCHING}))}
+    shown_when = {
+        "connector": ("channel", frozenset({Channel.INTERCOM.value})),
+        "filters": ("recipients", frozenset({MATCHING})),
+    }
 
     sender = RoleField(initial=CSM)
     fallback_sender = RoleField(required=False)
+    channel = forms.ChoiceField(label="By", choices=Channel.choices, required=False, initial=Channel.SMTP)
+    connector = ConnectorField("intercom", required=False)
     subject = TemplateField()
     body = TemplateField(single_line=False)
     recipients = forms.ChoiceField(
@@ -75,6 +92,11 @@ class StartConversationForm(ActionForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
+        cleaned["channel"] = cleaned.get("channel") or Channel.SMTP.value
+        if cleaned["channel"] != Channel.INTERCOM:
+            cleaned["connector"] = ""
+        elif not cleaned.get("connector") and "connector" not in self.errors:
+            self.add_error("connector", "Say by which Intercom it goes.")
         if cleaned.get("recipients") != MATCHING:
             return cleaned | {"filters": None}
         if not cleaned.get("filters") and "filters" not in self.errors:
@@ -102,7 +124,8 @@ class StartConversation(ExternalAction):
         wait = f", after {hours} {'hour' if hours == 1 else 'hours'} for review" if hours else ""
         whom = {PRIMARY: " to the primary contact", MATCHING: " to each user who matches"}
         to = whom.get(config["recipients"], "")
-        return f"Send “{config['subject']}”{to} from {role_words(config['sender'])}{wait}"
+        by = _BY.get(_channel(config), "")
+        return f"Send “{config['subject']}”{to} from {role_words(config['sender'])}{by}{wait}"
 
     def describe_stop(self, config: Config) -> str:
         return "A message that still waits is cancelled. One that was sent cannot be unsent."
@@ -130,24 +153,35 @@ class StartConversation(ExternalAction):
     def load(self, batch: Batch) -> Mapping[UUID, Any]:
         found = _pending(batch)
         actors = load_actors({pending.cancelled_by for pending in found.values() if pending.cancelled_by})
-        loaded: dict[UUID, Any] = {run.id: _payload(batch, run, found.get(run.id), actors) for run in batch.runs}
+        mailboxes = _mailboxes(found.values())
+        loaded: dict[UUID, Any] = {
+            run.id: _payload(batch, run, found.get(run.id), actors, mailboxes) for run in batch.runs
+        }
         loaded |= _not_yet(batch, {id: found[id] for id, payload in loaded.items() if isinstance(payload, _Payload)})
+        if _channel(batch.config) == Channel.INTERCOM:
+            loaded |= _by_intercom(batch, {id: one for id, one in loaded.items() if isinstance(one, _Payload)})
         _put_off(batch, {id: one.until for id, one in loaded.items() if isinstance(one, Later)})
         _mark(batch, State.SENDING, [run_id for run_id, payload in loaded.items() if isinstance(payload, _Payload)])
         _withdraw(batch, [run_id for run_id, payload in loaded.items() if isinstance(payload, Skipped)])
         return loaded
 
     def deliver(self, payload: Any) -> DeliveryOutcome:
-        return _outcome(self.transport.send(payload.letter), payload.receipt)
+        if payload.transport is None:
+            return _outcome(self.transport.send(payload.letter), payload)
+        return _outcome(payload.transport.send(payload.letter, seconds=settings.LEASE_SECONDS / 6), payload)
 
     def record(self, batch: Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
-        by_kind: dict[type, list[UUID]] = {Applied: [], Retry: [], Refused: [], Uncertain: []}
+        by_kind: dict[type, list[UUID]] = {Applied: [], Retry: [], Refused: [], Uncertain: [], Held: []}
         for run_id, outcome in outcomes.items():
             by_kind[type(outcome)].append(run_id)
         _keep_sent(batch, {run_id: outcomes[run_id].receipt for run_id in by_kind[Applied]})  # type: ignore[union-attr]
-        _mark(batch, State.PENDING, by_kind[Retry])
+        _mark(batch, State.PENDING, by_kind[Retry] + by_kind[Held])
         _mark(batch, State.FAILED, by_kind[Refused])
         _remember_bounces(batch, {id for id in by_kind[Refused] if outcomes[id].unreachable})  # type: ignore[union-attr]
+        if _channel(batch.config) == Channel.GMAIL:
+            _note_mailboxes(batch, refused=by_kind[Held], sent=by_kind[Applied])
+        if _channel(batch.config) == Channel.INTERCOM:
+            note_outcomes(batch.config["connector"], outcomes.values(), now=batch.now)
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
         found = _conversations(batch, lock=lock)
@@ -292,8 +326,8 @@ def _refusal(name: str, reason: str) -> Skipped:
 _INSERT = """
 INSERT INTO accounts_conversation (tenant_id, account_id, end_user_id, sender_id, channel, state, subject, body,
                                    to_email, to_name, send_at, created_at, cancelled_by, origin_run_id, origin_ordinal)
-SELECT %(tenant)s, account_id, end_user_id, sender_id, 'smtp', 'pending', subject, body, to_email, to_name, send_at,
-    %(now)s, '', run_id, 0
+SELECT %(tenant)s, account_id, end_user_id, sender_id, %(channel)s, 'pending', subject, body, to_email, to_name,
+    send_at, %(now)s, '', run_id, 0
 FROM unnest(%(accounts)s::bigint[], %(users)s::bigint[], %(senders)s::bigint[], %(subjects)s::text[],
             %(bodies)s::text[], %(emails)s::text[], %(names)s::text[], %(runs)s::uuid[], %(send_at)s::timestamptz[])
     AS w(account_id, end_user_id, sender_id, subject, body, to_email, to_name, run_id, send_at)
@@ -314,6 +348,7 @@ def _insert(batch: Batch, drafts: Mapping[UUID, _Draft]) -> dict[UUID, Prepared 
         {
             "tenant": batch.tenant_id,
             "now": batch.now,
+            "channel": _channel(batch.config),
             "send_at": [hours.next_open(reviewed_at, draft.run.timezone) for draft in rows],
             "accounts": [draft.run.account_id for draft in rows],
             "users": [draft.recipient.id for draft in rows],
@@ -348,6 +383,7 @@ def _prepared(draft: _Draft, conversation_id: int, state: str, send_at: datetime
 class _Payload:
     letter: Letter
     receipt: Receipt
+    transport: GmailTransport | IntercomTransport | None = None  # else the workspace's mail server
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +404,7 @@ class _Pending:
     sender_id: int | None
     end_user_id: int | None
     was_released: bool  # a person chose to send it now
+    channel: str
 
 
 _PENDING = """
@@ -376,7 +413,7 @@ SELECT v.origin_run_id, v.id, v.state, v.cancelled_by, v.subject, v.body, v.to_e
     CASE WHEN u.unsubscribed_at IS NOT NULL THEN 'unsubscribed'
          ELSE COALESCE((SELECT s.reason FROM accounts_suppression s
                         WHERE s.tenant_id = v.tenant_id AND s.email = lower(v.to_email)), '') END,
-    v.sender_id, v.end_user_id, v.released_at IS NOT NULL
+    v.sender_id, v.end_user_id, v.released_at IS NOT NULL, v.channel
 FROM accounts_conversation v
 JOIN accounts_account a ON a.tenant_id = v.tenant_id AND a.id = v.account_id
 LEFT JOIN accounts_enduser u ON u.tenant_id = v.tenant_id AND u.id = v.end_user_id
@@ -392,8 +429,12 @@ def _pending(batch: Batch) -> dict[UUID, _Pending]:
 
 
 def _payload(
-    batch: Batch, run: Run, found: _Pending | None, actors: Mapping[str, Actor]
-) -> "_Payload | Skipped | Held":
+    batch: Batch,
+    run: Run,
+    found: _Pending | None,
+    actors: Mapping[str, Actor],
+    mailboxes: Mapping[int, Mailbox],
+) -> "_Payload | Skipped | Held | Later":
     if found is None or found.is_gone:
         return Skipped("The account or the user is archived.")
     if found.state == State.CANCELLED:
@@ -404,8 +445,33 @@ def _payload(
         return _refusal(found.to_name or found.to_email, found.refuses)
     if found.sender_email is None:
         return Held("no_assignee", "Whoever was to send this is no longer active. Choose another sender, or skip it.")
+    if found.channel == Channel.GMAIL:
+        return _from_own_mailbox(batch, run, found, mailboxes.get(found.sender_id or 0))
     letter = _letter(batch, run, found, found.sender_name or "", found.sender_email)
     return _Payload(letter, _sent_receipt(found, letter))
+
+
+def _mailboxes(pending: Collection[_Pending]) -> dict[int, Mailbox]:
+    senders = {one.sender_id for one in pending if one.channel == Channel.GMAIL}
+    return {one.member_id: one for one in Mailbox.objects.filter(member__in=senders)} if senders else {}
+
+
+def _from_own_mailbox(batch: Batch, run: Run, found: _Pending, mailbox: Mailbox | None) -> "_Payload | Held | Later":
+    """Gmail writes in nobody's name but the mailbox's own."""
+    if mailbox is None or mailbox.state == Mailbox.State.CONNECTING:
+        why = f"{found.sender_name} has no Gmail mailbox connected, as one does in the own profile."
+        return Held("no_mailbox", f"{why} Choose another sender, or skip this.")
+    if mailbox.state == Mailbox.State.NEEDS_REAUTH:
+        why = f"{mailbox.email or found.sender_name} refuses us: {mailbox.state_reason}"
+        return Held("needs_reauth", f"{why} Its owner connects it again in the own profile.")
+    if not mailbox.sends_at(batch.now + timedelta(seconds=settings.LEASE_SECONDS)):
+        want_tokens([mailbox.member_id], now=batch.now)
+        return Later(batch.now + NEW_TOKEN, "Its mailbox is given a new token first.")
+    letter = _letter(batch, run, found, found.sender_name or "", mailbox.email)
+    try:
+        return _Payload(letter, _sent_receipt(found, letter), GmailTransport(mailbox.secrets()["access"]))
+    except CannotOpen as error:
+        return Held("needs_reauth", str(error))
 
 
 def _not_yet(batch: Batch, ready: Mapping[UUID, _Pending]) -> dict[UUID, Later]:
@@ -468,12 +534,37 @@ def _sent_receipt(found: _Pending, letter: Letter) -> Receipt:
     }
 
 
-def _outcome(outcome: Outcome, receipt: Receipt) -> DeliveryOutcome:
+def _channel(config: Config) -> str:
+    """What was published before there was a choice goes by the mail server."""
+    return str(config.get("channel") or Channel.SMTP.value)
+
+
+def _by_intercom(batch: Batch, ready: Mapping[UUID, _Payload]) -> dict[UUID, "_Payload | Held | Later"]:
+    """As many as its bucket lets through, each with what it takes to speak there."""
+    gate = connector_gate(batch.config["connector"], Channel.INTERCOM.value, list(ready), now=batch.now)
+    if gate.connector is None:
+        return dict(gate.refused)
+    transport = IntercomTransport(intercom_url(gate.connector.url), gate.secrets["secret"])
+    return {id: replace(one, transport=transport) for id, one in ready.items()} | dict(gate.refused)
+
+
+def _note_mailboxes(batch: Batch, *, refused: Sequence[UUID], sent: Sequence[UUID]) -> None:
+    """A token that is refused is replaced; if that fails, too, or is no help, its owner hears of it."""
+    senders = dict(
+        Conversation.objects.filter(origin_run_id__in=[*refused, *sent]).values_list("origin_run_id", "sender_id")
+    )
+    sent_well({senders[id] for id in sent})
+    want_tokens({senders[id] for id in refused}, now=batch.now, refused=True)
+
+
+def _outcome(outcome: HttpOutcome, payload: _Payload) -> DeliveryOutcome:
     match outcome:
-        case Sent():
-            return Applied(receipt)
-        case NotNow(reason, not_before):
-            return Retry(reason, not_before)
+        case Sent(reference):
+            return Applied(payload.receipt | ({"thread": reference} if payload.transport else {}))
+        case NotNow(reason, not_before, counts):
+            return Retry(reason, not_before, counts)
+        case Revoked(reason):
+            return Held("token" if isinstance(payload.transport, GmailTransport) else "needs_reauth", reason)
         case Rejected(reason, unreachable):
             return Refused(reason, unreachable)
         case Unknown(reason):
@@ -498,9 +589,11 @@ def _remember_bounces(batch: Batch, run_ids: Collection[UUID]) -> None:
 
 _KEEP_SENT = """
 WITH sent AS (
-    UPDATE accounts_conversation SET state = 'sent', sent_at = %(now)s
-    WHERE tenant_id = %(tenant)s AND origin_run_id = ANY(%(runs)s::uuid[]) AND state <> 'sent'
-    RETURNING id, origin_run_id, sender_id, to_email, subject, body
+    UPDATE accounts_conversation v SET state = 'sent', sent_at = %(now)s,
+        thread = w.thread
+    FROM unnest(%(runs)s::uuid[], %(threads)s::text[]) AS w(run_id, thread)
+    WHERE v.tenant_id = %(tenant)s AND v.origin_run_id = w.run_id AND v.state <> 'sent'
+    RETURNING v.id, v.origin_run_id, v.sender_id, v.to_email, v.subject, v.body
 )
 INSERT INTO accounts_message (tenant_id, conversation_id, outgoing, message_id, from_email, to_email, subject, body, at)
 SELECT %(tenant)s, s.id, true, w.message_id, w.from_email, s.to_email, s.subject, s.body, %(now)s
@@ -521,6 +614,7 @@ def _keep_sent(batch: Batch, receipts: Mapping[UUID, Receipt]) -> None:
             "tenant": batch.tenant_id,
             "now": batch.now,
             "runs": list(receipts),
+            "threads": [receipt.get("thread", "") for receipt in receipts.values()],
             "senders": [receipt["from_email"] for receipt in receipts.values()],
             "message_ids": [
                 receipt.get("message_id") or message_id_of(run_id, receipt["from_email"])

@@ -16,6 +16,7 @@ from cs_platform.bench import orm, workers
 from cs_platform.bench.assign import assign
 from cs_platform.bench.data import TABLES, make_workspace, settle_tables
 from cs_platform.bench.measure import Cost, cost_of, interleaved, serve_alike
+from cs_platform.bench.overlap import deliver_many
 from cs_platform.bench.playbooks import RULES, make_live
 from cs_platform.bench.profiles import NOW
 from cs_platform.bench.report import Line, Report, rounded
@@ -60,7 +61,9 @@ def apply(runs: int) -> Report:
     settle_tables(WRITTEN)
     equal = all(_same_outcomes(crews["engine"], crew) for crew in crews.values())
     assigned, as_one_by_one = assign(ACCOUNTS_A_RUN * runs)
-    return _report(crews, costs, _two_workers(crews["engine"]), assigned, equal=equal and as_one_by_one)
+    seconds, all_made = deliver_many()
+    equal = equal and as_one_by_one and all_made
+    return _report(crews, costs, _two_workers(crews["engine"]), assigned, outside=seconds, equal=equal)
 
 
 def _next_round(crew: Crew, numbers: Iterator[int]) -> Cost:
@@ -177,6 +180,7 @@ def _report(
     two_workers: float,
     assigned: dict[str, tuple[int, Cost]],
     *,
+    outside: float,
     equal: bool,
 ) -> Report:
     runs = {name: crew.accounts * len(DAYS) for name, crew in crews.items()}
@@ -188,6 +192,7 @@ def _report(
         "speedup_vs_batched": each["ORM, 500 at a time"] / each["engine"],
         "two_workers": two_workers,
         "assign_speedup": _assign_speedup(assigned),
+        "external_100x200ms_s": outside,
     }
     lines = [Line(name, runs[name], cost) for name, cost in costs.items()]
     lines += [Line(name, n, cost) for name, (n, cost) in assigned.items()]

@@ -1,12 +1,13 @@
-"""The judge: decides from the rows and from the mail server's own log, and from nothing the engine says of itself.
+"""The judge: decides from the rows and from the logs of the servers outside, not from what the engine says of itself.
 
 `lost` is work that was due and has no effect, or an effect that nobody wrote down. `doubled` is anything that happened
-twice, or happened though it was not to. `stuck` is what has not come to an end. `uncertain` is counted apart: a mail
-whose outcome nobody can know is no fault, as long as it was really attempted and never repeated.
+twice, or happened though it was not to. `stuck` is what has not come to an end. `uncertain` is counted apart: a message
+whose outcome nobody can know is no fault, as long as it was really attempted, never repeated, and a repeat would not
+have been recognised.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from typing import Any
 
 from django.db import connection
 
+from cs_platform.chaos.hooks import Arrival as Call
 from cs_platform.chaos.mail import Arrival
 from cs_platform.chaos.world import TASKS, TRAIT
 from cs_platform.tenancy.context import tenant_context
@@ -160,9 +162,15 @@ PROMISES: Sequence[tuple[str, str, str]] = (
 
 
 def findings(
-    tenants: Sequence[Tenant], *, expected: Sequence[tuple[int, str, str]], taken: Mapping[str, list[Arrival]]
+    tenants: Sequence[Tenant],
+    *,
+    expected: Sequence[tuple[int, str, str]],
+    taken: Mapping[str, list[Arrival]],
+    calls: Sequence[Call] = (),
 ) -> list[Finding]:
-    """`expected`: (workspace, playbook, account) that must have been enrolled; `taken`: by the mail server."""
+    """`expected`: (workspace, playbook, account) that must have been enrolled. `taken` are mails, `calls` the rest that
+    the servers outside have acted on."""
+    calls_about = _by_what_they_say(calls)
     counts: Counter[tuple[str, str]] = Counter()
     for tenant in tenants:
         with tenant_context(tenant.pk):
@@ -170,6 +178,7 @@ def findings(
             counts.update(_not_enrolled(tenant, expected))
             counts.update(_wrong_traits(tenant))
             counts.update(_wrong_mails(tenant, taken))
+            counts.update(_wrong_calls(tenant, calls_about))
     return [Finding(kind, what, count) for (kind, what), count in sorted(counts.items())]
 
 
@@ -282,3 +291,64 @@ def _wrong_mails(tenant: Tenant, taken: Mapping[str, list[Arrival]]) -> Iterator
             yield LOST, "mails called uncertain though nobody tried"
         if stopped_at and any(arrival.at > stopped_at for arrival in arrivals):
             yield DOUBLED, "mails sent after their playbook was stopped"
+
+
+# Calls ----------------------------------------------------------------------------------------------------------------
+
+_KEYED = ("call_webhook", "segment_track")
+_About = tuple[str, str, str]  # the workspace's slug, what is said, and of which account
+
+
+def _by_what_they_say(calls: Sequence[Call]) -> Mapping[_About, list[Call]]:
+    """By their contents, and not by the id that the engine gave them."""
+    found: dict[_About, list[Call]] = defaultdict(list)
+    for call in calls:
+        found[_about(call)].append(call)
+    return found
+
+
+def _about(call: Call) -> _About:
+    slug, said = call.path.split("/")[1], call.message
+    if "data" in said:
+        return slug, said["type"], said["data"]["account"]["name"]
+    if "event" in said:
+        return slug, said["event"], said["groupId"]
+    return slug, "post_to_slack", said["text"]
+
+
+def _wrong_calls(tenant: Tenant, calls: Mapping[_About, list[Call]]) -> Iterator[tuple[str, str]]:
+    rows = _rows(
+        f"WITH run AS ({_RUNS}) SELECT run.action, COALESCE(run.config ->> 'event', run.action),"
+        " CASE run.action WHEN 'segment_track' THEN a.external_id ELSE a.name END,"
+        " run.state, run.was_applied, run.enrollment_state, run.sent_marker_at IS NOT NULL, run.stopped_at"
+        " FROM run JOIN accounts_account a ON a.tenant_id = %(tenant)s AND a.id = run.account_id"
+        " WHERE action IN ('call_webhook', 'post_to_slack', 'segment_track')",
+        tenant,
+    )
+    for action, said, account, *standing in rows:
+        yield from _wrong_call(action, calls.get((tenant.slug, said, account), []), *standing)
+
+
+def _wrong_call(
+    action: str,
+    calls: Sequence[Call],
+    state: str,
+    was_applied: bool,
+    enrollment_state: str,
+    marked: bool,
+    stopped_at: datetime | None,
+) -> Iterator[tuple[str, str]]:
+    """Who recognises a repeat acts once on all calls of one id; Slack acts on each."""
+    effects = len({call.id for call in calls}) if action in _KEYED else len(calls)
+    if effects > 1:
+        yield DOUBLED, f"calls of {action} acted on twice"
+    if was_applied and not effects:
+        yield LOST, f"calls of {action} on record that were not made"
+    if effects and not was_applied and state != "uncertain":
+        yield DOUBLED, f"calls of {action} made though their run is {state}"
+    if state == "uncertain" and not marked:
+        yield LOST, f"calls of {action} called uncertain though nobody tried"
+    if state == "uncertain" and action in _KEYED and enrollment_state not in ("stopping", "stopped"):
+        yield LOST, f"calls of {action} left uncertain though a repeat is recognised"
+    if stopped_at and any(call.at > stopped_at for call in calls):
+        yield DOUBLED, f"calls of {action} made after their playbook was stopped"

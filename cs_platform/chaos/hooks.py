@@ -9,12 +9,14 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-TAKE, TAKE_AND_FAIL, TAKE_AND_HANG, LATER, FAIL, REVOKE, GARBLE, REDIRECT = (
+TAKE, SLOW, TAKE_AND_FAIL, TAKE_AND_HANG, LATER, FAIL, REVOKE, GARBLE, REDIRECT = (
     "take",
+    "take slowly",
     "take, then 503",
     "take, then say nothing",
     "not now",
@@ -24,9 +26,19 @@ TAKE, TAKE_AND_FAIL, TAKE_AND_HANG, LATER, FAIL, REVOKE, GARBLE, REDIRECT = (
     "redirect",
 )
 # What happens to a message, and how often: in a thousand.
-MOODS: Mapping[str, int] = {TAKE: 800, TAKE_AND_FAIL: 50, TAKE_AND_HANG: 10, LATER: 80, FAIL: 60}
-TAKING = {TAKE, TAKE_AND_FAIL, TAKE_AND_HANG, GARBLE}
-HANG_SECONDS = 12.0
+MOODS: Mapping[str, int] = {
+    TAKE: 700,
+    SLOW: 50,
+    TAKE_AND_FAIL: 50,
+    TAKE_AND_HANG: 20,
+    LATER: 80,
+    FAIL: 60,
+    REVOKE: 10,
+    GARBLE: 20,
+    REDIRECT: 10,
+}
+TAKING = {TAKE, SLOW, TAKE_AND_FAIL, TAKE_AND_HANG, GARBLE}
+SLOW_SECONDS, HANG_SECONDS = 1.0, 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ class Arrival:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def taken(self) -> bool:
@@ -84,6 +97,10 @@ class MoodyHooks:
             unkeyed = Counter(arrival.body.decode() for arrival in self.arrivals if arrival.taken and not arrival.id)
         return Counter(dict.fromkeys(keyed, 1)) + unkeyed
 
+    def acted_on(self) -> list[Arrival]:
+        with self._lock:
+            return [arrival for arrival in self.arrivals if arrival.taken]
+
     def moods(self) -> Counter[str]:
         with self._lock:
             return Counter(arrival.mood for arrival in self.arrivals)
@@ -91,9 +108,10 @@ class MoodyHooks:
     def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> Arrival:
         """Written down before it is answered: from here on it is acted on, whatever becomes of the call."""
         id = headers.get("webhook-id") or json.loads(body).get("messageId", "")
+        message = id or f"{path} {body.decode()}"
         with self._lock:
-            self._times[id or body.decode()] += 1
-            chance = random.Random(f"{self.seed} {id or body.decode()} {self._times[id or body.decode()]}")
+            self._times[message] += 1
+            chance = random.Random(f"{self.seed} {message} {self._times[message]}")
             mood = TAKE if self.calm else self.mood or chance.choices(list(MOODS), list(MOODS.values()))[0]
             arrival = Arrival(id, mood, path, headers, body)
             self.arrivals.append(arrival)
@@ -119,6 +137,9 @@ class MoodyHooks:
 
             def _answer(self, arrival: Arrival) -> None:
                 match arrival.mood:
+                    case "take slowly":
+                        time.sleep(SLOW_SECONDS)
+                        self._take(arrival)
                     case "take, then 503" | "503":
                         self._say(503, b"upstream is away")
                     case "take, then say nothing":
@@ -133,7 +154,10 @@ class MoodyHooks:
                     case "redirect":
                         self._say(302, b"", {"Location": "http://169.254.169.254/"})
                     case _:
-                        self._say(200, b'{"success": true}' if arrival.path.endswith("/v1/track") else b"ok")
+                        self._take(arrival)
+
+            def _take(self, arrival: Arrival) -> None:
+                self._say(200, b'{"success": true}' if arrival.path.endswith("/v1/track") else b"ok")
 
             def _say(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
                 self.send_response(status)

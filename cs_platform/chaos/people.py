@@ -15,6 +15,8 @@ from functools import partial
 from django.db import Error, close_old_connections, connection
 
 from accounts.models import Account
+from cs_platform.connectors.managing import try_again
+from cs_platform.connectors.models import Connector
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
@@ -52,6 +54,17 @@ def let_a_day_pass(tenants: Sequence[Tenant]) -> None:
                 WorkDue.announce(tenant_id=tenant.pk, queue=queue, due_at=database_now())
 
 
+def mend_connectors(tenants: Sequence[Tenant]) -> int:
+    """Whoever is told that a connector refuses us looks after it. Returns how many needed it."""
+    mended = 0
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            csm = Membership.objects.in_tenant(tenant.pk).get()
+            present = Connector.objects.present().select_for_update(no_key=True).order_by("pk")
+            mended += sum(try_again(connector, by=csm, now=database_now()) for connector in present)
+    return mended
+
+
 @dataclass(slots=True)
 class People(threading.Thread):
     tenants: Sequence[Tenant]
@@ -70,6 +83,7 @@ class People(threading.Thread):
         chance = random.Random(f"people {self.seed}")
         begun, days = time.monotonic(), 0
         acts = [self._stop_some, self._stop_some, self._stop_twice, self._apply, self._evaluate, self._complete_tasks]
+        acts += [self._mend]
         while (passed := time.monotonic() - begun) < self.seconds:
             if passed > self.seconds * (days + 1) / (DAYS + 1):
                 days += self._try(lambda: let_a_day_pass(self.tenants))
@@ -121,6 +135,9 @@ class People(threading.Thread):
         """While a worker may be evaluating the same workspace."""
         evaluate_now(tenant, by=None, now=database_now())
         self.done["evaluations"] += 1
+
+    def _mend(self, tenant: Tenant, chance: random.Random) -> None:
+        self.done["connectors mended"] += mend_connectors([tenant])
 
     def _complete_tasks(self, tenant: Tenant, chance: random.Random) -> None:
         with tenant_context(tenant.pk):

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from django.db import Error, connection
 
 from cs_platform.chaos import stack
 from cs_platform.chaos.history import DOUBLED, LOST, STUCK, Finding, count_runs, findings, unfinished
+from cs_platform.chaos.hooks import MoodyHooks
 from cs_platform.chaos.mail import MoodyMailServer
 from cs_platform.chaos.nemesis import Nemesis
-from cs_platform.chaos.people import People, let_a_day_pass
+from cs_platform.chaos.people import People, let_a_day_pass, mend_connectors
 from cs_platform.chaos.world import Size, build, expected
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.models import Tenant
@@ -47,20 +49,46 @@ class Verdict:
 
 
 def run_chaos(options: Options, *, logs: Path, say: Callable[[str], None]) -> Verdict:
+    outside = _Outside(MoodyMailServer(options.seed), MoodyHooks(options.seed))
     settings.LEASE_SECONDS = LEASE_SECONDS  # people's stops take leases too, in this process
-    tenants = build(options.size, external=options.external, seconds=options.seconds, now=database_now())
-    mail = MoodyMailServer(options.seed)
-    mail.start()
-    environment = {"LEASE_SECONDS": str(LEASE_SECONDS), "PUMP_SECONDS": str(PUMP_SECONDS), "EMAIL_URL": mail.url}
-    try:
-        with stack.running(environment, logs) as processes:
-            done = _trouble(processes, tenants, options, say)
-            mail.calm = True
-            say("the faults are over; waiting until everything has come to an end")
-            _rest(processes, tenants)
-    finally:
-        mail.stop()
-    return _judge(tenants, mail, done, options)
+    settings.OUTBOUND_TRUSTED = [outside.hooks.host]
+    hooks = outside.hooks.url if options.external else ""
+    tenants = build(options.size, hooks=hooks, seconds=options.seconds, now=database_now())
+    with outside.misbehaving(), stack.running(outside.environment(), logs) as processes:
+        done = _trouble(processes, tenants, options, say)
+        outside.calm_down()
+        say("the faults are over; waiting until everything has come to an end")
+        _rest(processes, tenants)
+    return _judge(tenants, outside, done, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """What the workers speak to."""
+
+    mail: MoodyMailServer
+    hooks: MoodyHooks
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "PUMP_SECONDS": str(PUMP_SECONDS),
+            "EMAIL_URL": self.mail.url,
+            "OUTBOUND_TRUSTED": self.hooks.host,
+        }
+
+    @contextmanager
+    def misbehaving(self) -> Iterator[None]:
+        self.mail.start()
+        self.hooks.start()
+        try:
+            yield
+        finally:
+            self.mail.stop()
+            self.hooks.stop()
+
+    def calm_down(self) -> None:
+        self.mail.calm = self.hooks.calm = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +120,7 @@ def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> None:
 
 def _left(tenants: Sequence[Tenant]) -> int:
     try:
+        mend_connectors(tenants)
         let_a_day_pass(tenants)
         return unfinished(tenants, now=database_now())
     except Error:
@@ -99,10 +128,11 @@ def _left(tenants: Sequence[Tenant]) -> int:
         return 1
 
 
-def _judge(tenants: Sequence[Tenant], mail: MoodyMailServer, done: _Done, options: Options) -> Verdict:
-    wanted = [(tenant.pk, *pair) for tenant in tenants for pair in expected(options.size.accounts)]
+def _judge(tenants: Sequence[Tenant], outside: _Outside, done: _Done, options: Options) -> Verdict:
+    pairs = list(expected(options.size.accounts, external=options.external))
+    wanted = [(tenant.pk, *pair) for tenant in tenants for pair in pairs]
     wanted += [(tenant_id, "renewal", account) for tenant_id, account in done.by_hand]
-    found = findings(tenants, expected=wanted, taken=mail.taken())
+    found = findings(tenants, expected=wanted, taken=outside.mail.taken(), calls=outside.hooks.acted_on())
     states = count_runs(tenants)
     totals: Counter[str] = Counter()
     for finding in found:
@@ -118,7 +148,9 @@ def _judge(tenants: Sequence[Tenant], mail: MoodyMailServer, done: _Done, option
         "uncertain": states["uncertain"],
         "seed": options.seed,
     }
-    facts = {"what went wrong, and what people did": done.counts, "runs": states, "mails": mail.moods()}
+    facts = {"what went wrong, and what people did": done.counts, "runs": states, "mails": outside.mail.moods()}
+    if options.external:
+        facts["calls"] = outside.hooks.moods()
     return Verdict(figures, found, facts)
 
 

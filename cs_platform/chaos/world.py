@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import Account, AccountUser, EndUser, SendingPolicy, TraitDefinition
+from cs_platform.connectors.managing import connect
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, User, WorkDue
 from cs_platform.tenancy.roles import Role
@@ -21,13 +22,15 @@ class Size:
     accounts: int = 100  # of each workspace
 
 
-def build(size: Size, *, external: bool, seconds: float, now: datetime) -> list[Tenant]:
-    """Each workspace's first evaluation falls due at another moment of the run."""
+def build(size: Size, *, hooks: str = "", seconds: float, now: datetime) -> list[Tenant]:
+    """Each workspace's first evaluation falls due at another moment of the run. `hooks`: where calls go, if any do."""
     tenants = [_workspace(number, now) for number in range(size.workspaces)]
     for number, tenant in enumerate(tenants):
         with tenant_context(tenant.pk):
             _fill(tenant, size.accounts, now)
-            for data in playbooks(external=external):
+            if hooks:
+                _connect(tenant, f"{hooks}/{tenant.slug}", now)
+            for data in playbooks(external=bool(hooks)):
                 set_live(import_playbook(data, by=None, now=now), by=None, now=now, expected_count=size.accounts)
         first_look = now + timedelta(seconds=seconds * 0.5 * number / size.workspaces)
         WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.EVALUATE, due_at=first_look)
@@ -66,6 +69,16 @@ def _fill(tenant: Tenant, accounts: int, now: datetime) -> None:
     )
 
 
+def _connect(tenant: Tenant, url: str, now: datetime) -> None:
+    csm = tenant.memberships.get()
+    for kind, at in (
+        ("webhook", {"url": f"{url}/webhook"}),
+        ("slack", {"secret": f"{url}/slack"}),
+        ("segment", {"url": url, "secret": f"write-key-{tenant.slug}"}),
+    ):
+        connect(kind=kind, key=kind, name=kind.title(), by=csm, now=now, **at)
+
+
 def _plan(n: int) -> str:
     return "Basic" if n % 3 == 0 else "Pro"
 
@@ -74,9 +87,11 @@ def _health(n: int) -> float:
     return float(n % 10)
 
 
-def expected(accounts: int) -> Iterator[tuple[str, str]]:
+def expected(accounts: int, *, external: bool) -> Iterator[tuple[str, str]]:
     """(playbook, account) pairs that the rules below must have enrolled."""
     for n in range(accounts):
+        if external and _plan(n) == "Basic":
+            yield "signals", f"a{n}"
         if _plan(n) == "Pro":
             yield "rescue", f"a{n}"
             yield "letters", f"a{n}"
@@ -92,6 +107,17 @@ def playbooks(*, external: bool) -> list[dict[str, Any]]:
         _playbook("rescue", pro, [*_rescue(), _mail("news", 3)]),
         _playbook("renewal", {"field": "health", "op": "less", "value": 7}, _renewal()),
         _playbook("letters", pro, letters + (more if external else [])),
+        *([_playbook("signals", {"field": "plan", "op": "is", "value": "Basic"}, _signals())] if external else []),
+    ]
+
+
+def _signals() -> list[dict[str, Any]]:
+    """By what each says, the judge knows whom it is about."""
+    return [
+        _call("hook", 1, "call_webhook", "webhook", event="signal"),
+        _call("post", 2, "post_to_slack", "slack", text="{{ account.name }}"),
+        _call("track", 2, "segment_track", "segment", event="Signal"),
+        _call("hook-again", 4, "call_webhook", "webhook", event="signal-again"),
     ]
 
 
@@ -132,6 +158,10 @@ def _cta(key: str, day: int) -> dict[str, Any]:
         "tasks": list(TASKS),
     }
     return {"key": key, "day": day, "action": "create_cta", "config": config}
+
+
+def _call(key: str, day: int, action: str, connector: str, **config: Any) -> dict[str, Any]:
+    return {"key": key, "day": day, "action": action, "config": {"connector": connector, **config}}
 
 
 def _mail(key: str, day: int, *, review_hours: int = 0) -> dict[str, Any]:

@@ -131,19 +131,45 @@ def resolved(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    method: str
+    headers: Mapping[str, str]
+    body: bytes
+    most: int  # bytes of the answer
+
+
 def post(
     url: str,
     body: bytes,
     headers: Mapping[str, str],
     *,
     seconds: float = SECONDS,
+    most: int = ANSWER_BYTES,
     resolve: Resolve = resolved,
 ) -> Answer:
-    """Raises BadAddress, NotSent or NoAnswer. Any answer is returned, redirects too."""
+    """Raises BadAddress, NotSent or NoAnswer. Any answer is returned, redirects too; `most` bytes of it."""
+    lines = {"Content-Length": str(len(body)), **headers}
+    return _ask(url, _Request("POST", lines, body, most), seconds, resolve)
+
+
+def get(
+    url: str,
+    headers: Mapping[str, str],
+    *,
+    seconds: float = SECONDS,
+    most: int = ANSWER_BYTES,
+    resolve: Resolve = resolved,
+) -> Answer:
+    """As `post` does; of a body longer than `most` bytes the rest is not read."""
+    return _ask(url, _Request("GET", headers, b"", most), seconds, resolve)
+
+
+def _ask(url: str, request: _Request, seconds: float, resolve: Resolve) -> Answer:
     ends_at = time.monotonic() + seconds
     target = target_of(url)
     with closing(_connected(target, _address_of(target, resolve), ends_at)) as wire:
-        return _exchange(wire, target, body, headers, ends_at)
+        return _exchange(wire, target, request, ends_at)
 
 
 def _address_of(target: Target, resolve: Resolve) -> str:
@@ -174,26 +200,27 @@ def _connected(target: Target, address: str, ends_at: float) -> socket.socket:
         raise NotSent(f"{target.host} offers no connection that can be trusted: {_words(error)}") from None
 
 
-def _exchange(wire: socket.socket, target: Target, body: bytes, headers: Mapping[str, str], ends_at: float) -> Answer:
-    lines = {"Host": target.authority, "Connection": "close", "Content-Length": str(len(body)), **headers}
+def _exchange(wire: socket.socket, target: Target, request: _Request, ends_at: float) -> Answer:
+    lines = {"Host": target.authority, "Connection": "close", **request.headers}
     head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     if any("\r" in part or "\n" in part for pair in lines.items() for part in pair):
         raise BadAddress("A header cannot hold a line break.")
     try:
         wire.settimeout(_left(ends_at))
-        wire.sendall(f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + body)
-        response = http.client.HTTPResponse(_Hurried(wire, ends_at), method="POST")  # type: ignore[arg-type]
+        wire.sendall(f"{request.method} {target.path} HTTP/1.1\r\n{head}\r\n".encode("latin-1") + request.body)
+        hurried = _Hurried(wire, ends_at, request.most)
+        response = http.client.HTTPResponse(hurried, method=request.method)  # type: ignore[arg-type]
         response.begin()
         found = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, found, _beginning(response))
+        return Answer(response.status, found, _beginning(response, request.most))
     except (OSError, http.client.HTTPException) as error:
         raise NoAnswer(f"{target.host} did not answer: {_words(error)}") from None
 
 
-def _beginning(response: http.client.HTTPResponse) -> bytes:
+def _beginning(response: http.client.HTTPResponse, most: int) -> bytes:
     """The status has been said: what goes wrong after it changes nothing."""
     try:
-        return response.read(ANSWER_BYTES)
+        return response.read(most)
     except (OSError, http.client.HTTPException):
         return b""
 
@@ -201,16 +228,16 @@ def _beginning(response: http.client.HTTPResponse) -> bytes:
 class _Hurried:
     """A socket whose every read gets only what is left of the time, so that a trickle does not last for ever."""
 
-    def __init__(self, wire: socket.socket, ends_at: float) -> None:
-        self._wire, self._ends_at = wire, ends_at
+    def __init__(self, wire: socket.socket, ends_at: float, most: int) -> None:
+        self._wire, self._ends_at, self._most = wire, ends_at, most
 
     def makefile(self, *_: object) -> "_Reader":
-        return _Reader(self._wire, self._ends_at)
+        return _Reader(self._wire, self._ends_at, self._most)
 
 
 class _Reader:
-    def __init__(self, wire: socket.socket, ends_at: float) -> None:
-        self._wire, self._ends_at, self._held = wire, ends_at, b""
+    def __init__(self, wire: socket.socket, ends_at: float, most: int) -> None:
+        self._wire, self._ends_at, self._most, self._held = wire, ends_at, most, b""
 
     def readline(self, limit: int = -1) -> bytes:
         while b"\n" not in self._held and (limit < 0 or len(self._held) < limit) and self._fill():
@@ -219,7 +246,7 @@ class _Reader:
         return self._take(end if limit < 0 else min(end, limit))
 
     def read(self, amount: int = -1) -> bytes:
-        while (amount < 0 or len(self._held) < amount) and len(self._held) < ANSWER_BYTES and self._fill():
+        while (amount < 0 or len(self._held) < amount) and len(self._held) < self._most and self._fill():
             pass
         return self._take(len(self._held) if amount < 0 else amount)
 

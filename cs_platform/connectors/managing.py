@@ -34,7 +34,7 @@ def connect(
     if not KEY.fullmatch(key):
         raise CannotConnect("key", "Use 1 to 40 lower-case letters, digits, hyphens or underscores.")
     made = Connector(kind=kind, key=key, name=name, created_at=now, filled_at=now, created_by=by.member)
-    made.tokens = provider.per_second
+    made.tokens, made.look_at = provider.per_second, now if provider.is_read else None
     made.url = _checked_url(kind, url)
     kept = _checked_secret(kind, secret)
     made.hold({"secret": kept})
@@ -109,7 +109,7 @@ def _go_on(now: datetime) -> None:
 
 def _checked_url(kind: str, url: str) -> str:
     provider = PROVIDERS[kind]
-    if provider.url_is_secret or (not url and kind == "segment"):
+    if provider.url_is_secret or (not url and provider.has_own_url):
         return ""
     try:
         target_of(url)

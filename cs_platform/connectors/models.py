@@ -46,6 +46,8 @@ class Connector(TenantModel):
     tested_at = models.DateTimeField(null=True, blank=True)
     test_worked = models.BooleanField(default=False)
     test_result = models.CharField(max_length=300, blank=True, default="")
+    look_at = models.DateTimeField(null=True, blank=True)  # when a worker brings back next what was answered there
+    read_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
     created_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     archived_at = models.DateTimeField(null=True, blank=True)
@@ -81,3 +83,52 @@ class Connector(TenantModel):
         if not self.former_until or self.former_until <= now:
             found.pop("former", None)
         return found
+
+
+class Mailbox(TenantModel):
+    """A team member's own mailbox at Google: playbooks write in their name, and what is answered comes back."""
+
+    is_referenced = False
+
+    class State(models.TextChoices):
+        CONNECTING = "connecting", "Connecting"  # its owner said yes; a worker has yet to tell Google
+        ACTIVE = "active", "Active"
+        NEEDS_REAUTH = "needs_reauth", "Refuses us"
+
+    member = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
+    email = models.TextField(blank=True, default="")  # as Google says
+    state = models.CharField(max_length=15, choices=State.choices, default=State.CONNECTING)
+    state_reason = models.CharField(max_length=300, blank=True, default="")
+    told_at = models.DateTimeField(null=True, blank=True)  # when its owner was last told that it refuses us
+    sealed = models.TextField()
+    good_until = models.DateTimeField(null=True, blank=True)  # the token it sends and reads with
+    refusals = models.PositiveSmallIntegerField(default=0)  # to send, in a row
+    history = models.TextField(blank=True, default="")  # how far it has been read
+    read_at = models.DateTimeField(null=True, blank=True)
+    look_at = models.DateTimeField(null=True, blank=True)  # when a worker looks after it next
+    connected_at = models.DateTimeField()
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "member"], name="connectors_mailbox_of_member")]
+        indexes = [
+            # Read by the workers: whose turn is it?
+            models.Index(
+                fields=["tenant", "look_at"],
+                condition=Q(look_at__isnull=False),
+                name="connectors_mailbox_turn",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def hold(self, secrets: dict[str, str]) -> None:
+        self.sealed = seal(secrets, tenant_id=current_tenant_id())
+
+    def secrets(self) -> dict[str, str]:
+        """Raises CannotOpen."""
+        return unseal(self.sealed, tenant_id=self.tenant_id)
+
+    def sends_at(self, now: datetime) -> bool:
+        return bool(self.state == self.State.ACTIVE and self.good_until and self.good_until > now)

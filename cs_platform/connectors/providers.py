@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
+from django.conf import settings
+
 from cs_platform.common.outbound import Answer, BadAddress, NoAnswer, NotSent, post, target_of
 from cs_platform.connectors.base import HttpOutcome, NotNow, Rejected, Repeats, Revoked, Sent, Unknown
 from cs_platform.connectors.standard_webhooks import PREFIX, new_secret, signed_headers
@@ -52,6 +54,8 @@ class Provider(ABC):
     per_second: ClassVar[float]
     url_is_secret: ClassVar[bool] = False
     makes_secret: ClassVar[bool] = False  # we make it, and the other side is told
+    has_own_url: ClassVar[bool] = False  # an address is only given where it is another
+    is_read: ClassVar[bool] = False  # what is answered there is brought back
     revoked: ClassVar[Sequence[int]] = (401, 403)
 
     @abstractmethod
@@ -69,13 +73,13 @@ class Provider(ABC):
         return secret
 
     def judge(self, answer: Answer, *, now: datetime) -> HttpOutcome:
-        said = f"It answered {answer.status}{_words_of(answer)}"
+        said = f"It answered {answer.status}{words_of(answer)}"
         if 200 <= answer.status < 300:
             return self.accepted(answer)
         if answer.status in self.revoked:
             return Revoked(said)
         if answer.status in self.repeats.proves_not_done:
-            return _slow_down(said, answer, now) if answer.status == 429 else Rejected(said)
+            return slow_down(said, answer, now) if answer.status == 429 else Rejected(said)
         return Unknown(said)
 
     def accepted(self, answer: Answer) -> HttpOutcome:
@@ -135,13 +139,14 @@ class Slack(Provider):
     def accepted(self, answer: Answer) -> HttpOutcome:
         """Slack says ok, in so many letters; anything else under 200 is somebody in between."""
         said = answer.body.strip()
-        return Sent("ok") if said == b"ok" else Unknown(f"It answered 200, but not as Slack does{_words_of(answer)}")
+        return Sent("ok") if said == b"ok" else Unknown(f"It answered 200, but not as Slack does{words_of(answer)}")
 
 
 class Segment(Provider):
     key, label, icon = "segment", "Segment", "plug-zap"
     repeats = Repeats("field", timedelta(hours=24), lookup=False, proves_not_done=frozenset({400, 413, 429}))
     per_second = 50.0
+    has_own_url = True
 
     def call(self, message: Mapping[str, Any], *, url: str, secrets: Secrets, id: str, now: datetime) -> Call:
         """The Tracking API as its libraries speak it: the write key as Basic user, `messageId` for the repeat."""
@@ -162,21 +167,73 @@ class Segment(Provider):
         return Sent("accepted")
 
 
-PROVIDERS: Mapping[str, Provider] = {provider.key: provider for provider in (Webhook(), Slack(), Segment())}
+class Intercom(Provider):
+    """Messages from teammates to contacts. More than one request each: see cs_platform.connectors.intercom."""
+
+    key, label, icon = "intercom", "Intercom", "message-circle"
+    repeats = Repeats(None, None, lookup=False, proves_not_done=frozenset({400, 404, 413, 422, 429}))
+    per_second = 10.0
+    has_own_url = is_read = True
+
+    def call(self, message: Mapping[str, Any], *, url: str, secrets: Secrets, id: str, now: datetime) -> Call:
+        body = json.dumps(message["said"]).encode()
+        return Call(self, f"{intercom_url(url)}{message['path']}", body, self.headers(secrets["secret"]), now)
+
+    @staticmethod
+    def headers(token: str) -> dict[str, str]:
+        fixed = {"Content-Type": "application/json", "Accept": "application/json", "Intercom-Version": "2.11"}
+        return {"Authorization": f"Bearer {token}", **fixed}
+
+    def test_message(self, *, workspace: str, now: datetime) -> dict[str, Any]:
+        """A search, which tells whether the token is good and bothers nobody."""
+        query = {"field": "email", "operator": "=", "value": "connection-test@example.com"}
+        return {"path": "/contacts/search", "said": {"query": query}}
+
+    def judge(self, answer: Answer, *, now: datetime) -> HttpOutcome:
+        """Of too many calls it says when the next ones count, as a moment."""
+        outcome, reset = super().judge(answer, now=now), answer.headers.get("x-ratelimit-reset", "")
+        if answer.status == 429 and isinstance(outcome, NotNow) and reset.isascii() and reset.isdecimal():
+            asked = datetime.fromtimestamp(min(int(reset), 2**32), UTC)
+            return NotNow(outcome.reason, min(max(asked, now), now + LATEST_RETRY), counts=False)
+        return outcome
+
+    def accepted(self, answer: Answer) -> HttpOutcome:
+        said = document(answer)
+        if "id" in said or "data" in said:
+            return Sent(str(said.get("id", "found")))
+        return Unknown(f"It answered {answer.status}, but not as Intercom does{words_of(answer)}")
+
+
+def intercom_url(url: str) -> str:
+    """Workspaces kept in Europe or Australia have an address of their own."""
+    return (url or settings.INTERCOM_URL).rstrip("/")
+
+
+_KINDS = (Webhook(), Slack(), Segment(), Intercom())
+PROVIDERS: Mapping[str, Provider] = {provider.key: provider for provider in _KINDS}
+
+
+def document(answer: Answer) -> dict[str, Any]:
+    """Empty for what is no JSON object."""
+    try:
+        found = json.loads(answer.body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def _words_of(answer: Answer) -> str:
+def words_of(answer: Answer) -> str:
     """The first line of what it said, for a person: without what could be read as more than a line."""
     line = answer.body[:400].decode(errors="replace").strip().partition("\n")[0]
     clean = "".join(letter for letter in line if letter.isprintable())[:120]
     return f": {clean}" if clean else "."
 
 
-def _slow_down(said: str, answer: Answer, now: datetime) -> NotNow:
+def slow_down(said: str, answer: Answer, now: datetime) -> NotNow:
     """Not before the moment it asks for, as seconds or as a date, within a day; and no fault of ours."""
     asked = answer.headers.get("retry-after", "").strip()
     wanted = now + SLOW_DOWN

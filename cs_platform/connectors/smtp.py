@@ -117,7 +117,7 @@ class SmtpTransport:
 
     def send(self, letter: Letter) -> Outcome:
         try:
-            data = _bytes(letter)
+            data = letter_bytes(letter)
         except (ValueError, UnicodeError) as error:
             return Rejected(f"The mail cannot be written: {error}")
         try:
@@ -144,7 +144,8 @@ class SmtpTransport:
             server.close()
 
 
-def _bytes(letter: Letter) -> bytes:
+def letter_bytes(letter: Letter) -> bytes:
+    """Raises ValueError or UnicodeError for what no mail can say."""
     return letter.message().as_bytes(policy=_POLICY.clone(utf8=letter.needs_utf8))
 
 

@@ -98,7 +98,7 @@ SECTIONS: tuple[Section, ...] = (
                 "connectors:list",
                 "plug-zap",
                 "Connectors",
-                "Webhooks, Slack and Segment: where playbooks send to, and how they are doing.",
+                "Webhooks, Slack, Segment, Intercom and mailboxes: where playbooks send to, and how they are doing.",
                 Ability.MANAGE_CONNECTIONS,
             ),
         ),

@@ -70,7 +70,7 @@ class NewConnectorSerializer(StrictSerializer):
         required=False,
         default="",
         allow_blank=True,
-        help_text="Segment's write key, or Slack's address. A webhook's is made when this is left out.",
+        help_text="Segment's write key, Intercom's token, Slack's address. A webhook's is made when this is left out.",
     )
 
 

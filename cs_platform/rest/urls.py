@@ -4,6 +4,7 @@ from cs_platform.rest.comments import CommentViewSet
 from cs_platform.rest.connectors import ConnectorViewSet
 from cs_platform.rest.holidays import HolidayViewSet
 from cs_platform.rest.jobs import ERRORS_PATH, JobErrorViewSet, JobViewSet
+from cs_platform.rest.mailboxes import MailboxViewSet
 from cs_platform.rest.members import MemberViewSet
 from cs_platform.rest.notifications import NotificationViewSet
 from cs_platform.rest.routers import ApiRouter
@@ -13,6 +14,7 @@ from cs_platform.rest.teams import InvitationViewSet, TeamViewSet
 router = ApiRouter()
 router.register("members", MemberViewSet, "api-member")
 router.register("connectors", ConnectorViewSet, "api-connector")
+router.register("mailboxes", MailboxViewSet, "api-mailbox")
 router.register("jobs", JobViewSet, "api-job")
 router.register(ERRORS_PATH, JobErrorViewSet, "api-job-error")
 router.register("audit", AuditViewSet, "api-audit")

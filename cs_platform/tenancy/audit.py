@@ -25,6 +25,8 @@ VERBS: Final[Mapping[str, str]] = {
     "connector.renewed": "Connector’s secret renewed",
     "connector.tried_again": "Connector tried again",
     "connector.put_away": "Connector put away",
+    "mailbox.connected": "Mailbox connected",
+    "mailbox.disconnected": "Mailbox disconnected",
     "data_source.opened": "Data source opened",
     "data_source.renamed": "Data source renamed",
     "data_source.key_rotated": "Write key replaced",

@@ -9,20 +9,25 @@ from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from cs_platform.connectors.mailboxes import disconnect
 from cs_platform.connectors.managing import CannotConnect, change, connect, put_away, renew_secret, try_again
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.models import Connector, Mailbox
 from cs_platform.connectors.providers import PROVIDERS
 from cs_platform.connectors.testing import ask_for_test
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 
+MAILBOXES_SHOWN = 200
 FRAGMENTS = {"connector": "connectors/_standing.html"}
 
 
 class NameForm(forms.Form):
     name = forms.CharField(max_length=100)
     url = forms.CharField(
-        label="Address", max_length=2_000, required=False, help_text="https://… Of Segment only where it is another."
+        label="Address",
+        max_length=2_000,
+        required=False,
+        help_text="https://… Of Segment and Intercom only where it is another.",
     )
 
 
@@ -32,7 +37,7 @@ class ConnectForm(NameForm):
     secret = forms.CharField(
         max_length=2_000,
         required=False,
-        help_text="Segment’s write key, or the address Slack gave you. A webhook’s is made if you leave it empty.",
+        help_text="Segment’s write key, Intercom’s token, Slack’s address. A webhook’s is made if you leave it empty.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -56,7 +61,9 @@ def connector_list(request: WorkspaceRequest, slug: str) -> HttpResponse:
             form.add_error(refusal.field, str(refusal))
         else:
             return _shown(request, connector, secret=secret if connector.provider.makes_secret else "")
-    context = {"connectors": Connector.objects.present().order_by("name", "pk"), "form": form}
+    mailboxes = Mailbox.objects.select_related("member").order_by("member__name", "pk")
+    connectors = Connector.objects.present().order_by("name", "pk")
+    context = {"connectors": connectors, "mailboxes": mailboxes[:MAILBOXES_SHOWN], "form": form}
     return render_page(request, "connectors/list.html", context, status=422 if form.is_bound else 200)
 
 
@@ -111,6 +118,15 @@ def act(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpRespons
         return _back(request, connector, "What waited goes on.")
     put_away(connector, by=request.membership, now=request.now)
     messages.success(request, f"{connector.name} is put away. What playbooks would send with it waits.")
+    return redirect("connectors:list", slug)
+
+
+@require_POST
+@requires(Ability.MANAGE_CONNECTIONS)
+def disconnect_mailbox(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    mailbox = get_object_or_404(Mailbox.objects.select_related("member"), pk=pk)
+    disconnect(mailbox, by=request.membership, now=request.now)
+    messages.success(request, f"{mailbox.member.name}’s mailbox is disconnected. What was to be sent from it waits.")
     return redirect("connectors:list", slug)
 
 

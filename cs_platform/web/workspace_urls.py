@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from cs_platform.web import attachments, comments, jump, notifications
+from cs_platform.web import attachments, comments, jump, mailbox, notifications
 
 app_name = "workspace"
 urlpatterns = [
@@ -14,6 +14,9 @@ urlpatterns = [
     path("comments/<int:pk>/restore/", comments.restore_comment, name="restore_comment"),
     path("jump/", jump.jump, name="jump"),
     path("team/", comments.team, name="team"),
+    path("mailbox/ask/", mailbox.ask_google, name="ask_google"),
+    path("mailbox/connect/", mailbox.connect_mailbox, name="connect_mailbox"),
+    path("mailbox/disconnect/", mailbox.disconnect_mailbox, name="disconnect_mailbox"),
     path("files/<int:pk>/", attachments.attachment, name="attachment"),
     re_path(
         r"^files/(?P<pk>[0-9]{1,18})/(?P<verb>archive|restore)/$",

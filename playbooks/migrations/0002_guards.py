@@ -5,8 +5,8 @@ from django.db import migrations
 from cs_platform.tenancy.append_only import refuse_changes
 
 _RUN_MOVES = {
-    "scheduled": "running held cancelled skipped",
-    "held": "scheduled cancelled skipped",
+    "scheduled": "running held cancelled skipped uncertain",
+    "held": "scheduled cancelled skipped uncertain",
     "running": "applied scheduled skipped held uncertain dead cancelled",
     "uncertain": "applied scheduled cancelled kept",
     "dead": "scheduled skipped applied cancelled",

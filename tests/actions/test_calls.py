@@ -1,5 +1,6 @@
 """Webhooks, Slack and Segment against a server that speaks as they do and misbehaves: what is then known, and done."""
 
+import contextlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from accounts.models import Account, EndUser
+from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.chaos import hooks
 from cs_platform.chaos.hooks import MoodyHooks
 from cs_platform.connectors.managing import connect, put_away, renew_secret
@@ -15,6 +17,8 @@ from cs_platform.connectors.models import Connector
 from cs_platform.connectors.outgoing import BREAK, FAILURES_IN_A_ROW
 from cs_platform.connectors.standard_webhooks import is_signed_by
 from cs_platform.workspace.models import Notification
+from playbooks.delivery import deliver_directly
+from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Playbook
 from playbooks.undo import preview_stop, request_stop
 from tests import world
@@ -177,6 +181,75 @@ def test_what_is_known_after_an_odd_answer(
     assert state()[0] == ("applied" if AFTERWARDS[mood, kind][0] == "scheduled" else AFTERWARDS[mood, kind][0])
 
 
+class Killed(BaseException):
+    """What a worker hears last."""
+
+
+def call_and_die(action: ExternalAction, payload: Any) -> DeliveryOutcome:
+    action.deliver(payload)
+    raise Killed
+
+
+@pytest.mark.parametrize(("kind", "after"), [("webhook", "applied"), ("segment", "applied"), ("slack", "uncertain")])
+def test_a_call_whose_worker_died_is_repeated_under_its_id_where_that_is_recognised(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, kind: str, after: str
+) -> None:
+    connected(kind, server, orbiton)
+    apply_by_hand(playbook=sending(kind), account=harbour, by="person:1", now=MONDAY)
+    with pytest.raises(Killed):
+        tick(now=MONDAY, deliver=call_and_die)
+    assert state()[0] == "running"
+
+    tick(now=MONDAY + timedelta(minutes=2))
+    assert state()[0] == after
+    assert len(server.arrivals) == (2 if after == "applied" else 1)
+    assert list(server.taken().values()) == [1]
+
+
+@pytest.mark.parametrize("how", ["killed", "unanswered", "killed, then refused"])
+def test_a_repeat_is_left_to_a_person_before_the_other_side_forgets_the_first_try(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, how: str
+) -> None:
+    connected("segment", server, orbiton)
+    server.mood = hooks.TAKE if "killed" in how else hooks.TAKE_AND_FAIL
+    apply_by_hand(playbook=sending("segment"), account=harbour, by="person:1", now=MONDAY)
+    with contextlib.suppress(Killed):
+        tick(now=MONDAY, deliver=call_and_die if "killed" in how else deliver_directly)
+    if "refused" in how:  # the marker is that of the first try, whatever is known of the second
+        server.mood = hooks.LATER
+        tick(now=MONDAY + timedelta(hours=1))
+    seen = len(server.arrivals)
+
+    tick(now=MONDAY + timedelta(hours=20))
+    assert (state()[0], len(server.arrivals)) == ("uncertain", seen)
+
+
+def test_a_call_that_never_says_what_it_did_is_uncertain_in_the_end_and_not_failed(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account
+) -> None:
+    connected("webhook", server, orbiton)
+    server.mood = hooks.FAIL
+    apply_now(sending("webhook"), harbour, now=MONDAY)
+    ActionRun.objects.update(attempt=9)
+
+    tick(now=MONDAY + timedelta(hours=7))
+    assert state() == ("uncertain", "uncertain")
+
+
+def test_a_stop_does_not_say_that_nothing_was_sent_when_a_try_may_have_arrived(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account
+) -> None:
+    connected("webhook", server, orbiton)
+    server.mood = hooks.TAKE_AND_FAIL
+    enrollment = apply_now(sending("webhook"), harbour, now=MONDAY)
+    (line,) = preview_stop(enrollment, now=MONDAY).kept
+    assert line.detail == "The playbook was stopped. An earlier try may have arrived."
+
+    request_stop(enrollment, by=orbiton.olga, now=MONDAY)
+    tick(now=MONDAY + timedelta(hours=7))
+    assert (state()[0], len(server.arrivals)) == ("uncertain", 1)
+
+
 def test_a_connector_that_refuses_us_holds_its_runs_tells_once_and_goes_on_when_it_is_renewed(
     server: MoodyHooks, orbiton: Workspace, harbour: Account, yarrow: Account
 ) -> None:
@@ -247,11 +320,13 @@ def test_a_connector_that_was_put_away_makes_its_runs_wait_for_another_of_its_ke
     assert state() == ("applied", "")
 
 
-def test_deliveries_overlap(server: MoodyHooks, orbiton: Workspace) -> None:
+@pytest.mark.parametrize("steps", [1, 10])
+def test_deliveries_overlap_within_a_step_and_across_steps(server: MoodyHooks, orbiton: Workspace, steps: int) -> None:
     connected("segment", server, orbiton)
-    sending("segment")
+    for n in range(steps):
+        sending("segment", key=f"playbook-{n}")
     server.slow_seconds = 0.05
-    for n in range(40):
+    for n in range(40 // steps):
         world.account(f"Account {n}", plan="Pro")
     world.evaluate(orbiton.tenant, now=MONDAY)
     tick(now=MONDAY)

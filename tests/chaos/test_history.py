@@ -1,16 +1,21 @@
 """The judge of bin/chaos is judged: it finds nothing wrong where nothing is, and every wound it is shown."""
 
+import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from django.db import connection
+from pytest_django import Settings
 
 from accounts.models import Account
 from actions.base import Applied, DeliveryOutcome, ExternalAction
+from cs_platform.chaos import hooks
 from cs_platform.chaos.history import DOUBLED, LOST, STUCK, findings, unfinished
 from cs_platform.chaos.mail import REFUSE, TAKE, Arrival
 from cs_platform.chaos.people import let_a_day_pass
@@ -19,7 +24,7 @@ from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import Enrollment, Playbook
+from playbooks.models import ActionRun, Enrollment, Playbook
 from playbooks.pump import pump
 from playbooks.undo import request_stops
 
@@ -33,10 +38,19 @@ class Lived:
     tenant: Tenant
     wanted: list[tuple[int, str, str]]
     taken: dict[str, list[Arrival]] = field(default_factory=dict)
+    calls: list[hooks.Arrival] = field(default_factory=list)
 
     def post(self, action: ExternalAction, payload: Any) -> DeliveryOutcome:
+        if action.key != "start_conversation":
+            return self.call(payload)
         message_id = payload.letter.message_id
         self.taken.setdefault(message_id, []).append(Arrival(message_id, TAKE, datetime.now(UTC)))
+        return Applied(payload.receipt)
+
+    def call(self, payload: Any) -> DeliveryOutcome:
+        call = payload.call
+        id = json.loads(call.body).get("messageId") or call.headers.get("webhook-id", "")
+        self.calls.append(hooks.Arrival(id, hooks.TAKE, urlsplit(call.url).path, call.headers, call.body))
         return Applied(payload.receipt)
 
     def work(self) -> None:
@@ -48,15 +62,16 @@ class Lived:
 
     def found(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for finding in findings([self.tenant], expected=self.wanted, taken=self.taken):
+        for finding in findings([self.tenant], expected=self.wanted, taken=self.taken, calls=self.calls):
             found[finding.kind] += finding.count
         return found
 
 
 @pytest.fixture
-def lived(db: None) -> Lived:
-    (tenant,) = build(SIZE, external=True, seconds=0, now=database_now())
-    lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts)])
+def lived(db: None, settings: Settings) -> Lived:
+    settings.OUTBOUND_TRUSTED = ["127.0.0.1:9"]
+    (tenant,) = build(SIZE, hooks="http://127.0.0.1:9", seconds=0, now=database_now())
+    lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts, external=True)])
     lived.work()
     let_a_day_pass([tenant])
     lived.work()
@@ -100,6 +115,35 @@ def _never_send(lived: Lived) -> None:
     lived.taken.pop(next(iter(lived.taken)))
 
 
+def _calls_of(lived: Lived, path: str) -> list[hooks.Arrival]:
+    return [call for call in lived.calls if call.path.endswith(path)]
+
+
+def _post_again(lived: Lived) -> None:
+    lived.calls.append(_calls_of(lived, "/slack")[0])
+
+
+def _call_under_another_id(lived: Lived) -> None:
+    lived.calls.append(replace(_calls_of(lived, "/webhook")[0], id="msg_another"))
+
+
+def _never_track(lived: Lived) -> None:
+    lived.calls.remove(_calls_of(lived, "/v1/track")[0])
+
+
+def _leave_open(lived: Lived) -> None:
+    """A keyed call that was made and never repeated."""
+    account = Account.objects.filter(plan="Pro").first()
+    assert account is not None
+    lived.wanted.append((lived.tenant.pk, "signals", account.external_id))
+    playbook = Playbook.objects.get(key="signals")
+    enrollment = apply_by_hand(playbook=playbook, account=account, by="person:1", now=database_now())
+    run = ActionRun.objects.filter(enrollment=enrollment, step__key="hook")
+    now = database_now()
+    run.update(state="running", lease_token=uuid4(), lease_until=now, sent_marker_at=now)
+    run.update(state="uncertain", lease_token=None, lease_until=None)
+
+
 def _expect_another(lived: Lived) -> None:
     lived.wanted.append((lived.tenant.pk, "rescue", "nobody"))
 
@@ -122,6 +166,10 @@ WOUNDS: dict[str, tuple[str, Callable[[Lived], None]]] = {
     "somebody was not enrolled": (LOST, _expect_another),
     "somebody was enrolled by mistake": (DOUBLED, _expect_one_less),
     "a mail was sent twice": (DOUBLED, _send_again),
+    "Slack was told twice": (DOUBLED, _post_again),
+    "a call was repeated under another id": (DOUBLED, _call_under_another_id),
+    "an event was never sent": (LOST, _never_track),
+    "a keyed call is left uncertain": (LOST, _leave_open),
     "a run was applied twice": (
         DOUBLED,
         sql(

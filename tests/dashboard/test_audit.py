@@ -21,6 +21,7 @@ from accounts.rules.grammar import parse
 from accounts.segments.defining import Wording, archive_segment, create_segment, edit_segment, restore_segment
 from accounts.sources import close_source, open_source, rename_source, rotate_key
 from accounts.workload import set_workload
+from cs_platform.connectors.mailboxes import begin, disconnect
 from cs_platform.connectors.managing import change, connect, put_away, renew_secret, try_again
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
@@ -108,6 +109,10 @@ def _export(home: Workspace) -> Any:
 
 def _connector(home: Workspace) -> Any:
     return connect(kind="webhook", key="hook", name="Hook", url="https://hooks.example.com/in", **_by(home))[0]
+
+
+def _mailbox(home: Workspace) -> Any:
+    return begin(home.jonah, code="4/x", verifier="v", now=MONDAY)
 
 
 def _tried_again(connector: Any, home: Workspace) -> None:
@@ -215,6 +220,8 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "connector.changed": (_connector, lambda one, home: change(one, name="Shop", url=one.url, **_by(home))),
     "connector.renewed": (_connector, lambda connector, home: renew_secret(connector, **_by(home))),
     "connector.tried_again": (_connector, lambda connector, home: _tried_again(connector, home)),
+    "mailbox.connected": (_mailbox, lambda mailbox, home: None),
+    "mailbox.disconnected": (_mailbox, lambda mailbox, home: disconnect(mailbox, **_by(home))),
     "connector.put_away": (_connector, lambda connector, home: put_away(connector, **_by(home))),
     "cta_list.changed": (_drafted, lambda _, home: edit_entry("priority", "high", name="Urgent", **_by(home))),
     "data_source.opened": (_source, lambda source, home: None),

@@ -23,6 +23,7 @@ from accounts.models import (
     TraitProblem,
 )
 from cs_platform.connectors.managing import connect
+from cs_platform.connectors.models import Mailbox
 from cs_platform.jobs.models import Job
 from cs_platform.rest.filters import NumberInFilter
 from cs_platform.tenancy.context import tenant_context
@@ -89,6 +90,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-connector": connect(
             kind="segment", key="seg", name="Foreign", secret="write-key-1", by=home.olga, now=MONDAY
         )[0].pk,
+        "api-mailbox": Mailbox.objects.create(member=home.priya, sealed="nothing", connected_at=MONDAY).pk,
         "api-nps-response": NpsResponse.objects.create(
             end_user=person, account=at, score=9, answered_at=MONDAY, source="survey"
         ).pk,
@@ -138,6 +140,7 @@ def ids_for(route: Route, foreign: dict[str, Any]) -> dict[str, Any]:
         "segment_id": foreign["api-segment"],
         "job_id": foreign["api-job"],
         "source_id": foreign["api-data-source"],
+        "conversation_id": foreign["api-conversation"],
         "playbook_id": foreign["api-playbook"],
         "before": 1,
         "after": 1,
@@ -161,6 +164,7 @@ def test_nothing_is_answered_without_a_key(db: None) -> None:
                 indicator_id=1,
                 job_id=1,
                 source_id=1,
+                conversation_id=1,
                 playbook_id=1,
                 before=1,
                 after=1,

@@ -28,6 +28,7 @@ PUBLIC = {
     "dashboard:healthz": "says up or down, nothing else",
     "dashboard:mail-sink": "in a demo only, whose mail goes nowhere else",
     "dashboard:mail-sink-message": "in a demo only, whose mail goes nowhere else",
+    "google-consent": "Google sends people back to it; it looks at the state we signed, and leads to the workspace",
     "join": "by the token of an invitation",
     "stop_mail": "by a signed token that names one member",
     "api-schema": "the description of the API, the same for all",

@@ -32,7 +32,7 @@ from accounts.models import (
 )
 from accounts.segments.members import add_by_hand
 from cs_platform.connectors.managing import connect
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.models import Connector, Mailbox
 from cs_platform.jobs.models import Job, JobError, JobFile
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.keys import issue_key
@@ -113,6 +113,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "ctas:wake": {"pk": "snoozed_cta"},
     "connectors:act": {"pk": "connector"},
     "connectors:detail": {"pk": "connector"},
+    "connectors:disconnect": {"pk": "mailbox"},
     "connectors:renew": {"pk": "connector"},
     "dashboard:delete-view": {"pk": "view"},
     "dashboard:edit-view": {"pk": "view"},
@@ -245,6 +246,7 @@ API_IDS: Final[dict[str, str]] = {
     "api-conversation": "conversation",
     "api-data-source": "source",
     "api-connector": "connector",
+    "api-mailbox": "mailbox",
     "api-cta": "cta",
     "api-enrollment": "enrollment",
     "api-evaluation": "evaluation",
@@ -507,6 +509,7 @@ def tell(home: Workspace, *, mark: str) -> Story:
     person = user(f"Ben {mark}", at)
     objects = {"account": at, "end_user": person, **home.people, **traits}
     objects |= {"source": _source(home, mark), "connector": _connector(home, mark)}
+    objects |= {"mailbox": _mailbox(home, mark)}
     return (
         objects
         | _playbooks(home, at, mark)
@@ -537,6 +540,11 @@ def _connector(home: Workspace, mark: str) -> Connector:
     Connector.objects.update(state="needs_reauth", state_reason=f"It said {mark}")
     connector.refresh_from_db()
     return connector
+
+
+def _mailbox(home: Workspace, mark: str) -> Mailbox:
+    said = {"email": f"olga@{mark}.example", "state": "needs_reauth", "state_reason": f"It said {mark}"}
+    return Mailbox.objects.create(member=home.olga, sealed="nothing", connected_at=MONDAY, **said)
 
 
 def _account(name: str, home: Workspace) -> Account:

@@ -159,7 +159,11 @@ LOCKS = {
     "cs_platform/tenancy/management/commands/prepare_database.py": "one deploy at a time, before anybody works",
 }
 STREAMS = {"cs_platform/jobs/files.py": "each part of a file is read in a context of its own"}
-THREADS = {"playbooks/delivery.py": "its threads hold a finished letter and never ask the database"}
+THREADS = {
+    "accounts/conversations/intercom.py": "calls to Intercom overlap; none of them asks the database",
+    "accounts/conversations/reading.py": "calls to Google overlap; none of them asks the database",
+    "playbooks/delivery.py": "its threads hold a finished letter and never ask the database",
+}
 # Tables outside row-level security are asked with the workspace or the login in the same breath …
 SAYS_WHOSE = re.compile(r"in_tenant\(|user=|tenant=|tenant_id=|token_hash=|bulk_create\(members")
 # … or by those who serve all of them.

@@ -42,6 +42,8 @@ class Migration(migrations.Migration):
                 ("tested_at", models.DateTimeField(blank=True, null=True)),
                 ("test_worked", models.BooleanField(default=False)),
                 ("test_result", models.CharField(blank=True, default="", max_length=300)),
+                ("look_at", models.DateTimeField(blank=True, null=True)),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
                 ("created_at", models.DateTimeField()),
                 ("archived_at", models.DateTimeField(blank=True, null=True)),
                 (
@@ -77,7 +79,7 @@ class Migration(migrations.Migration):
                         name="connectors_connector_key",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(("kind__in", ["webhook", "slack", "segment"])),
+                        condition=models.Q(("kind__in", ["webhook", "slack", "segment", "intercom"])),
                         name="connectors_connector_kind",
                     ),
                     cs_platform.tenancy.constraints.TenantPolicy(name="connectors_connector_tenant_policy"),
@@ -86,6 +88,71 @@ class Migration(migrations.Migration):
                         column="created_by_id",
                         name="connectors_connector_created_by_id_tenant_fk",
                         on_delete="SET NULL (created_by_id)",
+                        to="tenancy_membership",
+                    ),
+                ],
+            },
+        ),
+        migrations.CreateModel(
+            name="Mailbox",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("email", models.TextField(blank=True, default="")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("connecting", "Connecting"), ("active", "Active"), ("needs_reauth", "Refuses us")],
+                        default="connecting",
+                        max_length=15,
+                    ),
+                ),
+                ("state_reason", models.CharField(blank=True, default="", max_length=300)),
+                ("told_at", models.DateTimeField(blank=True, null=True)),
+                ("sealed", models.TextField()),
+                ("good_until", models.DateTimeField(blank=True, null=True)),
+                ("refusals", models.PositiveSmallIntegerField(default=0)),
+                ("history", models.TextField(blank=True, default="")),
+                ("read_at", models.DateTimeField(blank=True, null=True)),
+                ("look_at", models.DateTimeField(blank=True, null=True)),
+                ("connected_at", models.DateTimeField()),
+                (
+                    "member",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="tenancy.membership",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        default=cs_platform.tenancy.context.current_tenant_id,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("look_at__isnull", False)),
+                        fields=["tenant", "look_at"],
+                        name="connectors_mailbox_turn",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "member"), name="connectors_mailbox_of_member"),
+                    cs_platform.tenancy.constraints.TenantPolicy(name="connectors_mailbox_tenant_policy"),
+                    cs_platform.tenancy.constraints.TenantReference(
+                        column="member_id",
+                        name="connectors_mailbox_member_id_tenant_fk",
+                        on_delete="NO ACTION",
                         to="tenancy_membership",
                     ),
                 ],
