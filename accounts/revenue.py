@@ -131,7 +131,7 @@ change AS MATERIALIZED (
     WHERE c.tenant_id = %(tenant)s AND c.account_id IS NOT NULL AND c.at > (%(bases)s::timestamptz[])[1]
         AND c.field = ANY(%(fields)s)
 )"""
-_OF_BOOK = "a.tenant_id = %(tenant)s AND a.archived_at IS NULL AND (%(all)s OR a.csm_id = ANY(%(csms)s))"
+_OF_BOOK = "a.archived_at IS NULL AND (%(all)s OR a.csm_id = ANY(%(csms)s))"
 
 
 def _value_at(moment: str, alias: str, *, is_money: bool) -> str:
@@ -159,7 +159,7 @@ WITH {_CHANGES}, moment AS (
         CASE WHEN {_pays("pays_then")} THEN GREATEST({_money("money_then")}, 0) ELSE 0 END AS base,
         CASE WHEN {_pays("pays_later")} THEN GREATEST({_money("money_later")}, 0) ELSE 0 END AS later
     FROM (SELECT DISTINCT account_id FROM change) moving
-    JOIN accounts_account a ON a.id = moving.account_id AND {_OF_BOOK}
+    JOIN accounts_account a ON a.id = moving.account_id AND a.tenant_id = %(tenant)s AND {_OF_BOOK}
     JOIN moment m ON a.created_at <= m.base_at
     {_value_at("m.base_at", "money_then", is_money=True)}
     {_value_at("m.end_at", "money_later", is_money=True)}
@@ -175,7 +175,7 @@ WITH {_CHANGES}
 SELECT width_bucket(a.created_at - interval '1 microsecond', %(bases)s::timestamptz[]), a.csm_id,
     sum(a.mrr_cents)::bigint
 FROM accounts_account a
-WHERE {_OF_BOOK} AND a.lifecycle = %(paying)s AND a.mrr_cents > 0
+WHERE a.tenant_id = %(tenant)s AND {_OF_BOOK} AND a.lifecycle = %(paying)s AND a.mrr_cents > 0
     AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account_id = a.id)
 GROUP BY 1, 2
 """
@@ -221,13 +221,15 @@ _RENEWALS = f"""
 WITH due AS (
     SELECT a.renewal_on AS day, a.mrr_cents, a.id, a.health < %(watched)s IS TRUE AS at_risk, false AS renewed
     FROM accounts_account a
-    WHERE {_OF_BOOK} AND a.lifecycle = ANY(%(tracked)s) AND a.renewal_on >= %(first)s AND a.renewal_on < %(last)s
+    WHERE a.tenant_id = %(tenant)s AND {_OF_BOOK} AND a.lifecycle = ANY(%(tracked)s)
+        AND a.renewal_on >= %(first)s AND a.renewal_on < %(last)s
 ), through AS (
     SELECT DISTINCT ON (a.id, date_trunc('month', m.due_on)) m.due_on, a.mrr_cents, a.id, false, true
     FROM accounts_traitchange c
     CROSS JOIN LATERAL (SELECT c.before #>> '{{}}') w(word)
     CROSS JOIN LATERAL (SELECT CASE WHEN pg_input_is_valid(w.word, 'date') THEN w.word::date END) m(due_on)
-    JOIN accounts_account a ON a.id = c.account_id AND {_OF_BOOK} AND a.lifecycle = ANY(%(tracked)s)
+    JOIN accounts_account a ON a.tenant_id = %(tenant)s AND a.id = c.account_id AND {_OF_BOOK}
+        AND a.lifecycle = ANY(%(tracked)s)
     WHERE c.tenant_id = %(tenant)s AND c.field = ANY(%(fields)s) AND c.at > %(first)s::date - interval '1 year'
         AND m.due_on >= %(first)s AND m.due_on < %(last)s AND a.renewal_on >= m.due_on + 28
 )

@@ -97,6 +97,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "cs_platform.web.context.clock",
                 "cs_platform.web.context.abilities",
+                "cs_platform.web.context.views",
                 "cs_platform.web.notifications.bell",
             ],
         },
@@ -355,15 +356,26 @@ ACCOUNT_PANELS = [
 ]
 CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "playbooks.panels.OnCta", "success_plans.panels.PlanOfCta"]
 CTA_PLAYBOOKS = "playbooks.offers.TaskLists"
+CTA_PLANS = "success_plans.grouping.PlansOfCtas"
 # Names of those who act and are no team members.
-ACTOR_SOURCES = ["playbooks.actors.PlaybookActors", "accounts.api.actors.KeyActors", "accounts.bulk.actors.JobActors"]
+ACTOR_SOURCES = [
+    "playbooks.actors.PlaybookActors",
+    "accounts.api.actors.KeyActors",
+    "accounts.bulk.actors.JobActors",
+    "success_plans.guests.Stakeholders",
+]
 # Who inherits what somebody below them is taken back from (accounts/heirs.py).
 HEIRS = ["accounts.bulk.heirs.BulkEdits", "accounts.csv_import.heirs.Imports", "playbooks.heirs.Runs"]
+# Names of those who write comments and are neither team members nor keys.
+COMMENTERS = ["success_plans.guests.Stakeholders"]
+# What mails of upper layers say, by their kind (cs_platform/workspace/letters.py).
+LETTER_SOURCES = {"guest": "success_plans.guests.letter_of"}
 # What can be done as a long job (cs_platform/jobs/kinds.py).
 JOB_KINDS = [
     "accounts.bulk.kind.BulkEdit",
     "accounts.bulk.kind.BulkEditUsers",
-    "ctas.bulk.BulkEditCtas",
+    "ctas.bulk.kind.BulkEditCtas",
+    "ctas.bulk.kind.BulkEditTasks",
     "accounts.exports.ExportAccounts",
     "accounts.exports.ExportUsers",
     "accounts.trait_jobs.CheckType",
@@ -407,6 +419,7 @@ JUMP_SOURCES = [
     "accounts.jump.Accounts",
     "accounts.jump.Users",
     "ctas.jump.Ctas",
+    "success_plans.jump.Plans",
     "playbooks.jump.Playbooks",
     "cs_platform.web.jump.Views",
     "cs_platform.dashboard.jump.Settings",
@@ -418,6 +431,7 @@ SUBJECTS = {
     "indicator": "accounts.Indicator",
     "note": "accounts.Note",
     "plan": "success_plans.SuccessPlan",
+    "shared": "success_plans.SuccessPlan",
 }
 # Looks into files before anybody gets them: a class with `scan` (cs_platform/workspace/attachments.py).
 ATTACHMENT_SCANNER = env.str("ATTACHMENT_SCANNER", default="")
@@ -428,15 +442,16 @@ USER_BULK_VERBS = [
     "playbooks.bulk.ApplyUserPlaybook",
     "playbooks.bulk.StopUserPlaybook",
 ]
-# What can be done to many CTAs at once (ctas/bulk.py).
+# What can be done to many CTAs at once (ctas/bulk/verbs.py).
 CTA_BULK_VERBS = [
-    "ctas.bulk.Assign",
-    "ctas.bulk.SetDue",
-    "ctas.bulk.ShiftDue",
-    "ctas.bulk.SetStatus",
-    "ctas.bulk.SetPriority",
-    "ctas.bulk.Snooze",
-    "ctas.bulk.Archive",
+    "ctas.bulk.verbs.Assign",
+    "ctas.bulk.verbs.SetDue",
+    "ctas.bulk.verbs.ShiftDue",
+    "ctas.bulk.verbs.SetStatus",
+    "ctas.bulk.verbs.SetPriority",
+    "ctas.bulk.verbs.Snooze",
+    "playbooks.bulk.ApplyToCtas",
+    "ctas.bulk.verbs.Archive",
 ]
 # What is asked beside a new CTA (ctas/panels.py).
 NEW_CTA_PARTS = ["success_plans.panels.PlanOfNewCta", "playbooks.panels.PlaybookOfNewCta"]

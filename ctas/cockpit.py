@@ -24,6 +24,7 @@ from accounts.conversations.models import Conversation
 from cs_platform.tenancy.models import Membership
 from ctas.lists import Entry, Kind, Lists, current_lists
 from ctas.models import Cta, Task
+from ctas.plans import cta_plans
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -51,6 +52,7 @@ class Grouping(StrEnum):
     PRIORITY = "priority"
     OWNER = "owner"
     PLAYBOOK = "playbook"
+    PLAN = "plan"
 
 
 class Order(StrEnum):
@@ -82,7 +84,7 @@ DUE_LABELS = {
     Due.LATER: "Next week and later",
     Due.NONE: "No date",
 }
-_BY_WORDS = (Grouping.ACCOUNT, Grouping.OWNER, Grouping.PLAYBOOK)
+_BY_WORDS = (Grouping.ACCOUNT, Grouping.OWNER, Grouping.PLAYBOOK, Grouping.PLAN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ class Row:
     cta: Cta
     task: Task | None = None
     source: str = ""  # the playbook it comes from; empty: somebody opened it by hand
+    plan: str = ""  # where the list is grouped by it
     done: int = 0
     total: int = 0
 
@@ -246,7 +249,10 @@ def load_page(asked: Asked, *, member: Membership, today: date, lists: Lists | N
     found = _found(asked, member=member, today=today, lists=lists)
     shown = found[:PAGE_SIZE]
     last = _place(shown[-1], asked) if len(found) > PAGE_SIZE else None
-    return CockpitPage(list(_groups(load_rows(shown), asked, today=today, lists=lists)), last)
+    rows = load_rows(shown)
+    if asked.grouping is Grouping.PLAN:
+        _name_plans(rows)
+    return CockpitPage(list(_groups(rows, asked, today=today, lists=lists)), last)
 
 
 def matching(asked: Asked, *, member: Membership | None, today: date, lists: Lists) -> QuerySet[Any]:
@@ -411,6 +417,8 @@ def _group_key(asked: Asked, *, today: date, lists: Lists) -> Any:
             return Coalesce("owner__name", Value(""))
         case Grouping.PLAYBOOK:
             return F(f"{at}created_by")
+        case Grouping.PLAN:
+            return cta_plans().order("cta" if at else "pk")
         case Grouping.TYPE:
             return _ranked(f"{at}type", lists.entries[Kind.TYPE])
         case Grouping.PRIORITY:
@@ -468,6 +476,12 @@ def load_rows(found: Sequence[Any]) -> list[Row]:
     return rows
 
 
+def _name_plans(rows: Sequence[Row]) -> None:
+    names = cta_plans().names({row.cta.pk for row in rows})
+    for row in rows:
+        row.plan = names.get(row.cta.pk, "")
+
+
 def _progress(ctas: Iterable[int]) -> dict[int, tuple[int, int]]:
     present = Task.objects.present().filter(cta_id__in=list(ctas)).values_list("cta_id").order_by()
     done = Count("pk", filter=Q(status=Task.Status.DONE))
@@ -504,6 +518,8 @@ def _label(row: Row, asked: Asked, *, today: date, lists: Lists) -> str:
             return row.owner.name if row.owner else "Nobody"
         case Grouping.PLAYBOOK:
             return row.source or "Opened by hand"
+        case Grouping.PLAN:
+            return row.plan or "In no plan"
     return DUE_LABELS[due_of(row.due_on, today=today)]
 
 

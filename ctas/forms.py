@@ -238,8 +238,9 @@ class EntryForm(forms.Form):
     to_close = forms.MultipleChoiceField(
         required=False, choices=list(REQUIRABLE.items()), label="Needed to close", widget=forms.CheckboxSelectMultiple
     )
+    last_task = forms.ChoiceField(required=False, label="Once its last task is done")
     KNOWN = {
-        Kind.TYPE: ("name", "tone", "icon", "to_create", "to_close"),
+        Kind.TYPE: ("name", "tone", "icon", "to_create", "to_close", "last_task"),
         Kind.REASON: ("name", "types"),
         Kind.PRIORITY: ("name", "tone"),
         Kind.STATUS: ("name", "tone", "category"),
@@ -251,6 +252,8 @@ class EntryForm(forms.Form):
         super().__init__(data, initial=initial, auto_id=f"id_{at if entry else 'new'}_%s")
         for name in set(self.fields) - set(known):
             del self.fields[name]
+        if "last_task" in self.fields:
+            self.fields["last_task"].choices = lists.last_task_choices()  # type: ignore[attr-defined]
         if "types" in self.fields:
             offered = [(one.key, one.name) for one in lists.offered(Kind.TYPE)]
             self.fields["types"].choices = offered  # type: ignore[attr-defined]

@@ -49,6 +49,8 @@ ICONS = (
     "clock",
 )
 CATEGORIES = {"open": "Open", "won": "Closed won", "lost": "Closed lost", "cancelled": "Cancelled"}
+# What follows when the last task of a CTA is done, by its type; or CLOSE and the key of a closing status.
+ASK, LEAVE, CLOSE = "", "leave", "close:"
 REQUIRABLE = {"reason": "Reason", "due_on": "Due date", "owner": "Owner", "comment": "Comment"}
 
 
@@ -66,6 +68,7 @@ class Entry:
     types: tuple[str, ...] = ()  # of a reason: those it is for; none: all
     to_create: tuple[str, ...] = ()  # of a type: what must be filled in
     to_close: tuple[str, ...] = ()
+    last_task: str = ASK  # of a type
     is_archived: bool = False
 
     def suits(self, type: str) -> bool:
@@ -131,6 +134,10 @@ class Lists:
     def _by_key(self) -> dict[str, dict[str, Entry]]:
         return {kind: {entry.key: entry for entry in entries} for kind, entries in self.entries.items()}
 
+    def last_task_choices(self) -> list[tuple[str, str]]:
+        closing = [(f"{CLOSE}{entry.key}", f"Close it as {entry.name}") for entry in self.stages(*CLOSED)]
+        return [(ASK, "Ask whether it is done"), (LEAVE, "Leave it open"), *closing]
+
     # Types by hand: objectives belong to success plans.
     def types(self) -> list[Entry]:
         return [entry for entry in self.offered(Kind.TYPE) if entry.key != Cta.Type.OBJECTIVE]
@@ -181,8 +188,9 @@ def current_lists() -> Lists:
 
 
 def _entry(row: ListEntry) -> Entry:
-    lists = {name: tuple(getattr(row, name)) for name in ("types", "to_create", "to_close")}
-    return Entry(row.key, row.name, row.tone, row.icon, row.category, **lists, is_archived=row.archived_at is not None)
+    lists: dict[str, Any] = {name: tuple(getattr(row, name)) for name in ("types", "to_create", "to_close")}
+    facts = {name: getattr(row, name) for name in ("key", "name", "tone", "icon", "category", "last_task")}
+    return Entry(**facts, **lists, is_archived=row.archived_at is not None)
 
 
 # What an admin does --------------------------------------------------------------------------------------------------

@@ -481,6 +481,7 @@ class ListEntry(TenantModel):
     types = models.JSONField(default=list)  # of a reason: the types it is for; empty: all
     to_create = models.JSONField(default=list)  # of a type: what must be filled in to open one
     to_close = models.JSONField(default=list)  # and to close it
+    last_task = models.CharField(max_length=KEY_LENGTH + 10, blank=True, default="")  # of a type (ctas.lists)
     archived_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

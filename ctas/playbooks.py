@@ -1,6 +1,6 @@
 """CTA playbooks as lower layers see them: pre-set lists of tasks that an upper layer keeps and applies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -33,6 +33,9 @@ class CtaPlaybooks(Protocol):
 
     def apply(self, key: str, cta: Cta, *, by: Doer, now: datetime) -> None:
         """Set up its tasks. Raises CannotApply."""
+
+    def apply_to_many(self, key: str, ctas: Collection[int], *, by: Doer, now: datetime) -> None:
+        """In as many statements as for one. CTAs it is not for, or that have one already, are left out."""
 
 
 def cta_playbooks() -> CtaPlaybooks:

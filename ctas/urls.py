@@ -29,6 +29,7 @@ urlpatterns = [
     path("<int:pk>/tasks/order/", tasks.order, name="order_tasks"),
     path("<int:pk>/comments/", work.comment, name="comment"),
     path("<int:pk>/files/", work.attach, name="attach"),
+    path("tasks/bulk/", bulk.bulk_edit_tasks, name="bulk_tasks"),
     path("tasks/<int:pk>/edit/", tasks.edit, name="edit_task"),
     path("tasks/<int:pk>/due/", tasks.due, name="move_due"),
     re_path(f"^tasks/{PK}/(?P<way>up|down)/$", tasks.move, name="move_task"),

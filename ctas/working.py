@@ -3,6 +3,7 @@ take its open tasks along when its due date or its owner changes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.db.models import F, QuerySet
 
 from accounts.models import EndUser
 from cs_platform.tenancy.models import Doer, Membership
-from ctas.lists import REQUIRABLE, Entry, Kind, Lists, current_lists
+from ctas.lists import CLOSE, LEAVE, REQUIRABLE, Entry, Kind, Lists, current_lists
 from ctas.models import CLOSED, Cta, CtaUser, Task
 from ctas.recurring import open_next
 from ctas.telling import tell_owner, tell_task_owner
@@ -99,6 +100,36 @@ def edit_task(task: Task, *, by: Doer, now: datetime, **changes: Any) -> bool:
     if task.owner_id != owner_id:
         tell_task_owner(task, by=by, now=now)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    acted: bool
+    closed: bool = False  # its CTA with it, as the type of that says
+    asks: bool = False  # somebody is to say whether the CTA is done
+
+
+def complete_task(task: Task, *, today: date, by: Doer, now: datetime) -> Completed:
+    """Under a lock of its CTA, so that of two who finish at once one finishes the last."""
+    with transaction.atomic():
+        cta = Cta.objects.select_for_update(no_key=True).get(pk=task.cta_id)
+        if not task.complete(by=by, now=now):
+            return Completed(False)
+        if cta.status != Cta.Status.OPEN or cta.tasks.open().exists():
+            return Completed(True)
+        return _after_the_last(cta, today=today, by=by, now=now)
+
+
+def _after_the_last(cta: Cta, *, today: date, by: Doer, now: datetime) -> Completed:
+    """What cannot be closed without more being filled in is asked about."""
+    lists = current_lists()
+    follows = lists.find(Kind.TYPE, cta.type).last_task
+    stage = lists.known(Kind.STATUS, follows.removeprefix(CLOSE))
+    if not follows.startswith(CLOSE) or stage is None or stage.category not in CLOSED:
+        return Completed(True, asks=follows != LEAVE)
+    if missing_to_close(cta, lists=lists):
+        return Completed(True, asks=True)
+    return Completed(True, closed=close_cta(cta, stage=stage.key, today=today, by=by, now=now))
 
 
 # Its open tasks -------------------------------------------------------------------------------------------------------

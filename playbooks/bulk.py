@@ -1,4 +1,4 @@
-"""Apply a playbook to many accounts or users, or stop it on them: verbs of bulk edits."""
+"""Apply a playbook to many accounts, users or CTAs, or stop it on them: verbs of bulk edits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -10,12 +10,16 @@ from accounts.bulk.writing import lock_present, refuse_absent
 from accounts.models import Account, AccountUser
 from accounts.reach import OUT_OF_REACH, reached_by
 from accounts.table.lists import USERS
+from cs_platform.jobs import bulk
 from cs_platform.jobs.kinds import Item, JobRefused
 from cs_platform.jobs.models import JobItem
 from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
+from ctas.bulk.verbs import GONE
+from ctas.models import Cta
 from playbooks.enrollment import Application, enroll
 from playbooks.models import Enrollment, Playbook
+from playbooks.task_lists import apply_to_ctas, remove_from_ctas, why_not
 from playbooks.undo import STOPPABLE, stop_together
 
 MOST_PLAYBOOKS = 500
@@ -54,6 +58,13 @@ def _playbook(config: Config) -> Playbook:
     return found
 
 
+def _live(config: Config) -> Playbook:
+    playbook = _playbook(config)
+    if playbook.status != Playbook.Status.LIVE:
+        raise JobRefused(f"{playbook.name} is not live any more. Set it live, then apply it.")
+    return playbook
+
+
 class ApplyPlaybook(BulkVerb):
     key = "apply_playbook"
     label = "Apply a playbook"
@@ -67,9 +78,7 @@ class ApplyPlaybook(BulkVerb):
 
     def apply(self, task: Task, ids: Sequence[int]) -> Done:
         """As by hand: whatever its rules say. A user has it at each of their accounts."""
-        playbook = _playbook(task.config)
-        if playbook.status != Playbook.Status.LIVE:
-            raise JobRefused(f"{playbook.name} is not live any more. Set it live, then apply it.")
+        playbook = _live(task.config)
         present = lock_present(ids, self.listing)
         application = Application(task.tenant, playbook, applied_by=task.person, now=task.now)
         named = self.pairs(present)
@@ -151,6 +160,36 @@ class StopUserPlaybook(StopPlaybook):
     form = UserStopForm
     listing = USERS
     subject = "end_user_id"
+
+
+class CtaPlaybookForm(PlaybookForm):
+    audience = Playbook.Audience.CTAS
+
+
+class ApplyToCtas(bulk.BulkVerb):
+    """A list of tasks on many CTAs. Undoing it removes what it set up, but for what people did since."""
+
+    key = "apply_playbook"
+    label = "Apply a playbook"
+    icon = "workflow"
+    ability = Ability.WORK_CTAS
+    form = CtaPlaybookForm
+
+    def describe(self, config: Config) -> str:
+        return f"Apply {_playbook(config).name}"
+
+    def apply(self, task: Task, ids: Sequence[int]) -> Done:
+        playbook = _live(task.config)
+        made = apply_to_ctas(playbook, ids, by=task.person, now=task.now)
+        left = Cta.objects.present().filter(pk__in=set(ids).difference(made))
+        refused = dict.fromkeys(ids, GONE) | {cta.pk: why_not(playbook, cta) for cta in left}
+        items = [Item(f"cta:{id}", {"enrollment": pk}) for id, pk in made.items()]
+        return Done(items, {id: why for id, why in refused.items() if id not in made})
+
+    def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
+        subjects = {item.before["enrollment"]: item.subject for item in items}
+        removed = remove_from_ctas(subjects, tenant=task.tenant, by=task.person, now=task.now)
+        return {subject: "It was removed before." for pk, subject in subjects.items() if pk not in removed}
 
 
 def _stop(task: Task, ids: set[int], note: str) -> None:

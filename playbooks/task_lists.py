@@ -3,6 +3,7 @@
 Its tasks name the run that set them up. What people completed or added themselves always stays.
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +21,7 @@ from playbooks.models import ActionRun, Enrollment, Playbook
 from playbooks.on_ctas import WORKABLE, enroll_ctas, tasks_of
 from playbooks.runner import apply_step
 from playbooks.turns import Turn
-from playbooks.undo import finish_stops, request_stops
+from playbooks.undo import STOPPABLE, finish_stops, request_stops
 
 ON_IT = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED)
 
@@ -58,9 +59,19 @@ def apply_to_cta(playbook: Playbook, cta: Cta, *, by: Doer, now: datetime) -> En
             raise NotPossible("Choose a CTA playbook that is live.")
         made = enroll_ctas(playbook, {cta.pk: None}, tenant=playbook.tenant, by=by.actor, now=now)
         if not made:
-            raise NotPossible(_why_not(playbook, cta))
+            raise NotPossible(why_not(playbook, cta))
         _set_up(made, tenant=playbook.tenant, now=now)
     return Enrollment.objects.select_related("playbook", "version", "tenant").get(pk=made[0])
+
+
+def apply_to_ctas(playbook: Playbook, cta_ids: Collection[int], *, by: str, now: datetime) -> dict[int, int]:
+    """The new enrollment of each CTA, with its tasks set up; those on which it is not possible are left out."""
+    with transaction.atomic():
+        present = Cta.objects.present().filter(pk__in=cta_ids).order_by("pk")
+        ids = list(present.select_for_update(no_key=True).values_list("pk", flat=True))
+        made = enroll_ctas(playbook, dict.fromkeys(ids), tenant=playbook.tenant, by=by, now=now)
+        _set_up(made, tenant=playbook.tenant, now=now)
+        return dict(Enrollment.objects.filter(pk__in=made).values_list("cta_id", "pk"))
 
 
 def _set_up(enrollment_ids: Sequence[int], *, tenant: Tenant, now: datetime) -> None:
@@ -75,13 +86,26 @@ def _locked(cta_id: int) -> Cta:
     return Cta.objects.select_for_update(no_key=True).get(pk=cta_id)
 
 
-def _why_not(playbook: Playbook, cta: Cta) -> str:
+def why_not(playbook: Playbook, cta: Cta) -> str:
     types = playbook.version.definition["types"] if playbook.version else []
     if cta.status not in WORKABLE or cta.archived_at:
         return "This CTA is closed. Reopen it first."
     if types and cta.type not in types:
         return "This playbook is not for CTAs of this type."
     return "A playbook is applied already. Replace it, or remove it first."
+
+
+def remove_from_ctas(enrollment_ids: Collection[int], *, tenant: Tenant, by: str, now: datetime) -> set[int]:
+    """Many at once, with nobody to ask: what somebody edited stays. Returns those that were removed by this."""
+    with transaction.atomic():
+        rows = Enrollment.objects.filter(pk__in=enrollment_ids, state__in=STOPPABLE)
+        ctas = Cta.objects.filter(pk__in=rows.values("cta")).order_by("pk")
+        list(ctas.select_for_update(no_key=True).values_list("pk", flat=True))
+        going = list(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+        if request_stops(going, tenant_id=tenant.pk, by=by, note="", now=now):
+            _leave_edited(going)
+            finish_stops(tenant, Turn.at(now), enrollment_ids=going)
+        return set(going)
 
 
 def preview_removal(enrollment: Enrollment, *, now: datetime) -> Removal:
@@ -117,13 +141,26 @@ def _take_away(enrollment: Enrollment, stay: Collection[int], *, by: str, now: d
 
 
 def _leave(enrollment: Enrollment, stay: Collection[int]) -> None:
-    """The receipt says which tasks a person wanted to stay; undo does not find them any more."""
-    for run in enrollment.runs.filter(state=ActionRun.State.APPLIED):
-        edited = Task.objects.open().filter(origin_run_id=run.pk, pk__in=stay, touched_at__isnull=False)
-        ids = sorted(edited.values_list("pk", flat=True))
-        if ids:
-            Task.objects.filter(pk__in=ids).update(origin_run_id=None)
-            ActionRun.objects.filter(pk=run.pk).update(receipt={**(run.receipt or {}), "stayed": ids})
+    _keep(Task.objects.filter(pk__in=stay), runs=enrollment.runs.filter(state=ActionRun.State.APPLIED))
+
+
+def _leave_edited(enrollment_ids: Collection[int]) -> None:
+    runs = ActionRun.objects.filter(enrollment__in=enrollment_ids, state=ActionRun.State.APPLIED)
+    _keep(Task.objects.all(), runs=runs)
+
+
+def _keep(tasks: Any, *, runs: Any) -> None:
+    """Of these tasks the open ones somebody edited. Receipts say which stay; undo does not find them any more."""
+    edited = tasks.filter(origin_run_id__in=runs.values("pk"), touched_at__isnull=False)
+    edited = edited.filter(status=Task.Status.OPEN, archived_at=None).order_by("pk")
+    stayed: dict[UUID, list[int]] = defaultdict(list)
+    for pk, run_id in edited.values_list("pk", "origin_run_id"):
+        stayed[run_id].append(pk)
+    Task.objects.filter(pk__in=[pk for ids in stayed.values() for pk in ids]).update(origin_run_id=None)
+    keeping = list(ActionRun.objects.filter(pk__in=stayed))
+    for run in keeping:
+        run.receipt = {**(run.receipt or {}), "stayed": stayed[run.pk]}
+    ActionRun.objects.bulk_update(keeping, ["receipt"])
 
 
 def replace(

@@ -2,14 +2,16 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, cast
 
 from django import forms
+from django.http import QueryDict
 
 from accounts.models import EndUser
 from ctas.forms import DAY, AccountField, OwnerField
-from ctas.models import Cta
+from ctas.models import Cta, Task
 from success_plans.custom_fields import KINDS, YES_NO, PlanField, fields_of
+from success_plans.guests import customers_of
 from success_plans.models import Objective, PlanTemplate, PlanType, ShareLink, Stakeholder, SuccessPlan
 from success_plans.planning import CannotPlan, OpenObjectives, active_members
 from success_plans.sharing import MOST_DAYS, USUAL_DAYS, offered_parts
@@ -198,6 +200,39 @@ class StakeholderForm(forms.Form):
         return cleaned
 
 
+class GiveForm(forms.Form):
+    """Who at the customer does which task of an objective: a `task` and a `stakeholder`, or none, for each."""
+
+    def __init__(self, data: Any, *, tasks: Sequence[Task], stakeholders: Sequence[Stakeholder]) -> None:
+        super().__init__(data)
+        self.people = {str(one.pk): one for one in stakeholders}
+        held = customers_of(tasks)
+        self.lines = [(task, held.get(task.pk)) for task in tasks]
+        self.given: dict[int, Stakeholder | None] = {}
+
+    def clean(self) -> dict[str, Any]:
+        known, data = {str(task.pk) for task, _held in self.lines}, cast(QueryDict, self.data)
+        pairs = list(zip(data.getlist("task"), data.getlist("stakeholder"), strict=False))
+        if any(task not in known or (who and who not in self.people) for task, who in pairs):
+            raise forms.ValidationError("Choose tasks of this objective and stakeholders of this plan.")
+        self.given = {int(task): self.people.get(who) for task, who in pairs}
+        return self.cleaned_data
+
+
+ONE_TIME = {"inputmode": "numeric", "autocomplete": "one-time-code"}
+
+
+class GuestForm(forms.Form):
+    email = forms.EmailField(max_length=254, label="Your email address")
+
+
+class CodeForm(forms.Form):
+    code = forms.CharField(max_length=20, widget=forms.TextInput(attrs=ONE_TIME))
+
+    def clean_code(self) -> str:
+        return "".join(self.cleaned_data["code"].split())
+
+
 class ClosePlanForm(forms.Form):
     objectives = forms.ChoiceField(
         choices=[
@@ -307,6 +342,13 @@ class OutlineLineForm(forms.Form):
     weight = forms.IntegerField(required=False, min_value=1, max_value=100, initial=1)
     owner = forms.CharField(required=False, max_length=260, help_text="csm, ae or an email; empty: the plan’s owner.")
     needs = forms.CharField(required=False, max_length=200, label="Waits for", help_text="Numbers of others: 1, 2")
+    playbook = forms.CharField(
+        required=False,
+        max_length=100,
+        label="CTA playbook",
+        widget=forms.TextInput(attrs={"list": "cta-playbooks"}),
+        help_text="Its key. Its tasks follow those below, counted from the day the plan is started.",
+    )
     tasks = forms.CharField(
         required=False,
         max_length=20_000,
@@ -363,6 +405,9 @@ def _task_line(task: Mapping[str, Any]) -> str:
     return " | ".join(parts)
 
 
+_AS_TYPED = ("name", "category", "start_day", "due_day", "weight", "owner", "playbook")
+
+
 def read_outline(formset: Any, *, before: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, Any]]:
     """Objectives that go take along what waited for them; what the page does not show (descriptions) stays."""
     kept = [
@@ -373,7 +418,7 @@ def read_outline(formset: Any, *, before: Sequence[Mapping[str, Any]] = ()) -> l
     place = {at: new for new, (at, _row) in enumerate(kept)}
     return [
         {
-            **{name: row[name] for name in ("name", "category", "start_day", "due_day", "weight", "owner")},
+            **{name: row[name] for name in _AS_TYPED},
             "comment": before[at]["comment"] if at < len(before) else "",
             "needs": [place[need] for need in row["needs"] if need in place],
             "tasks": _with_descriptions(row["tasks"], before[at]["tasks"] if at < len(before) else ()),

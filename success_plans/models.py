@@ -7,12 +7,15 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import models
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Left, Lower
 from django.urls import reverse
 
 from accounts.models import Account, EndUser, TimelineEntry
 from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership
-from ctas.models import Cta, Worked
+from ctas.models import Cta, Task, Worked
 
 EDITABLE = frozenset(
     {
@@ -89,6 +92,14 @@ class PlanQuerySet(models.QuerySet["SuccessPlan"]):
     def archived(self) -> "PlanQuerySet":
         return self.filter(archived_at__isnull=False)
 
+    def beginning(self, text: str) -> "PlanQuerySet":
+        """Those whose name begins like this: what an index can look up."""
+        ids = RawSQL(
+            "SELECT p.id FROM success_plans_successplan p WHERE p.tenant_id = %s AND p.words ^@ %s",
+            [current_tenant_id(), text.lower()],
+        )
+        return self.filter(pk__in=ids)
+
 
 class SuccessPlan(Worked, TenantModel):
     class Status(models.TextChoices):
@@ -117,6 +128,9 @@ class SuccessPlan(Worked, TenantModel):
     activated_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     closed_by = models.CharField(max_length=100, blank=True, default="")
+    words = models.GeneratedField(
+        expression=Lower(Left("name", 80)), output_field=models.TextField(null=True), db_persist=True
+    )
 
     objects = TenantManager.from_queryset(PlanQuerySet)()  # type: ignore[misc]
 
@@ -138,6 +152,10 @@ class SuccessPlan(Worked, TenantModel):
             models.Index(fields=["tenant", "due_on", "id"], name="success_plans_by_due"),
             models.Index(fields=["tenant", "name", "id"], name="success_plans_by_name"),
             models.Index(fields=["tenant", "created_at", "id"], name="success_plans_by_created"),
+            # Read by Quick Jump: the beginning of its name.
+            models.Index(
+                fields=["tenant", "words"], opclasses=["int8_ops", "text_pattern_ops"], name="success_plans_words"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -295,6 +313,46 @@ class ShareVisit(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.link_id} at {self.last_at}"
+
+
+class CustomerTask(TenantModel):
+    """A task that somebody at the customer does: a stakeholder of its plan."""
+
+    is_referenced = False
+
+    task = TenantForeignKey(Task, on_delete=models.CASCADE, related_name="+")
+    stakeholder = TenantForeignKey(Stakeholder, on_delete=models.CASCADE, related_name="tasks")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "task"], name="success_plans_customertask_once")]
+        # Read by the shared page: what is theirs.
+        indexes = [models.Index(fields=["tenant", "stakeholder"], name="success_plans_customertask_of")]
+
+    def __str__(self) -> str:
+        return f"task {self.task_id} of {self.stakeholder_id}"
+
+
+class GuestCode(TenantModel):
+    """Six digits in a stakeholder's mail: with them they do what is theirs on the page of one link."""
+
+    is_referenced = False
+
+    link = TenantForeignKey(ShareLink, on_delete=models.CASCADE, related_name="codes")
+    stakeholder = TenantForeignKey(Stakeholder, on_delete=models.CASCADE, related_name="+")
+    code_hash = models.CharField(max_length=64, blank=True, default="")  # empty until its mail leaves
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        # Read when another one is asked for: how many were there lately?
+        indexes = [models.Index(fields=["tenant", "link", "created_at"], name="success_plans_guestcode_of")]
+
+    def __str__(self) -> str:
+        return f"{self.link_id} for {self.stakeholder_id}"
 
 
 def span(start: date | None, end: date | None) -> tuple[date, date] | None:

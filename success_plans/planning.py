@@ -3,18 +3,21 @@
 Verbs are conditional updates that say whether it was them; what happens is told on the account's timeline.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from accounts.models import Account, TimelineEntry
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Doer, Membership
+from cs_platform.tenancy.models import Doer, Membership, Tenant
 from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.models import Comment, Notification
-from cs_platform.workspace.notifications import notify
+from cs_platform.workspace.notifications import Message, notify, notify_each
 from ctas.models import Cta
 from success_plans.custom_fields import CannotUse, checked_values, fields_of
 from success_plans.models import Objective, PlanType, SuccessPlan
@@ -94,6 +97,25 @@ def tell_owner(plan: SuccessPlan, *, by: Doer, now: datetime) -> None:
     text = f"{plan.name} of {plan.account.name} is yours now"
     what = {"kind": Notification.Kind.ASSIGNMENT, "text": text, "url": plan.get_absolute_url(), "subject": plan.subject}
     notify(members=[plan.owner], by=by, now=now, **what)
+
+
+def tell_of_started(plans: Iterable[SuccessPlan], *, by: Doer, now: datetime) -> None:
+    """One notice for each owner, however many plans were started for them at once."""
+    slug = Tenant.objects.values_list("slug", flat=True).get(pk=current_tenant_id())
+    mine: dict[int, list[SuccessPlan]] = defaultdict(list)
+    for plan in plans:
+        if plan.owner_id:
+            mine[plan.owner_id].append(plan)
+    said = {owner: _of_started(theirs, slug) for owner, theirs in mine.items()}
+    notify_each(said, kind=Notification.Kind.ASSIGNMENT, by=by, now=now)
+
+
+def _of_started(plans: Sequence[SuccessPlan], slug: str) -> Message:
+    first = plans[0]
+    if len(plans) == 1:
+        return Message(f"{first.name} is yours now", reverse("plans:detail", args=[slug, first.pk]), first.subject)
+    text = f"{len(plans):,} success plans are yours now, the first: {first.name}"
+    return Message(text, reverse("plans:list", args=[slug]) + "?owner=me&tab=" + first.status)
 
 
 # --- its life ---------------------------------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ PARTS: Final = (
     ("people", "Who does what"),
     ("soon", "The next two weeks"),
     ("stakeholders", "Stakeholders"),
+    ("act", "Stakeholders may do their tasks and write to you, by a code in their mail"),
 )
 _KNOWN = frozenset(key for key, _label in PARTS)
 

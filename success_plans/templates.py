@@ -1,6 +1,7 @@
 """Templates of plans: what they hold, and starting any number of plans from one in as many statements as for one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from uuid import UUID
 from accounts.models import Account
 from cs_platform.tenancy.models import Doer, Membership
 from ctas.models import Cta, Task
+from ctas.playbooks import cta_playbooks
 from success_plans.models import Dependency, Objective, PlanTemplate, SuccessPlan
 from success_plans.planning import MOST_OBJECTIVES, CannotPlan, active_members, tell_owner, typed_values
 
@@ -35,6 +37,7 @@ class ObjectiveLine:
     owner: str = OWNER
     comment: str = ""
     needs: tuple[int, ...] = ()  # places of others in the list, from 0
+    playbook: str = ""  # key of a CTA playbook that sets up more tasks
     tasks: tuple[TaskLine, ...] = ()
 
 
@@ -74,6 +77,7 @@ def checked_definition(given: Mapping[str, Any], *, type: Any) -> dict[str, Any]
     checked = [
         _objective(one, f"objectives/{at}", total=len(objectives), emails=emails) for at, one in enumerate(objectives)
     ]
+    _refuse_unknown_playbooks(checked)
     _refuse_circles(checked)
     values = typed_values(type, dict(given.get("values") or {}), present={})
     return {"highlights": str(given.get("highlights") or "")[:10_000], "values": values, "objectives": checked}
@@ -101,6 +105,7 @@ def _objective(one: Mapping[str, Any], at: str, *, total: int, emails: set[str])
         "owner": _owner(one, at, emails),
         "comment": str(one.get("comment") or "")[:10_000],
         "needs": needs,
+        "playbook": str(one.get("playbook") or ""),
         "tasks": [_task(task, f"{at}/tasks/{n}", emails) for n, task in enumerate(tasks)],
     }
 
@@ -139,6 +144,16 @@ def _owner(one: Mapping[str, Any], at: str, emails: set[str]) -> str:
     raise CannotPlan('Choose "csm", "ae" or "member:" followed by the email of an active team member.', f"{at}/owner")
 
 
+def _refuse_unknown_playbooks(objectives: Sequence[Mapping[str, Any]]) -> None:
+    if not any(one["playbook"] for one in objectives):
+        return
+    suiting = {one.key for one in cta_playbooks().offered() if one.is_for(Cta.Type.OBJECTIVE)}
+    for at, one in enumerate(objectives):
+        if one["playbook"] and one["playbook"] not in suiting:
+            problem = f"There is no live CTA playbook for objectives with the key {one['playbook']}."
+            raise CannotPlan(problem, f"objectives/{at}/playbook")
+
+
 def _refuse_circles(objectives: Sequence[Mapping[str, Any]]) -> None:
     done: set[int] = set()
     while len(done) < len(objectives):
@@ -170,6 +185,12 @@ class Started:
     plan: SuccessPlan
     ctas: Sequence[Cta]
     tasks: Sequence[Task]
+
+    def playbooks(self, outline: Outline) -> list[tuple[int, str]]:
+        """Which CTAs are to get which CTA playbook; whoever starts the plan applies it."""
+        return [
+            (cta.pk, line.playbook) for cta, line in zip(self.ctas, outline.objectives, strict=True) if line.playbook
+        ]
 
 
 def start_plans(
@@ -305,12 +326,34 @@ def start_by_hand(
     """One plan, a draft, for somebody who looks at it before it begins. Raises CannotPlan."""
     if due_on and due_on < start_on:
         raise CannotPlan("It ends before it starts. Choose a later due date or an earlier start.", "due_on")
+    outline = outline_of(template.definition)
+    _refuse_missing_playbooks(outline)
     people = _people(account)
     wanted = Wanted(account.pk, name, owner.pk if owner else None, people.get, start_on, due_on)
     [started] = start_plans([wanted], template, activate=False, actor=by.actor, now=now)
+    for key, ctas in _by_playbook(started.playbooks(outline)).items():
+        cta_playbooks().apply_to_many(key, ctas, by=by, now=now)
     tell_owner(started.plan, by=by, now=now)
     started.plan.tell("created", f"Plan started from {template.name}: {name}", by=by, now=now)
     return started.plan
+
+
+def _refuse_missing_playbooks(outline: Outline) -> None:
+    """Somebody is there who can do something about it; a run leaves them out."""
+    wanted = {line.playbook for line in outline.objectives if line.playbook}
+    missing = wanted and wanted.difference(one.key for one in cta_playbooks().offered())
+    if missing:
+        problem = (
+            f"It applies the CTA playbook {min(missing)}, which is not live. Change the template, or set that live."
+        )
+        raise CannotPlan(problem, "template")
+
+
+def _by_playbook(wanted: Iterable[tuple[int, str]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for cta_id, key in wanted:
+        found[key].append(cta_id)
+    return found
 
 
 def _people(account: Account) -> dict[str, int]:

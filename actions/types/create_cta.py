@@ -1,5 +1,6 @@
 """Open a CTA with its tasks, or join one that is already open."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -34,6 +35,7 @@ from cs_platform.common.statements import fetch
 from ctas.entry_fields import EntryField
 from ctas.lists import Kind, current_lists
 from ctas.models import Cta
+from ctas.telling import Agent, tell_of_opened
 
 SKIP, UPDATE, ALLOW = "skip", "update", "allow"
 # How its settings are called where a type asks for something.
@@ -225,9 +227,17 @@ class _Opening:
         if opened:
             for run_id, cta_id in fetch(INSERT_CTAS, self._cta_params(opened)):
                 self.wanted[run_id].cta_id = cta_id
+            self._tell_owners(opened)
         for wanted in self.wanted.values():
             if wanted.twin:
                 wanted.cta_id = wanted.twin.cta_id
+
+    def _tell_owners(self, opened: Sequence[_Wanted]) -> None:
+        mine: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        for wanted in opened:
+            if wanted.owner_id and wanted.cta_id:
+                mine[wanted.owner_id].append((wanted.cta_id, wanted.name))
+        tell_of_opened(mine, by=Agent(self.batch.actor), now=self.batch.now)
 
     def _cta_params(self, opened: Sequence[_Wanted]) -> dict[str, Any]:
         return self._shared_params() | {

@@ -31,7 +31,9 @@ from actions.people import CSM, Targets, load_targets, role_words
 from actions.variables import load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
+from ctas.telling import Agent
 from success_plans.models import PlanTemplate
+from success_plans.planning import tell_of_started
 from success_plans.templates import Wanted, outline_of, start_plans
 
 
@@ -183,15 +185,19 @@ def _nobody(name: str, role: str) -> Held:
 
 def _started(batch: Batch, wanted: Sequence[Wanted], template: PlanTemplate) -> dict[UUID, ApplyOutcome]:
     made = start_plans(wanted, template, activate=batch.config["begin"], actor=batch.actor, now=batch.now)
+    tell_of_started((one.plan for one in made), by=Agent(batch.actor), now=batch.now)
+    outline = outline_of(template.definition)
     outcomes: dict[UUID, ApplyOutcome] = {}
     for one, started in zip(wanted, made, strict=True):
         assert one.run_id is not None
+        playbooks = [{"cta_id": cta_id, "playbook": key} for cta_id, key in started.playbooks(outline)]
         receipt = {
             "plan_id": started.plan.pk,
             "name": one.name,
             "owner_id": one.owner_id,
             "objectives": len(started.ctas),
             "tasks": len(started.tasks),
+            **({"cta_playbooks": playbooks} if playbooks else {}),  # for the engine to apply
         }
         outcomes[one.run_id] = Applied(receipt)
     return outcomes

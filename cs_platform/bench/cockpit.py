@@ -18,7 +18,8 @@ from cs_platform.jobs.models import Job
 from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant
-from ctas.bulk import Selection, bulk_verbs, start_bulk_edit
+from ctas.bulk.kind import bulk_verbs, start_bulk_edit
+from ctas.bulk.selection import Selection
 from ctas.cockpit import PAGE_SIZE
 from ctas.models import Cta, Task
 

@@ -1,5 +1,7 @@
 """Teams, and who is invited."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -12,11 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from cs_platform.rest.fields import IdField, MemberField, StrictSerializer
+from cs_platform.rest.members import refuse_above_issuer
 from cs_platform.rest.problems import Conflict, Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability, Role
-from cs_platform.workspace import invitations
+from cs_platform.workspace import invitations, teams
 from cs_platform.workspace.models import Invitation, Team, TeamMember
 
 
@@ -35,6 +38,22 @@ class TeamSerializer(serializers.ModelSerializer[Team]):
         read_only_fields = fields
 
 
+class NewTeamSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+
+
+class TeamPlaceSerializer(StrictSerializer):
+    member = MemberField()
+    is_lead = serializers.BooleanField(default=False)
+
+
+class TeamEditSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=100, required=False)
+    members = serializers.ListField(
+        child=TeamPlaceSerializer(), required=False, max_length=1_000, help_text="All of them: others leave."
+    )
+
+
 @extend_schema_view(
     list=documented("List teams", answers=TeamSerializer, many=True),
     retrieve=documented("Read a team", answers=TeamSerializer),
@@ -43,11 +62,58 @@ class TeamViewSet(Listed, Retrieved, ApiViewSet):
     """Who looks after accounts together."""
 
     model = Team
+    writes = Ability.MANAGE_MEMBERS
     serializer_class = TeamSerializer
     orderings: ClassVar = {"id": "id", "name": "name"}
 
     def rows(self) -> QuerySet[Team]:
         return Team.objects.prefetch_related(Prefetch("places", TeamMember.objects.order_by("-is_lead", "pk")))
+
+    @documented("Make a team", request=NewTeamSerializer, answers=TeamSerializer, status=201)
+    def create(self, request: Request) -> Response:
+        with _named_once():
+            team = teams.create_team(name=self.valid(NewTeamSerializer)["name"], by=self.caller, now=self.now)
+        return self.answer(team, status=HTTPStatus.CREATED)
+
+    @documented("Change a team", request=TeamEditSerializer, answers=TeamSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Its name, or all its people at once."""
+        team, said = self.get_object(), self.valid(TeamEditSerializer)
+        if team.archived_at:
+            raise Conflict("Not possible now: it is archived. Restore it first.")
+        places = said.get("members")
+        if places is None:
+            kept = TeamMember.objects.filter(team=team).select_related("member")
+            places = [{"member": one.member, "is_lead": one.is_lead} for one in kept]
+        people = {one["member"].pk: one["member"] for one in places}
+        leads = {one["member"].pk for one in places if one["is_lead"]}
+        facts: dict[str, Any] = {"name": said.get("name", team.name), "members": people.values(), "leads": leads}
+        with _named_once():
+            teams.set_team(team, **facts, by=self.caller, now=self.now)
+        return self.fresh(team)
+
+    @documented("Archive a team", answers=TeamSerializer)
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        team = self.get_object()
+        teams.archive_team(team, by=self.caller, now=self.now)
+        return self.fresh(team)
+
+    @documented("Restore an archived team", answers=TeamSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        team = self.get_object()
+        with _named_once():
+            teams.restore_team(team, by=self.caller, now=self.now)
+        return self.fresh(team)
+
+
+@contextmanager
+def _named_once() -> Iterator[None]:
+    try:
+        yield
+    except teams.CannotSave as refusal:
+        raise Invalid(faults=[Fault("/name", str(refusal))]) from None
 
 
 class InvitationSerializer(serializers.ModelSerializer[Invitation]):
@@ -103,6 +169,7 @@ class InvitationViewSet(Listed, Retrieved, ApiViewSet):
     def create(self, request: Request) -> Response:
         said: dict[str, Any] = {"team": None, **self.valid(NewInvitationSerializer)}
         by = said.pop("invited_by")
+        refuse_above_issuer(self.caller, by, pointer="/invited_by")
         try:
             made = invitations.invite(**said, by=by, now=self.now)
         except invitations.CannotInvite as refusal:

@@ -29,6 +29,7 @@ ACCEPTED = ",".join(f".{ending}" for ending in TYPES)
 
 @dataclass(frozen=True, slots=True)
 class Files:
+    place: str  # an id in the page: a drawer may have files of its own beside it
     add: str  # where its form posts to; empty for who may add none
     files: Sequence[tuple[Attachment, str]]  # each with who added it
     accepted: str = ACCEPTED
@@ -37,7 +38,7 @@ class Files:
 def load_files(subject: str, *, add: str) -> Files:
     found = attachments.load_attachments(subject)
     names = author_names({one.author for one in found})
-    return Files(add, [(one, names[one.author]) for one in found])
+    return Files(f"files-{subject.replace(':', '-')}", add, [(one, names[one.author]) for one in found])
 
 
 def take_files(request: WorkspaceRequest, subject: str) -> HttpResponse:

@@ -28,6 +28,7 @@ NOT_YOURS = "Only its author can do that to a comment"
 
 @dataclass(frozen=True, slots=True)
 class Discussion:
+    place: str  # an id in the page: a drawer may have a discussion of its own beside it
     say: str  # where its form posts to
     comments: Sequence[ShownComment]
     more: bool
@@ -35,7 +36,7 @@ class Discussion:
 
 def load_discussion(subject: str, *, say: str) -> Discussion:
     thread = comments.load_thread(subject)
-    return Discussion(say, comments.show(thread.comments), thread.more)
+    return Discussion(f"comments-{subject.replace(':', '-')}", say, comments.show(thread.comments), thread.more)
 
 
 def said(request: WorkspaceRequest) -> str | None:

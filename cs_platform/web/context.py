@@ -1,11 +1,15 @@
 """What every template may say: the moment the page is made, by the database's clock, and the workspace's day."""
 
+from collections.abc import Callable
 from datetime import date, datetime
+from functools import partial
+from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
 
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.saved_views import views_beside
 
 
 # Components may use both names without being given them: a date is always said relative to the page's day.
@@ -18,3 +22,8 @@ def abilities(request: HttpRequest) -> dict[str, dict[str, bool]]:
     """`{% if may.run_playbooks %}` hides what a role cannot do; the views check by themselves."""
     member = getattr(request, "membership", None)
     return {"may": {ability.value: member.can(ability) for ability in Ability} if member else {}}
+
+
+def views(request: HttpRequest) -> dict[str, Callable[[], Any]]:
+    """What the sidebar leads to, asked for where a page has one."""
+    return {"my_views": partial(views_beside, request)} if getattr(request, "membership", None) else {}  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
 from .pages import render_page, target_id
@@ -29,14 +30,16 @@ def render_beside(
     *,
     fragments: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    """A page with the drawer its address asks for. Its own context is not made when only the drawer is wanted."""
+    """A page with the drawer its address asks for; neither knows what the other is given. The page's context is not
+    made when only the drawer is wanted.
+    """
     drawer = _opened(request)
     if drawer is None:
         return render_page(request, template, context(), fragments=fragments)
     if target_id(request) == "drawer":
         return render_page(request, drawer.template, drawer.context)
-    places = {**(fragments or {}), "drawer": drawer.template}
-    return render_page(request, template, {**context(), **drawer.context}, fragments=places)
+    opened = render_to_string(drawer.template, dict(drawer.context), request)
+    return render_page(request, template, {**context(), "opened_drawer": opened}, fragments=fragments)
 
 
 def _opened(request: HttpRequest) -> Fragment | None:

@@ -63,8 +63,8 @@ def render_page(
 ) -> HttpResponse:
     """The page, or only the fragment whose place htmx wants to fill.
 
-    `fragments` maps the id of a place to its template. The page includes the very same templates; base.html itself
-    does so for `drawer` and `dialog`, so an address that opens one can be opened directly.
+    `fragments` maps the id of a place to its template. The page includes the very same templates: a dialog that is
+    opened by its address stands in a page of its own.
     """
     fragments = fragments or {}
     chosen = fragments.get(target_id(request) or "", template)

@@ -4,13 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import Case, IntegerField, Q, When
 from django.http import QueryDict
+from django.urls import reverse
 
 from cs_platform.web.pages import WorkspaceRequest
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import VIEW, CannotSave, Setup, default_view, may_edit, query_of, visible_views
 
 SHOWN = 50
+BESIDE = 6  # in the sidebar
+ICONS = {"accounts": "building-2", "users": "users", "cockpit": "square-check-big", "plans": "flag"}
 ALL = "all"  # the page as it is made, whatever it opens with
 
 
@@ -29,6 +33,28 @@ class ViewBar:
     changed: bool
     editable: bool
     params: str  # of the list as it is now
+
+
+@dataclass(frozen=True, slots=True)
+class ViewLink:
+    name: str
+    address: str
+    icon: str
+    current: bool
+
+
+def views_beside(request: WorkspaceRequest) -> list[ViewLink]:
+    """The first of one's own, of whichever page, then of those shared by others, for the sidebar."""
+    is_others = Case(When(owner=request.membership, then=0), default=1, output_field=IntegerField())
+    mine_or_shared = Q(owner=request.membership) | Q(is_shared=True)
+    views = SavedView.objects.filter(mine_or_shared, archived_at=None, page__in=settings.PAGES_WITH_VIEWS)
+    return [_link(request, view) for view in views.order_by(is_others, "name", "pk")[:BESIDE]]
+
+
+def _link(request: WorkspaceRequest, view: SavedView) -> ViewLink:
+    page = reverse(settings.PAGES_WITH_VIEWS[view.page], args=[request.tenant.slug])
+    current = request.path == page and request.GET.get(VIEW) == str(view.pk)
+    return ViewLink(view.name, f"{page}?{query_of(view)}", ICONS.get(view.page, "rows-3"), current)
 
 
 def setup_of(query: QueryDict) -> Setup:

@@ -1,17 +1,26 @@
 """What people say about one thing. Whoever owns the thing decides who may, and tells its timeline."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
 
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import ApiKey, Doer, Membership
-from cs_platform.workspace.mentions import Piece, keep_mentions, mentioned_in, names_of, pieces
+from cs_platform.workspace.mentions import Piece, keep_mentions, mentioned_in, names_of, pieces, without_mentions
 from cs_platform.workspace.models import Comment, Notification
 from cs_platform.workspace.notifications import notify
 
 SHOWN = 100
 MAX_LENGTH = 10_000
+
+
+class Commenters(Protocol):
+    def names(self, wanted: Collection[str]) -> Mapping[str, str]:
+        """Of those it knows among these actors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +51,13 @@ def show(comments: Sequence[Comment]) -> list[ShownComment]:
 
 
 def author_names(actors: Collection[str]) -> dict[str, str]:
-    """Of team members and API keys: nobody else writes comments, adds files or notifies."""
+    """Of team members, API keys, and those upper layers let write (settings.COMMENTERS)."""
     members = Membership.objects.in_tenant(current_tenant_id()).filter(pk__in=_ids("person:", actors))
     named = {member.actor: member.name for member in members}
     if keys := _ids("key:", actors):
         named |= {key.actor: f"the API key {key.name}" for key in ApiKey.objects.filter(pk__in=keys)}
+    for path in settings.COMMENTERS:
+        named |= import_string(path)().names(actors)
     return dict.fromkeys(actors, "somebody") | named
 
 
@@ -60,6 +71,13 @@ def write_comment(*, subject: str, body: str, by: Doer, now: datetime, about: st
     known = {"subject": subject, "about": about[:200], "url": url[:300]}
     comment: Comment = Comment.objects.create(body=keep_mentions(body), author=by.actor, written_at=now, **known)
     _tell(comment, mentioned_in(comment.body), by=by, now=now)
+    return comment
+
+
+def write_as_guest(*, subject: str, body: str, by: Doer, now: datetime, about: str = "", url: str = "") -> Comment:
+    """By somebody outside the team: nobody is mentioned, since a mention would say who works here."""
+    known = {"subject": subject, "about": about[:200], "url": url[:300], "body": without_mentions(body)}
+    comment: Comment = Comment.objects.create(author=by.actor, written_at=now, **known)
     return comment
 
 

@@ -46,6 +46,11 @@ class Part:
     total: int
 
 
+class LetterSource(Protocol):
+    def __call__(self, mail: OutgoingMail, now: datetime) -> Letter | None:
+        """What this mail says; None when there is nothing to say any more."""
+
+
 class DigestSource(Protocol):
     def parts(self, member: Membership, *, today: date) -> Sequence[Part]:
         """What of theirs is late or due today, at most LISTED lines each; parts without lines are left out."""
@@ -58,8 +63,11 @@ def compose(mail: OutgoingMail, now: datetime) -> Letter | None:
             return _invitation(mail, now)
         case OutgoingMail.Kind.NOTICE:
             return _notice(mail, now)
-        case _:
+        case OutgoingMail.Kind.DIGEST:
             return _digest(mail, now)
+        case _:
+            letter: Letter | None = import_string(settings.LETTER_SOURCES[mail.kind])(mail, now)
+            return letter
 
 
 def due_parts(member: Membership, *, today: date) -> list[Part]:
@@ -82,7 +90,7 @@ def _invitation(mail: OutgoingMail, now: datetime) -> Letter | None:
         f"Follow this link to join. It works once, for {hours} hours, and for this address:\n\n"
         f"{link}\n\nIf you do not know {by}, do nothing.\n"
     )
-    return _letter(mail, now, to=("", invitation.email), subject=f"{by} invites you to {where}", body=text)
+    return letter_to(mail, now, to=("", invitation.email), subject=f"{by} invites you to {where}", body=text)
 
 
 def _notice(mail: OutgoingMail, now: datetime) -> Letter | None:
@@ -143,10 +151,10 @@ def _to_member(mail: OutgoingMail, now: datetime, *, subject: str, body: str, wh
     choose = _absolute(reverse("workspace:notification_choices", args=[member.tenant.slug]))
     stop = _absolute(reverse("stop_mail", args=[signing.dumps([member.tenant_id, member.pk, what], salt=STOP_SALT)]))
     text = f"{body}\n\n--\n{member.tenant.name}. What you are told: {choose}\nStop these mails: {stop}\n"
-    return _letter(mail, now, to=(member.name, member.email), subject=subject, body=text, stop=stop)
+    return letter_to(mail, now, to=(member.name, member.email), subject=subject, body=text, stop=stop)
 
 
-def _letter(
+def letter_to(
     mail: OutgoingMail,
     now: datetime,
     *,

@@ -38,6 +38,11 @@ def keep_mentions(text: str, *, also: Iterable[int] = ()) -> str:
     return names.sub(lambda found: f"<@{by_handle[found[1].lower()]}>", text)
 
 
+def without_mentions(text: str) -> str:
+    """What would be taken for one is not."""
+    return KEPT.sub(lambda found: f"@{found[1]}", text)
+
+
 def written(body: str) -> str:
     """As its author wrote it, to be edited."""
     ids = mentioned_in(body)

@@ -142,12 +142,15 @@ class Invitation(TenantModel):
 
 
 class OutgoingMail(TenantModel):
-    """A mail to a team member, or to somebody who is invited. What it says is put together when it leaves."""
+    """A mail to a team member, to somebody who is invited, or to a guest of an upper layer (settings.LETTER_SOURCES).
+    What it says is put together when it leaves.
+    """
 
     class Kind(models.TextChoices):
         INVITATION = "invitation", "Invitation"
         NOTICE = "notice", "Notifications"
         DIGEST = "digest", "Daily mail"
+        GUEST = "guest", "Code for a guest"
 
     class State(models.TextChoices):
         WAITING = "waiting", "Waiting"
@@ -160,6 +163,7 @@ class OutgoingMail(TenantModel):
     kind = models.CharField(max_length=12, choices=Kind.choices)
     member = TenantForeignKey(Membership, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
     invitation = TenantForeignKey(Invitation, on_delete=models.CASCADE, null=True, blank=True, related_name="+")
+    about = models.CharField(max_length=60, blank=True, default="")  # of a guest's: "guest:17"
     # What is mailed only once: "digest:7:2026-11-30".
     once = models.CharField(max_length=100)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)

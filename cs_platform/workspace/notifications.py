@@ -28,6 +28,18 @@ class Choice:
     mail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    text: str
+    url: str
+    subject: str = ""
+
+    @property
+    def facts(self) -> dict[str, str]:
+        assert self.url.startswith("/"), f"{self.url} is no address of this site."
+        return {"text": self.text[:300], "url": self.url[:300], "subject": self.subject}
+
+
 DEFAULTS: Final[Mapping[str, Choice]] = {
     Kind.MENTION: Choice(True, Mail.NOW),
     Kind.ASSIGNMENT: Choice(True, Mail.DAILY),
@@ -53,12 +65,19 @@ def notify(
 
     `url` is an address of this site. Returns how many were told.
     """
-    assert url.startswith("/"), f"{url} is no address of this site."
-    wanted = {member.pk for member in members if member} - {by.member.pk if by and by.member else None}
-    common = {"kind": kind, "text": text[:300], "url": url[:300], "subject": subject, "at": now, "once": once}
-    common["actor"] = by.actor if by else ""
+    message = Message(text, url, subject)
+    said = {member.pk: message for member in members if member}
+    return notify_each(said, kind=kind, by=by, now=now, once=once)
+
+
+def notify_each(
+    said: Mapping[int, Message], *, kind: str, by: Doer | None, now: datetime, once: str | None = None
+) -> int:
+    """As `notify`, with a message of their own for each member, by id: as many statements as for one."""
+    wanted = said.keys() - {by.member.pk if by and by.member else None}
+    common = {"kind": kind, "at": now, "once": once, "actor": by.actor if by else ""}
     rows = [
-        Notification(member_id=pk, is_shown=choice.in_app, mail=choice.mail, **common)
+        Notification(member_id=pk, is_shown=choice.in_app, mail=choice.mail, **said[pk].facts, **common)
         for pk, choice in _choices_of(wanted, kind).items()
         if choice.in_app or choice.mail != Mail.OFF
     ]

@@ -163,6 +163,18 @@ class EntrySerializer(StrictSerializer):
     to_close = serializers.ListField(
         child=serializers.ChoiceField(REQUIRED), required=False, help_text="Of a type: needed to close one."
     )
+    last_task = serializers.CharField(
+        max_length=KEY_LENGTH + 10,
+        required=False,
+        allow_blank=True,
+        help_text='Of a type, once the last task is done: "" asks, "leave" leaves it open, "close:won" closes it.',
+    )
+
+    def validate_last_task(self, value: str) -> str:
+        known = [key for key, _label in current_lists().last_task_choices()]
+        if value not in known:
+            raise serializers.ValidationError(f"Choose one of {', '.join(repr(key) for key in known)}.")
+        return value
 
 
 class ListsSerializer(StrictSerializer):

@@ -22,7 +22,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.workspace.comments import load_thread
 from ctas import recurring
 from ctas.api import filters, serializers
-from ctas.api.bulk import BulkEditSerializer, started_bulk_edit
+from ctas.api.bulk import BulkEditSerializer, started_bulk_edit, started_edit_of_tasks
 from ctas.lists import CannotEdit, Entry, Kind, Lists, current_lists, replace_list
 from ctas.models import Cta, ListEntry, Task
 from ctas.opening import comment_on, open_cta
@@ -31,6 +31,7 @@ from ctas.working import (
     FieldsMissing,
     add_task,
     close_cta,
+    complete_task,
     edit_cta,
     edit_task,
     hand_over_tasks,
@@ -267,11 +268,20 @@ class TaskViewSet(Listed, Retrieved, ApiViewSet):
         edit_task(task, by=self.caller, now=self.now, **self.valid(serializers.TaskEditSerializer))
         return self.fresh(task)
 
+    @documented("Edit many tasks", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True)
+    @action(detail=False, methods=["post"], url_path="bulk-edit", needs_idempotency_key=True)
+    def bulk_edit(self, request: Request) -> Response:
+        """By a job, with errors row by row and one undo. docs/jobs.md lists the verbs. A key gives `ids`."""
+        job = started_edit_of_tasks(self.valid(BulkEditSerializer), tenant=self.tenant, by=self.caller, now=self.now)
+        return Response(JobSerializer(job).data, status=HTTPStatus.CREATED)
+
     @documented("Complete a task", answers=serializers.TaskSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
+        """Where the type of its CTA says so, the last one closes the CTA."""
         task = self.get_object()
-        return self.outcome(task, acted=task.complete(by=self.caller, now=self.now), state=Task.Status.DONE)
+        done = complete_task(task, today=timezone.localdate(self.now), by=self.caller, now=self.now)
+        return self.outcome(task, acted=done.acted, state=Task.Status.DONE)
 
     @documented("Cancel a task", request=serializers.CancelSerializer, answers=serializers.TaskSerializer)
     @action(detail=True, methods=["post"])
@@ -328,7 +338,7 @@ class CtaListsViewSet(ApiViewSet):
 
 
 _FACTS = {
-    Kind.TYPE: ("tone", "icon", "to_create", "to_close"),
+    Kind.TYPE: ("tone", "icon", "to_create", "to_close", "last_task"),
     Kind.REASON: ("types",),
     Kind.PRIORITY: ("tone",),
     Kind.STATUS: ("tone", "category"),

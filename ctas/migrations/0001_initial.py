@@ -42,6 +42,7 @@ class Migration(migrations.Migration):
                 ("types", models.JSONField(default=list)),
                 ("to_create", models.JSONField(default=list)),
                 ("to_close", models.JSONField(default=list)),
+                ("last_task", models.CharField(blank=True, default="", max_length=110)),
                 ("archived_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "tenant",

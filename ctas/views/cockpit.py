@@ -54,6 +54,7 @@ GROUPINGS = {
     Grouping.PRIORITY: "Priority",
     Grouping.OWNER: "Owner",
     Grouping.PLAYBOOK: "Playbook",
+    Grouping.PLAN: "Success plan",
 }
 ORDERS = {Order.DUE: "Due date", Order.PRIORITY: "Priority", Order.NEWEST: "Newest"}
 LOOKS = {Look.LIST: ("List", "list"), Look.BOARD: ("Board", "columns-3"), Look.CALENDAR: ("Calendar", "calendar")}

@@ -1,7 +1,5 @@
 """The drawer of one CTA, and what a person does in it with one click."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -19,7 +17,7 @@ from ctas.forms import EditCtaForm, account_users
 from ctas.lists import current_lists
 from ctas.models import CLOSED, Cta, Task
 from ctas.panels import drawer_parts
-from ctas.working import CannotWork, close_cta, linked_users
+from ctas.working import CannotWork, close_cta, complete_task, linked_users
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
 BEATEN = "Somebody changed it before you"
@@ -107,12 +105,24 @@ def reopen(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @require_POST
 @requires(Ability.WORK_CTAS)
 def tick(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
-    """Ticking a task never navigates."""
+    """Ticking a task never navigates. Whether its CTA is done is asked after the last one."""
     task = task_or_404(pk)
-    act: Any = {"complete": task.complete, "reopen": task.reopen}[verb]
-    acted = act(by=request.membership, now=request.now)
-    done = "Task done" if verb == "complete" else "Task open again"
-    return answer(request, task.cta, done if acted else BEATEN)
+    if verb == "reopen":
+        acted = task.reopen(by=request.membership, now=request.now)
+        return answer(request, task.cta, "Task open again" if acted else BEATEN)
+    done = complete_task(task, today=timezone.localdate(request.now), by=request.membership, now=request.now)
+    if done.closed:
+        undo = reverse("ctas:reopen", args=[slug, task.cta_id])
+        return answer(request, task.cta, f"Task done, and with it {task.cta.name}", undo=undo)
+    response = answer(request, task.cta, "Task done" if done.acted else BEATEN)
+    return ask(request, response, reverse("ctas:finish", args=[slug, task.cta_id])) if done.asks else response
+
+
+def ask(request: WorkspaceRequest, response: HttpResponse, address: str) -> HttpResponse:
+    """What was done is said, and then a dialog asks."""
+    if request.headers.get("HX-Request") != "true":
+        return HttpResponseRedirect(address)
+    return trigger(response, "dialog:ask", {"address": address})
 
 
 def answer(

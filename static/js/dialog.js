@@ -3,12 +3,6 @@
 
 const slot = document.getElementById("dialog");
 
-// Without scripts the server's `open` shows it in the page; with them it becomes modal.
-if (slot.open) {
-  slot.removeAttribute("open");
-  slot.showModal();
-}
-
 document.addEventListener("htmx:after:settle", ({ target }) => {
   if (target === slot && slot.childElementCount && !slot.open) slot.showModal();
 });

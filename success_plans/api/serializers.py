@@ -243,11 +243,24 @@ class NewObjectiveSerializer(ObjectiveEditSerializer):
 
 class StakeholderSerializer(serializers.ModelSerializer[Stakeholder]):
     user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+    tasks = serializers.SerializerMethodField(help_text="Ids of those they do themselves.")
 
     class Meta:
         model = Stakeholder
-        fields = ("id", "plan", "user", "name", "email", "role", "added_at")
+        fields = ("id", "plan", "user", "name", "email", "role", "tasks", "added_at")
         read_only_fields = fields
+
+    def get_tasks(self, stakeholder: Stakeholder) -> list[int]:
+        return sorted(one.task_id for one in stakeholder.tasks.all())
+
+
+class GivenTaskSerializer(StrictSerializer):
+    task = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    stakeholder = IdField(lambda: Stakeholder.objects.all(), allow_null=True)
+
+
+class GivenSerializer(StrictSerializer):
+    tasks = serializers.ListField(child=GivenTaskSerializer(), max_length=500)
 
 
 class StakeholdersSerializer(serializers.Serializer[Any]):
@@ -318,6 +331,9 @@ class ObjectiveLineSerializer(StrictSerializer):
     comment = serializers.CharField(max_length=10_000, allow_blank=True, default="")
     needs = serializers.ListField(
         child=serializers.IntegerField(min_value=0), default=list, help_text="Places in this list, from 0."
+    )
+    playbook = serializers.CharField(
+        max_length=100, allow_blank=True, default="", help_text="Key of a live CTA playbook that is applied to it."
     )
     tasks = TaskLineSerializer(many=True, default=list)
 

@@ -22,7 +22,7 @@ from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
 from cs_platform.workspace.comments import load_thread
 from ctas.api.serializers import CommentSerializer, NewCommentSerializer, ThreadSerializer
-from success_plans import defining, planning, scheduling, sharing
+from success_plans import defining, guests, planning, scheduling, sharing
 from success_plans.api import filters, serializers
 from success_plans.models import Objective, PlanTemplate, PlanType, ShareLink, Stakeholder, SuccessPlan
 from success_plans.objectives import load_lines
@@ -151,7 +151,7 @@ class PlanViewSet(Listed, Retrieved, ApiViewSet):
     @documented("The stakeholders of a plan", answers=serializers.StakeholdersSerializer)
     @action(detail=True, methods=["get"])
     def stakeholders(self, request: Request, pk: str) -> Response:
-        rows = self.get_object().stakeholders.order_by("pk")
+        rows = self.get_object().stakeholders.prefetch_related("tasks").order_by("pk")
         return Response(serializers.StakeholdersSerializer({"stakeholders": rows}).data)
 
     @documented(
@@ -183,6 +183,19 @@ class PlanViewSet(Listed, Retrieved, ApiViewSet):
     def comment(self, request: Request, pk: str) -> Response:
         plan, body = self._present(), self.valid(NewCommentSerializer)["body"]
         written = planning.comment_on(plan, body=body, by=self.caller, now=self.now)
+        return Response(CommentSerializer(written).data, status=HTTPStatus.CREATED)
+
+    @documented(
+        "Write to the customer of a plan",
+        request=NewCommentSerializer,
+        answers=CommentSerializer,
+        status=201,
+    )
+    @action(detail=True, methods=["post"], url_path="answer")
+    def answer_customer(self, request: Request, pk: str) -> Response:
+        """It stands on the shared page. What is said there is listed by /comments/?subject=shared:<id of the plan>."""
+        plan, body = self._present(), self.valid(NewCommentSerializer)["body"]
+        written = guests.answer(plan, body=body, by=self.caller, now=self.now)
         return Response(CommentSerializer(written).data, status=HTTPStatus.CREATED)
 
     @documented("The comments on a plan", answers=ThreadSerializer)
@@ -258,6 +271,20 @@ class ObjectiveViewSet(Retrieved, ApiViewSet):
             scheduling.set_needs(objective, set(checked["needs"]), by=self.caller, now=self.now)
         if "position" in checked:
             scheduling.move(objective, to=checked["position"], by=self.caller, now=self.now)
+
+    @documented(
+        "Say who at the customer does an objective's tasks",
+        request=serializers.GivenSerializer,
+        answers=serializers.ObjectiveSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="give-tasks")
+    def give_tasks(self, request: Request, pk: str) -> Response:
+        """On a link that lets stakeholders in they complete these themselves. Tasks left out stay as they are."""
+        objective, given = self.get_object(), self.valid(serializers.GivenSerializer)["tasks"]
+        with refusals():
+            wanted = {one["task"]: one["stakeholder"] for one in given}
+            guests.give_tasks(objective, wanted, by=self.caller, now=self.now)
+        return self.fresh(objective)
 
     @documented("Take a CTA out of its plan", status=204)
     @action(detail=True, methods=["post"])

@@ -12,8 +12,8 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from ctas.forms import first_errors
 from ctas.views.drawer import cta_or_404
-from success_plans import planning, scheduling
-from success_plans.forms import JoinForm, ObjectiveForm, ScheduleForm, show_refusal
+from success_plans import guests, planning, scheduling
+from success_plans.forms import GiveForm, JoinForm, ObjectiveForm, ScheduleForm, show_refusal
 from success_plans.models import Objective, SuccessPlan
 from success_plans.planning import CannotPlan
 from success_plans.views.loading import BEATEN, dialog, objective_or_404, plan_or_404, told
@@ -148,6 +148,24 @@ def join_from_cta(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse
     except CannotPlan as refusal:
         return told(request, plan, str(refusal), refused=True)
     return told(request, plan, f"{cta.name} joined {plan.name}")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@requires(Ability.WORK_CTAS)
+def give(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Which tasks somebody at the customer does."""
+    objective = objective_or_404(pk)
+    plan, tasks = objective.plan, list(objective.cta.tasks.present().order_by("position", "pk"))
+    people = list(plan.stakeholders.order_by("name", "pk"))
+    form = GiveForm(_data(request), tasks=tasks, stakeholders=people)
+    if form.is_valid():
+        try:
+            count = guests.give_tasks(objective, form.given, by=request.membership, now=request.now)
+            return told(request, plan, "Saved" if count else "Nothing changed")
+        except CannotPlan as refusal:
+            form.add_error(None, str(refusal))
+    context = {"plan": plan, "objective": objective, "people": people, "title": "Who at the customer does it"}
+    return dialog(request, "plans/_give_dialog.html", context, form=form)
 
 
 @require_POST

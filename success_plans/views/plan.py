@@ -13,10 +13,11 @@ from accounts.actors import load_actors
 from accounts.models import TimelineEntry
 from accounts.places import Place, older_than
 from cs_platform.tenancy.roles import Ability
+from cs_platform.web.attachments import load_files, take_files
 from cs_platform.web.comments import NOTHING_SAID, load_discussion, said
 from cs_platform.web.drawers import render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
-from success_plans import planning
+from success_plans import guests, planning
 from success_plans.custom_fields import laid_out
 from success_plans.forms import ClosePlanForm, PlanForm, StakeholderForm, show_refusal
 from success_plans.gantt import Scale, draw
@@ -79,9 +80,12 @@ def _gantt(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], prog
 
 def _info(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], progress: Any) -> dict[str, Any]:
     made_by = load_actors({plan.created_by})[plan.created_by]
+    may_add = request.membership.can(Ability.WORK_CTAS) and plan.archived_at is None
+    add = reverse("plans:attach", args=[request.tenant.slug, plan.pk]) if may_add else ""
     return {
         "groups": laid_out(plan.type.fields, plan.values),
         "created_by": made_by,
+        "files": load_files(plan.subject, add=add),
     }
 
 
@@ -93,7 +97,11 @@ def _timeline(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], p
     after = Place.read(request.GET.get("older", ""))
     found = list((entries.filter(older_than(after)) if after else entries).order_by("-at", "-pk")[: ENTRIES + 1])
     actors = load_actors({one.actor for one in found})
+    answers = reverse("plans:answer", args=[request.tenant.slug, plan.pk])
     return {
+        "may_not_answer": not request.membership.can(Ability.WORK_CTAS),
+        "customer": load_discussion(guests.thread_of(plan), say=answers),
+        "is_open": plan.links.usable(request.now).filter(parts__contains=[guests.ACT]).exists(),
         "entries": [(one, actors[one.actor]) for one in found[:ENTRIES]],
         "older": Place(found[ENTRIES - 1].at, found[ENTRIES - 1].pk) if len(found) > ENTRIES else None,
         "discussion": load_discussion(plan.subject, say=reverse("plans:comment", args=[request.tenant.slug, plan.pk])),
@@ -133,6 +141,23 @@ def comment(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         return told(request, plan, NOTHING_SAID, refused=True)
     planning.comment_on(plan, body=body, by=request.membership, now=request.now)
     return told(request, plan, "Comment added")
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def answer(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """To the customer: it stands on the shared page."""
+    plan, body = plan_or_404(pk), said(request)
+    if body is None:
+        return told(request, plan, NOTHING_SAID, refused=True)
+    guests.answer(plan, body=body, by=request.membership, now=request.now)
+    return told(request, plan, "Written to the customer")
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def attach(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    return take_files(request, plan_or_404(pk).subject)
 
 
 # --- its life ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires
+from ctas.models import Cta
+from ctas.playbooks import cta_playbooks
 from success_plans import defining
 from success_plans.forms import (
     FieldFormSet,
@@ -100,7 +102,8 @@ def _template(request: WorkspaceRequest, held: PlanTemplate | None) -> HttpRespo
             return _saved(request, _template_saved(request, held, form, outline).name)
         except CannotPlan as refusal:
             _show_in_outline(form, outline, refusal)
-    context = {"form": form, "outline": outline, "held": held}
+    offered = [one for one in cta_playbooks().offered() if one.is_for(Cta.Type.OBJECTIVE)]
+    context = {"form": form, "outline": outline, "held": held, "playbooks": offered}
     return render_page(request, "plans/settings/template.html", context, status=422 if form.is_bound else 200)
 
 

@@ -9,6 +9,7 @@ from accounts.models import Account, EndUser
 from actions.base import Audience, Held
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
+from cs_platform.workspace.models import Notification
 from ctas.models import Cta, Task
 from tests import world
 from tests.actions.world import LATER, Played, kept, play, undone, visible
@@ -399,3 +400,15 @@ def test_tasks_that_are_none_are_refused(orbiton: Workspace, tasks: Any) -> None
 def test_objectives_belong_to_success_plans(orbiton: Workspace) -> None:
     with pytest.raises(ActionErrors, match="objective"):
         clean_config(action_for("create_cta"), renewal(type="objective"))
+
+
+def test_owners_are_told_once_however_many_ctas_are_opened_for_them(
+    orbiton: Workspace, harbour: Account, yarrow: Account
+) -> None:
+    play("create_cta", renewal(owner="csm"), harbour, yarrow, world.account("Third", csm=orbiton.tom))
+
+    told = Notification.objects.filter(kind="assignment").order_by("member__name")
+    assert [(one.member, one.text, one.actor) for one in told] == [
+        (orbiton.priya, "Prepare renewal is yours now", "playbook:1"),
+        (orbiton.tom, "2 CTAs are yours now, the first: Prepare renewal", "playbook:1"),
+    ]

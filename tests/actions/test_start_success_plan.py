@@ -10,6 +10,7 @@ from actions.base import Held
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from cs_platform.workspace.comments import write_comment
+from cs_platform.workspace.models import Notification
 from ctas.models import Cta, Task
 from success_plans import planning, sharing
 from success_plans.models import Objective, PlanTemplate, ShareLink, SuccessPlan
@@ -163,3 +164,14 @@ def test_plans_of_other_runs_and_of_people_stay(orbiton: Workspace, harbour: Acc
     undone(played.undo())
 
     assert set(SuccessPlan.objects.present().values_list("pk", flat=True)) == {mine.pk, other.receipts[0]["plan_id"]}
+
+
+def test_whoever_leads_plans_that_were_started_is_told_once(orbiton: Workspace, harbour: Account) -> None:
+    others = [world.account(name, csm=orbiton.tom) for name in ("Second", "Third")]
+    play(KEY, config(), harbour, *others)
+
+    told = Notification.objects.filter(kind="assignment").order_by("member__name")
+    assert [(one.member, one.text) for one in told] == [
+        (orbiton.priya, "Onboarding of Harbourline Logistics is yours now"),
+        (orbiton.tom, "2 success plans are yours now, the first: Onboarding of Second"),
+    ]

@@ -46,7 +46,9 @@ async ([addresses, signedOut]) => {
 # there: only new ones are looked at, in both themes. All other rules read every page; the shell comes with the first.
 READ = """
 async (options) => {
-  const found = [], seen = new Set();
+  const found = [], seen = new Set(), still = new CSSStyleSheet();
+  still.replaceSync("* { transition: none !important }");
+  document.adoptedStyleSheets = [still];  // colours are what they will be, at once
   const read = async (where, place, asked) => {
     for (const {id, nodes} of (await axe.run(place, asked)).violations)
       found.push(`${where} ${id}, ${nodes.length} times: ${nodes[0].html.slice(0, 300)} ${nodes[0].failureSummary}`);

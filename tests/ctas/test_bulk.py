@@ -1,4 +1,4 @@
-"""Many CTAs at once, by a job: what is done, what is refused row by row, and one undo that keeps later work."""
+"""Many CTAs, or tasks, at once, by a job: what is done, what is refused row by row, and one undo."""
 
 import json
 from typing import Any
@@ -9,13 +9,16 @@ from cs_platform.jobs import bulk as ground
 from cs_platform.jobs import starting
 from cs_platform.jobs.models import Job, JobError
 from cs_platform.jobs.pump import run_jobs
-from ctas.bulk import Selection, bulk_verbs, start_bulk_edit
+from ctas.bulk.kind import bulk_verbs, start_bulk_edit, task_verbs
+from ctas.bulk.selection import Selection, TaskSelection
 from ctas.lists import Kind, edit_entry
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
 from tests import world
 from tests.visitor import Visitor, text
-from tests.world import MONDAY, Workspace, on
+from tests.world import MONDAY, Workspace, days, on
+
+LATER = MONDAY + days(1)
 
 
 @pytest.fixture
@@ -142,3 +145,70 @@ def test_the_dialog_says_what_it_comes_to_and_starts_a_job(space: Workspace, cta
     assert Job.objects.get().params["selection"] == {"query": "tab=mine&type=risk"}
     assert "Choose at least one CTA." in text(csm.page("ctas/bulk/"))
     assert "Only CTAs are edited together" in text(csm.page("ctas/bulk/?all=1&tab=tasks"))
+
+
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+def edit_tasks(space: Workspace, verb: str, config: dict[str, Any], *, query: str | None = None, of: Any = ()) -> Job:
+    selection = TaskSelection(tuple(task.pk for task in of), query)
+    form = task_verbs()[verb].form(config)
+    assert form.is_valid(), form.errors
+    return run(start_bulk_edit(selection, task_verbs()[verb], form.config(), by=space.priya, now=MONDAY))
+
+
+TASK_STORIES: dict[str, tuple[dict[str, Any], str, list[Any]]] = {
+    "assign": ({"owner": "tom"}, "owner__name", ["Tom Lindqvist"] * 3),
+    "set_due": ({"due_on": "2026-12-24"}, "due_on", [on(24, 12)] * 3),
+    "shift_due": ({"days": "-1"}, "due_on", [on(2), on(3), on(4)]),
+    "set_status": ({"status": "done"}, "status", ["done"] * 3),
+    "archive": ({}, "archived_at", [MONDAY] * 3),
+}
+
+
+def test_every_verb_of_tasks_has_its_story() -> None:
+    assert set(TASK_STORIES) == set(task_verbs())
+
+
+@pytest.mark.parametrize("verb", TASK_STORIES)
+def test_tasks_are_changed_together_and_taken_back_but_for_what_somebody_did_since(
+    space: Workspace, ctas: list[Cta], verb: str
+) -> None:
+    config, name, after = TASK_STORIES[verb]
+    config = config | {"owner": str(space.tom.pk)} if "owner" in config else config
+    kept = ("owner", "due_on", "status", "completed_at", "completed_by", "archived_at")
+    before = {one: column(one, Task) for one in kept}
+    tasks = list(Task.objects.order_by("pk"))
+    job = edit_tasks(space, verb, config, of=tasks)
+
+    assert (job.state, job.done, job.failed, column(name, Task)) == ("done", 3, 0, after)
+    assert column("touched_by", Task) == [space.priya.pk] * 3
+    assert column("status") == ["open"] * 3
+    Task.objects.filter(pk=tasks[0].pk).update(owner=space.maya, due_on=on(30), status="cancelled", archived_at=LATER)
+    undone = undo(job, space)
+    assert (undone.done, undone.failed) == (2, 1)
+    assert {one: column(one, Task)[1:] for one in kept} == {one: values[1:] for one, values in before.items()}
+
+
+def test_all_tasks_of_a_list_are_meant_and_what_is_over_is_refused(space: Workspace, ctas: list[Cta]) -> None:
+    done = Task.objects.order_by("pk")[0]
+    done.complete(by=space.priya, now=MONDAY)
+    job = edit_tasks(space, "set_due", {"due_on": ""}, query="tab=tasks&type=risk")
+
+    assert (job.done, column("due_on", Task)) == (2, [on(3), None, None])
+    again = edit_tasks(space, "set_due", {"due_on": "2026-12-24"}, of=[done])
+    assert JobError.objects.get(job=again).message == "It is done or cancelled. Open it again first."
+
+
+def test_the_list_of_tasks_offers_to_edit_many(space: Workspace, ctas: list[Cta], csm: Visitor) -> None:
+    shown = text(csm.page("ctas/?tab=tasks"))
+    asked = csm.fragment("ctas/tasks/bulk/?all=1&tab=tasks&verb=set_status", "dialog")
+    settings = {"verb": "set_status", "bulk-status": "done", "all": "1", "query": "tab=tasks"}
+
+    assert 'action="/w/orbiton/ctas/tasks/bulk/"' in shown
+    assert 'aria-label="Select Dial"' in shown
+    assert "Edit 3 tasks" in text(asked)
+    assert "Complete on 3 tasks?" in text(csm.send("ctas/tasks/bulk/", target="dialog", step="review", **settings))
+    csm.send("ctas/tasks/bulk/", target="dialog", step="run", **settings)
+    assert Job.objects.get().kind == "bulk_edit_tasks"
+    assert "Only tasks are edited together" in text(csm.page("ctas/tasks/bulk/?all=1&tab=team"))

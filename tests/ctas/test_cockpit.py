@@ -143,7 +143,7 @@ def test_work_is_grouped_as_asked(orbiton: Workspace, grouping: str, labels: lis
 
 
 @pytest.mark.parametrize(
-    "query", ["", "group=account", "group=priority", "group=type", "tab=team&group=owner", "tab=tasks"]
+    "query", ["", "group=account", "group=priority", "group=type", "group=plan", "tab=team&group=owner", "tab=tasks"]
 )
 def test_every_row_comes_once_however_many_pages_there_are(
     orbiton: Workspace, monkeypatch: pytest.MonkeyPatch, query: str
@@ -369,3 +369,17 @@ def test_an_observer_reads_and_comments(orbiton: Workspace) -> None:
     assert 'data-key="c"' not in text(omar.page("ctas/?tab=team"))
     assert omar.send(f"ctas/{one.pk}/comments/", body="Seen").status_code == 204
     assert omar.send(f"ctas/{one.pk}/snooze/", until="2036-01-01").status_code == 403
+
+
+def test_a_list_with_a_drawer_beside_it_leads_on_to_the_next_row(orbiton: Workspace, priya: Visitor) -> None:
+    """Neither page nor drawer takes what the other is given."""
+    first, second = cta(orbiton, "First"), cta(orbiton, "Second")
+
+    assert f'href="/w/orbiton/ctas/?cta={second.pk}"' in text(priya.page(f"ctas/?cta={first.pk}"))
+
+
+@pytest.mark.parametrize("path", ["ctas/new/", "ctas/{pk}/snooze/", "ctas/{pk}/close/", "ctas/{pk}/repeat/"])
+def test_a_dialog_opened_by_its_address_is_there_once(orbiton: Workspace, priya: Visitor, path: str) -> None:
+    page = priya.page(path.format(pk=cta(orbiton, "Call").pk))
+
+    assert text(page).count('id="dialog-title"') == 1

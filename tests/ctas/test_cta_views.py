@@ -71,6 +71,7 @@ def test_a_task_is_ticked_and_unticked(priya: Visitor, cta: Cta, task: Task) -> 
 
 
 def test_without_scripts_a_tick_leads_back_to_the_cta(priya: Visitor, task: Task) -> None:
+    task.cta.add_task(title="One more", by=priya.member, now=NOW)
     answer = priya.submit(f"ctas/tasks/{task.pk}/complete/")
 
     assert answer["Location"] == f"/w/orbiton/accounts/{task.cta.account_id}/?cta={task.cta_id}"

@@ -1,5 +1,6 @@
 """What people do with a CTA and its tasks together."""
 
+import json
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from ctas.models import Cta, Task
 from ctas.opening import open_cta
 from ctas.recurring import open_due, pause, repeat, resume, stop_repeating
 from ctas.working import (
+    Completed,
     FieldsMissing,
     close_cta,
+    complete_task,
     hand_over_tasks,
     link_user,
     linked_users,
@@ -238,3 +241,38 @@ def test_the_form_says_what_is_open_already(cta: Cta, csm: Visitor) -> None:
 
     assert "Call them" in text(csm.page(same))
     assert "Call them" not in text(csm.page(same.replace("risk", "activity")))
+
+
+# --- the last task ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("last_task", "needs", "outcome"),
+    [
+        ("", [], (False, True, "open")),
+        ("leave", [], (False, False, "open")),
+        ("close:won", [], (True, False, "won")),
+        ("close:won", ["reason"], (False, True, "open")),
+    ],
+)
+def test_once_its_last_task_is_done_a_cta_asks_stays_or_closes_as_its_type_says(
+    cta: Cta, who: dict[str, Any], last_task: str, needs: list[str], outcome: tuple[bool, bool, str]
+) -> None:
+    edit_entry(Kind.TYPE, "risk", last_task=last_task, to_close=needs, **who)
+    first, last = (cta.add_task(title=title, **who) for title in ("Dial", "Talk"))
+
+    assert complete_task(first, today=TODAY, **who) == Completed(True)
+    done = complete_task(last, today=TODAY, **who)
+    assert (done.closed, done.asks, Cta.objects.get().status) == outcome
+    assert not complete_task(last, today=TODAY, **who).acted
+
+
+def test_ticking_the_last_task_asks_whether_the_cta_is_done(cta: Cta, who: dict[str, Any], csm: Visitor) -> None:
+    task = cta.add_task(title="Dial", **who)
+    told = json.loads(csm.send(f"ctas/tasks/{task.pk}/complete/")["HX-Trigger"])
+
+    assert told["dialog:ask"] == {"address": f"/w/orbiton/ctas/{cta.pk}/close/"}
+    edit_entry(Kind.TYPE, "risk", last_task="close:won", **who)
+    csm.send(f"ctas/tasks/{task.pk}/reopen/")
+    told = json.loads(csm.send(f"ctas/tasks/{task.pk}/complete/")["HX-Trigger"])
+    assert told["toast"] == {"text": "Task done, and with it Call them", "undo": f"/w/orbiton/ctas/{cta.pk}/reopen/"}

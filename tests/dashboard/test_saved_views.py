@@ -163,3 +163,16 @@ def test_an_observer_keeps_views_but_shares_none(inside: Workspace) -> None:
 
     assert [(view.name, view.is_shared) for view in SavedView.objects.all()] == [("Whose?", False)]
     assert Account.objects.count() == 0
+
+
+def test_the_sidebar_leads_to_ones_own_views_then_to_shared_ones(inside: Workspace, priya: Visitor) -> None:
+    keep(inside.tom, "Everybody's", is_shared=True)
+    keep(inside.tom, "Toms own")
+    mine = keep(inside.priya, "Mine")
+    shown = text(priya.page("ctas/"))
+
+    assert shown.index("My views") < shown.index(">Mine</span>") < shown.index(">Everybody&#x27;s</span>")
+    assert "Toms own" not in shown
+    assert 'href="/w/orbiton/accounts/?csm=me' in shown
+    opened = text(priya.page(f"accounts/?{query_of(mine)}"))
+    assert 'aria-current="page"' in opened[opened.index("My views") : opened.index(">Mine</span>")]

@@ -82,6 +82,12 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /ctas/{pk}/comment/": {"body": Free("They rang")},
     "post /ctas/{pk}/snooze/": {"until": "2199-01-31", "reason": Free("Away")},
     "post /ctas/bulk-edit/": {"ids": [Id("cta")], "verb": "set_priority", "config": {"priority": "high"}},
+    "post /members/{pk}/change-role/": {"role": "csm", "by": Id("olga")},
+    "post /members/{pk}/deactivate/": {"by": Id("olga"), "to": Id("tom"), "revoke_keys": True},
+    "post /members/{pk}/reactivate/": {"by": Id("olga")},
+    "post /teams/": {"name": Free("West")},
+    "patch /teams/{pk}/": {"name": Free("West"), "members": [{"member": Id("priya"), "is_lead": True}]},
+    "post /tasks/bulk-edit/": {"ids": [Id("task")], "verb": "set_due", "config": {"due_on": "2199-01-31"}},
     "post /ctas/{pk}/link-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/unlink-user/": {"user": Id("end_user")},
     "post /ctas/{pk}/order-tasks/": {"tasks": [Id("task")]},
@@ -110,6 +116,7 @@ API_DOORS: Final[dict[str, Body]] = {
         "role": Free("CTO"),
     },
     "post /success-plans/{pk}/remove-stakeholder/": {"id": Id("stakeholder")},
+    "post /success-plans/{pk}/answer/": {"body": Free("We are on it")},
     "post /success-plans/{pk}/comment/": {"body": Free("Well done")},
     "post /playbooks/begin/": {"name": Free("Idea")},
     "post /playbooks/import-plan/": {"playbooks": [_playbook()]},
@@ -203,6 +210,7 @@ API_DOORS: Final[dict[str, Body]] = {
 
 # What takes a body, but nothing that anybody types, in a state that the story is not in.
 NOTHING_TYPED: Final = {
+    "post /objectives/{pk}/give-tasks/": "ids only, of tasks and stakeholders of one plan",
     "post /success-plans/{pk}/close/": "two choices, of a plan that is under way",
     "post /enrollments/{pk}/replace/": "ids only, of a list of tasks in a CTA",
     "put /playbooks/{pk}/draft/": "the body of POST /playbooks/import/, of a draft whose revision is known",

@@ -17,7 +17,11 @@ from playbooks.on_ctas import offered
 from playbooks.task_lists import NotPossible, applied_to, apply_to_cta, preview_removal, put_back, remove, replace
 from playbooks.undo import outcome_of_stop, preview_stop, request_stop
 from playbooks.versions import archive, exported, import_playbook, pause, unarchive
-from tests.world import MONDAY, Workspace, account, apply_now, days, live, on, playbook_json, task_list_json
+from success_plans.models import PlanTemplate, SuccessPlan
+from success_plans.planning import CannotPlan
+from success_plans.templates import start_by_hand
+from tests.success_plans.world import template
+from tests.world import MONDAY, Workspace, account, apply_now, days, live, on, playbook_json, task_list_json, tick
 
 
 @pytest.fixture
@@ -280,3 +284,50 @@ def test_it_may_be_named_only_while_it_is_live(inside: Workspace) -> None:
     step = {"key": "cta", "day": 1, "action": "create_cta", "config": {"name": "A", "cta_playbook": "nowhere"}}
     with pytest.raises(DefinitionErrors, match="There is no CTA playbook “nowhere” that is live"):
         import_playbook(playbook_json(steps=[step]), by=None, now=MONDAY)
+
+
+# --- named by templates of success plans ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def roll_out(inside: Workspace, kickoff: Playbook) -> PlanTemplate:
+    objectives = [{"name": "Go live", "due_day": 14, "playbook": "kickoff", "tasks": [{"title": "Sign"}]}]
+    return template(inside, definition={"objectives": objectives})
+
+
+def test_a_plan_made_from_a_template_applies_the_playbook_it_names_for_an_objective(
+    inside: Workspace, roll_out: PlanTemplate, kickoff: Playbook
+) -> None:
+    harbour = account(csm=inside.priya)
+    facts: dict[str, Any] = {"account": harbour, "owner": inside.maya, "start_on": MONDAY.date()}
+    plan = start_by_hand(roll_out, name="Roll-out", **facts, by=inside.maya, now=MONDAY)
+    goal = plan.objectives.get().cta
+
+    assert titles(goal) == ["Sign", "Prepare", "Call Harbourline Logistics"]
+    assert (goal.status, task(goal, "Prepare").owner) == ("draft", inside.maya)
+    archive(kickoff, by=inside.jonah, now=MONDAY)
+    with pytest.raises(CannotPlan, match="kickoff, which is not live"):
+        start_by_hand(roll_out, name="Again", **facts, by=inside.maya, now=MONDAY)
+
+
+def test_a_playbook_that_starts_the_plan_applies_it_too_and_takes_it_back(
+    inside: Workspace, roll_out: PlanTemplate
+) -> None:
+    config = {"template": roll_out.key, "name": "Roll-out", "owner": "csm", "begin": True}
+    step = {"key": "plan", "day": 1, "action": "start_success_plan", "config": config}
+    begun = apply_now(live(playbook_json("onboard", steps=[step])), account(csm=inside.priya), now=MONDAY)
+    goal = SuccessPlan.objects.get().objectives.get().cta
+    assert titles(goal) == ["Sign", "Prepare", "Call Harbourline Logistics"]
+
+    request_stop(begun, by=inside.jonah, now=MONDAY + days(1))
+    tick(now=MONDAY + days(1))
+    assert SuccessPlan.objects.get().archived_at is not None
+    assert not Task.objects.present().exists()
+
+
+def test_a_template_names_only_a_live_playbook_for_objectives(inside: Workspace) -> None:
+    live(task_list_json("risky", types=["risk"]))
+    for key in ("gone", "risky"):
+        with pytest.raises(CannotPlan, match=f"no live CTA playbook for objectives with the key {key}") as refusal:
+            template(inside, definition={"objectives": [{"name": "Go live", "playbook": key}]})
+        assert refusal.value.field == "objectives/0/playbook"

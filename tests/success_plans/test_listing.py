@@ -16,7 +16,7 @@ from success_plans.objectives import load_lines
 from success_plans.planning import create_plan
 from success_plans.scheduling import set_needs
 from tests import world
-from tests.success_plans.world import NOW, TODAY, day, named, roll_out
+from tests.success_plans.world import NOW, TODAY, day, named, roll_out, stand_alone
 from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace
 
@@ -101,7 +101,7 @@ def test_a_page_costs_the_same_queries_however_many_plans(
     for number in range(12):
         make(orbiton, f"Plan {number}")
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         priya.page("plans/")
 
 
@@ -217,3 +217,17 @@ def test_the_set_up_is_for_managers_and_everybody_reads_it(orbiton: Workspace, p
     assert "Progress by finished tasks" in text(priya.page("settings/plans/"))
     assert priya.page("settings/plans/types/new/").status_code == 403
     assert priya.submit(f"settings/plans/types/{PlanType.objects.get().pk}/archive/").status_code == 403
+
+
+def test_the_cockpit_groups_work_by_plan_and_keeps_plans_of_one_name_apart(
+    orbiton: Workspace, harbour: Account, priya: Visitor
+) -> None:
+    for at in (harbour, world.account("Calyx")):
+        cta = stand_alone(at, orbiton, f"Call {at.name}", owner=orbiton.priya)
+        plan = create_plan(account=at, name="Onboarding", by=orbiton.priya, now=NOW)
+        planning.join_plan(plan, cta, by=orbiton.priya, now=NOW)
+    stand_alone(harbour, orbiton, "Alone", owner=orbiton.priya)
+    shown = text(priya.page("ctas/?group=plan"))
+    order = [shown.index(words) for words in (">Onboarding · Harbour", ">Onboarding · Calyx", ">In no plan")]
+
+    assert order == sorted(order)

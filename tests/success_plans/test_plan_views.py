@@ -1,9 +1,11 @@
 """Pages of plans: whole and as fragments, what they show and what can be done on them."""
 
 import json
+import re
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import TimelineEntry
 from cs_platform.workspace.models import Comment
@@ -256,3 +258,23 @@ def test_a_new_objective_names_its_plan(
 
     assert (nowhere.status_code, "There is: Warehouse roll-out." in text(nowhere)) == (422, True)
     assert named(plan, "Agree").cta.status == status
+
+
+def test_files_are_added_on_plan_info(orbiton: Workspace, priya: Visitor, plan: SuccessPlan) -> None:
+    file = SimpleUploadedFile("goals.txt", b"What they want")
+    priya.send(f"plans/{plan.pk}/files/", files=file)
+
+    assert "goals.txt" in text(priya.page(f"plans/{plan.pk}/?tab=info"))
+    assert "Add files" not in text(Visitor(orbiton.omar).page(f"plans/{plan.pk}/?tab=info"))
+
+
+def test_the_discussion_of_a_plan_stays_its_own_beside_that_of_an_objective(priya: Visitor, plan: SuccessPlan) -> None:
+    cta = named(plan, "Move three").cta
+    priya.send(f"plans/{plan.pk}/comments/", body="About the plan")
+    priya.send(f"ctas/{cta.pk}/comments/", body="About the objective")
+    shown = text(priya.page(f"plans/{plan.pk}/?tab=timeline&cta={cta.pk}"))
+
+    assert (shown.count("About the plan"), shown.count("About the objective")) == (1, 1)
+    assert f'action="/w/orbiton/plans/{plan.pk}/comments/"' in shown
+    ids = re.findall(r' id="([^"]+)"', shown)
+    assert sorted(set(ids)) == sorted(ids)

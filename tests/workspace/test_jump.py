@@ -6,6 +6,7 @@ import pytest
 
 from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.models import Cta
+from success_plans.planning import create_plan
 from tests.visitor import Visitor, is_whole, text
 from tests.world import MONDAY, Workspace, account, live, playbook_json, user
 
@@ -15,6 +16,7 @@ def things(inside: Workspace, cta: Cta) -> None:
     at = account("The Calyx Biosystems")
     user("Ben Okafor", at)
     live(playbook_json(name="Renewal runway"))
+    create_plan(account=at, name="Warehouse roll-out", by=inside.priya, now=MONDAY)
     view = {"page": "accounts", "setup": Setup("csm=me", {}), "is_shared": False, "now": MONDAY}
     save_view(name="Renewing soon", owner=inside.priya, **view)
 
@@ -36,6 +38,7 @@ def found(visitor: Visitor, asked: str) -> list[str]:
         ("runw", ["Renewal runway"]),
         ("memb", ["Members"]),
         ("new c", ["New CTA"]),
+        ("wareh", ["Warehouse roll-out"]),
         ("zzz", []),
         ("%", []),
         ("a", ["Accounts", "All settings"]),

@@ -261,3 +261,46 @@ def test_a_key_invites_in_a_members_name_and_reads_teams(inside: Workspace) -> N
     assert api.post(f"/invitations/{made['id']}/revoke/").json["revoked_at"]
     listed = api.get("/teams/").results[0]["members"]
     assert listed == [{"member": inside.maya.pk, "is_lead": True}, {"member": inside.tom.pk, "is_lead": False}]
+
+
+def test_a_key_changes_roles_and_lets_people_go_and_come_back_in_a_members_name(inside: Workspace) -> None:
+    api, by = Api.with_key(inside.tenant, "members"), {"by": inside.jonah.pk}
+    tom = f"/members/{inside.tom.pk}/"
+    cta = Cta.objects.create(account=account(), name="Call", type="risk", owner=inside.tom, created_at=MONDAY)
+
+    assert api.post(f"{tom}change-role/", by | {"role": "manager"}).json["role"] == "manager"
+    assert api.post(f"{tom}change-role/", by | {"role": "owner"}).errors == {"/role": "invalid"}
+    assert api.post(f"{tom}deactivate/", by | {"to": inside.tom.pk}).errors == {"/to": "invalid"}
+    assert api.post(f"{tom}deactivate/", by | {"to": inside.priya.pk}).json["deactivated_at"]
+    cta.refresh_from_db()
+    assert cta.owner == inside.priya
+    assert api.post(f"{tom}reactivate/", by).json["deactivated_at"] is None
+    assert Api.with_key(inside.tenant, "read").post(f"{tom}reactivate/", by).status == 403
+
+
+def test_a_key_ranks_no_higher_than_who_issued_it(inside: Workspace) -> None:
+    key, token = issue_key(name="Sync", scopes=["members"], by=inside.jonah, now=MONDAY)
+    api = Api(token, key, inside.tenant.pk)
+
+    assert api.post(f"/members/{inside.jonah.pk}/change-role/", {"role": "owner", "by": inside.olga.pk}).errors == {
+        "/by": "invalid"
+    }
+    said = {"email": NEW, "role": "owner", "invited_by": inside.olga.pk}
+    assert api.post("/invitations/", said).errors == {"/invited_by": "invalid"}
+
+
+def test_a_key_makes_and_changes_teams(inside: Workspace) -> None:
+    api = Api.with_key(inside.tenant, "members")
+    made = api.post("/teams/", {"name": "North"}).json
+    at, people = f"/teams/{made['id']}/", [{"member": inside.maya.pk, "is_lead": True}, {"member": inside.tom.pk}]
+
+    assert api.patch(at, {"members": people}).json["members"] == [
+        {"member": inside.maya.pk, "is_lead": True},
+        {"member": inside.tom.pk, "is_lead": False},
+    ]
+    renamed = api.patch(at, {"name": "South"}).json
+    assert (renamed["name"], len(renamed["members"])) == ("South", 2)
+    assert api.post("/teams/", {"name": "South"}).errors == {"/name": "invalid"}
+    assert api.post(f"{at}archive/").json["archived_at"]
+    assert api.patch(at, {"name": "West"}).status == 409
+    assert api.post(f"{at}restore/").json["archived_at"] is None

@@ -299,10 +299,16 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("invitation", "Invitation"), ("notice", "Notifications"), ("digest", "Daily mail")],
+                        choices=[
+                            ("invitation", "Invitation"),
+                            ("notice", "Notifications"),
+                            ("digest", "Daily mail"),
+                            ("guest", "Code for a guest"),
+                        ],
                         max_length=12,
                     ),
                 ),
+                ("about", models.CharField(blank=True, default="", max_length=60)),
                 ("once", models.CharField(max_length=100)),
                 (
                     "state",

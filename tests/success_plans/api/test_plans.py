@@ -105,6 +105,14 @@ def test_stakeholders_and_comments(api: Api, orbiton: Workspace, at: int, plan: 
     assert (added["name"], added["role"]) == ("Ines Falk", "Sponsor")
     assert api.post(f"{plan}add-stakeholder/", {"user": stranger}).errors == {"/end_user": "impossible"}
     assert api.post(f"{plan}add-stakeholder/", {"role": "x"}).errors == {"/name": "impossible"}
+    goal = add(api, plan, name="Train")
+    task = api.post("/tasks/", {"cta": goal["cta"], "title": "Pack"}).json["id"]
+    given = api.post(f"/objectives/{goal['id']}/give-tasks/", {"tasks": [{"task": task, "stakeholder": added["id"]}]})
+    assert given.status == 200
+    assert api.get(f"{plan}stakeholders/").json["stakeholders"][0]["tasks"] == [task]
+    wrong = {"tasks": [{"task": task + 99, "stakeholder": None}]}
+    assert api.post(f"/objectives/{goal['id']}/give-tasks/", wrong).errors == {"/tasks": "impossible"}
+    assert api.post(f"{plan}answer/", {"body": "See you"}).status == 201
     assert api.post(f"{plan}remove-stakeholder/", {"id": added["id"]}).json == {"stakeholders": []}
     assert api.post(f"{plan}comment/", {"body": "Well done"}).status == 201
     assert [one["body"] for one in api.get(f"{plan}comments/").json["comments"]] == ["Well done"]

@@ -1,140 +1,51 @@
-"""Many CTAs at once: assign, move, close, snooze, rank or archive those ticked, or all that a list holds.
+"""What can be done to many CTAs at once: assign, move, close, snooze, rank or archive them.
 
 Each verb says what a CTA and its open tasks become; writing that down, and taking back what is still so, is the same
 for all of them.
 """
 
-import json
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import date, timedelta
 from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
-from django.db.models import QuerySet
-from django.http import QueryDict
-from django.utils.module_loading import import_string
 
-from accounts.models import TimelineEntry
-from cs_platform.common.statements import fetch
 from cs_platform.jobs import bulk
-from cs_platform.jobs.bulk import BulkKind, CannotChoose, Config, Done, VerbForm
-from cs_platform.jobs.kinds import Item, JobRefused
-from cs_platform.jobs.models import Job, JobItem
-from cs_platform.jobs.starting import start_job
+from cs_platform.jobs.bulk import Config, Done, VerbForm
+from cs_platform.jobs.kinds import Item
+from cs_platform.jobs.models import JobItem
 from cs_platform.tenancy.context import current_tenant_id
-from cs_platform.tenancy.models import Doer, Membership, Tenant
+from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
-from ctas.cockpit import Asked, Tab, matching
+from ctas.bulk.selection import today_of
+from ctas.bulk.writing import (
+    CHANGED_SINCE,
+    CTAS,
+    TASKS,
+    held,
+    id_of,
+    lock,
+    lock_open_tasks,
+    plain,
+    says,
+    tell_of_ctas,
+    write,
+)
 from ctas.entry_fields import EntryField
 from ctas.forms import DAY
 from ctas.lists import Kind, Lists, current_lists
 from ctas.models import CLOSED, Cta, Task
 from ctas.recurring import open_next
-from ctas.telling import tell_of_many
+from ctas.telling import Agent, tell_of_many
 from ctas.working import FieldsMissing, missing_to_close
 
-BULK_EDIT_CTAS = "bulk_edit_ctas"
-NAMES_SHOWN = 5
 FURTHEST = 3_650
 MOST_MEMBERS = 1_000
 GONE = "The CTA is archived."
 NOT_OPEN = "It is closed. Reopen it first."
-CHANGED_SINCE = "Somebody or something has changed it since: it stays."
 CLOSED_WITH_IT = "the CTA was closed"
-
-
-# Which ----------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Kept in the job as `{"ids": […]}` or `{"query": "tab=team&type=risk"}`."""
-
-    ids: tuple[int, ...] = ()
-    query: str | None = None
-
-    @classmethod
-    def of(cls, params: Mapping[str, Any]) -> "Selection":
-        return cls(tuple(params.get("ids", ())), params.get("query"))
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return {"ids": list(self.ids)} if self.query is None else {"query": self.query}
-
-    def among(self, *, tenant: Tenant, member: Membership | None, now: datetime) -> "Chosen":
-        """Raises CannotChoose. `now` is the moment of choosing, so that “today” stays the same through a long job."""
-        if self.query is None:
-            return Chosen(Cta.objects.present().filter(pk__in=self.ids))
-        asked = Asked.of(QueryDict(self.query))
-        if asked.tab in (Tab.TASKS, Tab.CONVERSATIONS):
-            raise CannotChoose("Only CTAs are edited together. Choose a list of CTAs.")
-        if member is None and asked.tab is not Tab.TEAM:
-            raise CannotChoose("A key has no CTAs of its own. Ask for tab=team, with owner= where one person is meant.")
-        today = _today(tenant, now)
-        return Chosen(matching(asked, member=member, today=today, lists=current_lists()))
-
-
-def _today(tenant: Tenant, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(tenant.timezone)).date()
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What was matched may stop matching as soon as it is changed: ids only grow, so each is met once."""
-
-    rows: QuerySet[Any]
-
-    def count(self) -> int:
-        return self.rows.order_by().count()
-
-    def next_ids(self, *, after: int, limit: int) -> list[int]:
-        return list(self.rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
-
-    def names(self) -> list[str]:
-        return list(self.rows.order_by("pk").values_list("name", flat=True)[:NAMES_SHOWN])
-
-
-# The job --------------------------------------------------------------------------------------------------------------
-
-
-def start_bulk_edit(selection: Selection, verb: bulk.BulkVerb, config: Config, *, by: Doer, now: datetime) -> Job:
-    params = {"selection": selection.params, "verb": verb.key, "config": dict(config)}
-    return start_job(BULK_EDIT_CTAS, title=verb.describe(config), params=params, by=by, now=now)
-
-
-class BulkEditCtas(BulkKind):
-    key = BULK_EDIT_CTAS
-    label = "Bulk edit of CTAs"
-    ability = Ability.WORK_CTAS
-    event = "account:changed"
-
-    def verbs(self) -> Mapping[str, bulk.BulkVerb]:
-        return bulk_verbs()
-
-    def names(self, ids: Iterable[int]) -> Mapping[int, str]:
-        return dict(Cta.objects.filter(pk__in=list(ids)).values_list("pk", "name"))
-
-    def chosen(self, job: Job) -> Chosen:
-        try:
-            selection = Selection.of(job.params["selection"])
-            return selection.among(tenant=job.tenant, member=job.member, now=job.created_at)
-        except CannotChoose as refusal:
-            raise JobRefused(str(refusal)) from None
-
-
-@cache
-def bulk_verbs() -> Mapping[str, bulk.BulkVerb]:
-    verbs: list[bulk.BulkVerb] = [import_string(path)() for path in settings.CTA_BULK_VERBS]
-    return {verb.key: verb for verb in verbs}
-
-
-# Writing, and taking back ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,23 +54,6 @@ class Becomes:
 
     cta: Mapping[str, Any]
     tasks: Mapping[int, Mapping[str, Any]]
-
-
-Rows = Mapping[int, Mapping[str, Any]]
-
-_COLUMNS = {
-    "owner_id": "bigint",
-    "due_on": "date",
-    "status": "text",
-    "stage": "text",
-    "priority": "text",
-    "closed_at": "timestamptz",
-    "closed_by": "text",
-    "snoozed_until": "date",
-    "snooze_reason": "text",
-    "archived_at": "timestamptz",
-    "reason": "text",
-}
 
 
 class CtaVerb(bulk.BulkVerb, ABC):
@@ -179,16 +73,16 @@ class CtaVerb(bulk.BulkVerb, ABC):
         return "cta.edited", f"CTA changed ({self.describe(config).lower()})"
 
     def apply(self, task: bulk.Task, ids: Sequence[int]) -> Done:
-        lists, ctas = current_lists(), _lock(Cta.objects.present().filter(pk__in=ids))
+        lists, ctas = current_lists(), lock(Cta.objects.present().filter(pk__in=ids))
         refused = {pk: GONE for pk in ids if pk not in ctas}
         refused |= {pk: why for pk, cta in ctas.items() if (why := self.refuse(cta, task.config, lists))}
         wanted = {pk: cta for pk, cta in ctas.items() if pk not in refused}
-        tasks = _open_tasks(wanted) if task.config.get("tasks") else {}
+        tasks = lock_open_tasks(wanted) if task.config.get("tasks") else {}
         made = {pk: self.becomes(cta, tasks.get(pk, ()), task, lists) for pk, cta in wanted.items()}
         items = [item for pk, cta in wanted.items() if (item := _item(cta, tasks.get(pk, ()), made[pk]))]
         _write_items(items, task, side="after")
-        changed = [wanted[_id(item)] for item in items]
-        _tell(changed, task, *self.tells(task.config, lists))
+        changed = [wanted[id_of(item)] for item in items]
+        tell_of_ctas(changed, task, *self.tells(task.config, lists))
         self.then(changed, task, lists)
         return Done(items, refused)
 
@@ -197,128 +91,61 @@ class CtaVerb(bulk.BulkVerb, ABC):
 
     def restore(self, task: bulk.Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         rows = Cta.objects.all() if self.with_archived else Cta.objects.present()
-        ctas = _lock(rows.filter(pk__in=[_id(item) for item in items]))
-        kept = {item.subject: GONE for item in items if _id(item) not in ctas}
+        ctas = lock(rows.filter(pk__in=[id_of(item) for item in items]))
+        kept = {item.subject: GONE for item in items if id_of(item) not in ctas}
         here = [item for item in items if item.subject not in kept]
         kept |= {
             item.subject: CHANGED_SINCE
             for item in here
-            if not _is(ctas[_id(item)], item.after["cta"]) and not _is(ctas[_id(item)], item.before["cta"])
+            if not says(ctas[id_of(item)], item.after["cta"]) and not says(ctas[id_of(item)], item.before["cta"])
         }
         ours = [item for item in here if item.subject not in kept]
         _write_items(_with_tasks_that_are(ours), task, side="before")
-        back = [ctas[_id(item)] for item in ours]
-        _tell(back, task, "cta.edited", f"Undone ({self.describe(task.config).lower()})")
+        back = [ctas[id_of(item)] for item in ours]
+        tell_of_ctas(back, task, "cta.edited", f"Undone ({self.describe(task.config).lower()})")
         return kept
-
-
-def _lock(rows: QuerySet[Any]) -> dict[int, Any]:
-    """In the order of ids, like every batch of the engine."""
-    return {row.pk: row for row in rows.order_by("pk").select_for_update(no_key=True, of=("self",))}
-
-
-def _open_tasks(ctas: Iterable[int]) -> dict[int, list[Task]]:
-    found: dict[int, list[Task]] = defaultdict(list)
-    for task in _lock(Task.objects.open().filter(cta__in=list(ctas))).values():
-        found[task.cta_id].append(task)
-    return found
 
 
 def _item(cta: Cta, tasks: Sequence[Task], made: Becomes) -> Item | None:
     """None where everything is so already."""
     known = {task.pk: task for task in tasks}
-    changing = {pk: facts for pk, facts in made.tasks.items() if not _is(known[pk], _plain(facts))}
-    if _is(cta, _plain(made.cta)) and not changing:
+    changing = {pk: facts for pk, facts in made.tasks.items() if not says(known[pk], plain(facts))}
+    if says(cta, plain(made.cta)) and not changing:
         return None
-    before_tasks = {str(pk): _now(known[pk], facts) for pk, facts in changing.items()}
+    before_tasks = {str(pk): held(known[pk], facts) for pk, facts in changing.items()}
     return Item(
         f"cta:{cta.pk}",
-        {"cta": _now(cta, made.cta), "tasks": before_tasks},
-        {"cta": _plain(made.cta), "tasks": {str(pk): _plain(facts) for pk, facts in changing.items()}},
+        {"cta": held(cta, made.cta), "tasks": before_tasks},
+        {"cta": plain(made.cta), "tasks": {str(pk): plain(facts) for pk, facts in changing.items()}},
     )
-
-
-def _id(item: Item | JobItem) -> int:
-    return int(item.subject.partition(":")[2])
-
-
-def _now(row: Any, names: Iterable[str]) -> dict[str, Any]:
-    return _plain({name: getattr(row, name) for name in names})
-
-
-def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """As JSON keeps it."""
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in facts.items()}
-
-
-def _is(row: Any, facts: Mapping[str, Any]) -> bool:
-    return _now(row, facts) == dict(facts)
 
 
 def _with_tasks_that_are(items: Sequence[JobItem]) -> list[Item]:
     """Without the tasks somebody has changed since."""
     ids = [int(pk) for item in items for pk in item.after["tasks"]]
-    tasks = _lock(Task.objects.present().filter(pk__in=ids)) if ids else {}
+    tasks = lock(Task.objects.present().filter(pk__in=ids)) if ids else {}
 
     def untouched(item: JobItem) -> dict[str, Any]:
         return {
             pk: facts
             for pk, facts in item.before["tasks"].items()
-            if int(pk) in tasks and _is(tasks[int(pk)], item.after["tasks"][pk])
+            if int(pk) in tasks and says(tasks[int(pk)], item.after["tasks"][pk])
         }
 
     return [Item(item.subject, {"cta": item.before["cta"], "tasks": untouched(item)}) for item in items]
 
 
 def _write_items(items: Sequence[Item], task: bulk.Task, *, side: str) -> None:
-    facts = {_id(item): getattr(item, side) for item in items}
-    _write("ctas_cta", {pk: one["cta"] for pk, one in facts.items()}, task)
-    _write("ctas_task", {int(pk): values for one in facts.values() for pk, values in one["tasks"].items()}, task)
-
-
-def _write(table: str, rows: Rows, task: bulk.Task) -> None:
-    """All of one table in one statement; who asked for it has worked on each."""
-    if not rows:
-        return
-    names = list(next(iter(rows.values())))
-    fetch(
-        f"""
-        UPDATE {table} t SET {", ".join(f"{name} = n.{name}" for name in names)},
-            touched_at = %(now)s, touched_by_id = COALESCE(%(member)s, t.touched_by_id)
-        FROM jsonb_to_recordset(%(rows)s::jsonb)
-            AS n(id bigint, {", ".join(f"{name} {_COLUMNS[name]}" for name in names)})
-        WHERE t.tenant_id = %(tenant)s AND t.id = n.id
-        """,
-        {
-            "tenant": current_tenant_id(),
-            "now": task.now,
-            "member": task.member_id,
-            "rows": json.dumps([{"id": pk, **facts} for pk, facts in rows.items()]),
-        },
-    )
-
-
-def _tell(ctas: Iterable[Cta], task: bulk.Task, kind: str, words: str) -> None:
-    TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            account_id=cta.account_id,
-            end_user_id=cta.end_user_id,
-            at=task.now,
-            kind=kind,
-            actor=task.actor,
-            text=f"{words}: {cta.name}",
-            subject=f"cta:{cta.pk}",
-        )
-        for cta in ctas
-    )
+    facts = {id_of(item): getattr(item, side) for item in items}
+    write(CTAS, {pk: one["cta"] for pk, one in facts.items()}, task)
+    write(TASKS, {int(pk): values for one in facts.values() for pk, values in one["tasks"].items()}, task)
 
 
 # The verbs ------------------------------------------------------------------------------------------------------------
 
 
-class AssignForm(VerbForm):
+class OwnerForm(VerbForm):
     owner = forms.ChoiceField(required=False, error_messages={"invalid_choice": "Choose an active member."})
-    tasks = forms.BooleanField(required=False, initial=True, label="Open tasks, too")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -328,7 +155,16 @@ class AssignForm(VerbForm):
 
     def config(self) -> dict[str, Any]:
         owner = self.cleaned_data["owner"]
-        return {"owner": int(owner) if owner else None, "tasks": self.cleaned_data["tasks"]}
+        return self.cleaned_data | {"owner": int(owner) if owner else None}
+
+
+class AssignForm(OwnerForm):
+    tasks = forms.BooleanField(required=False, initial=True, label="Open tasks, too")
+
+
+def owner_of(config: Config) -> Membership | None:
+    members = Membership.objects.in_tenant(current_tenant_id()).select_related("tenant")
+    return members.filter(pk=config["owner"] or 0).first()
 
 
 class Assign(CtaVerb):
@@ -338,14 +174,13 @@ class Assign(CtaVerb):
     form = AssignForm
 
     def describe(self, config: Config) -> str:
-        found = Membership.objects.in_tenant(current_tenant_id()).filter(pk=config["owner"] or 0).first()
+        found = owner_of(config)
         return f"Assign to {found.name if found else 'nobody'}"
 
     def then(self, changed: Sequence[Cta], task: bulk.Task, lists: Lists) -> None:
-        members = Membership.objects.in_tenant(current_tenant_id()).filter(pk=task.config["owner"] or 0)
-        owner = members.select_related("tenant").first()
+        owner = owner_of(task.config)
         if owner and changed and owner.pk != task.member_id:
-            tell_of_many(owner, len(changed), by=Asker(task.person), now=task.now)
+            tell_of_many(owner, len(changed), by=Agent(task.person), now=task.now)
 
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
         owner = {"owner_id": task.config["owner"]}
@@ -367,21 +202,33 @@ class SetDue(CtaVerb):
     form = DueForm
 
     def describe(self, config: Config) -> str:
-        due_on = _day(config["due_on"])
-        return f"Make it due on {due_on:%-d %b %Y}" if due_on else "Take the due date away"
+        return due_words(config)
 
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
-        return Becomes({"due_on": _day(task.config["due_on"])}, {})
+        return Becomes({"due_on": day_of(task.config["due_on"])}, {})
 
 
-def _day(text: str | None) -> date | None:
+def day_of(text: str | None) -> date | None:
     return date.fromisoformat(text) if text else None
 
 
-class ShiftForm(VerbForm):
+def due_words(config: Config) -> str:
+    due_on = day_of(config["due_on"])
+    return f"Make it due on {due_on:%-d %b %Y}" if due_on else "Take the due date away"
+
+
+def shift_words(config: Config) -> str:
+    days = abs(config["days"])
+    return f"Move by {days} {'day' if days == 1 else 'days'} {'earlier' if config['days'] < 0 else 'later'}"
+
+
+class DaysForm(VerbForm):
     days = forms.IntegerField(
         min_value=-FURTHEST, max_value=FURTHEST, initial=7, help_text="Days later; with a minus, earlier."
     )
+
+
+class ShiftForm(DaysForm):
     tasks = forms.BooleanField(required=False, initial=True, label="Open tasks, too")
 
 
@@ -392,8 +239,7 @@ class ShiftDue(CtaVerb):
     form = ShiftForm
 
     def describe(self, config: Config) -> str:
-        days = abs(config["days"])
-        return f"Move by {days} {'day' if days == 1 else 'days'} {'earlier' if config['days'] < 0 else 'later'}"
+        return shift_words(config)
 
     def refuse(self, cta: Cta, config: Config, lists: Lists) -> str:
         return super().refuse(cta, config, lists) or ("" if cta.due_on else "It has no due date to move.")
@@ -448,15 +294,7 @@ class SetStatus(CtaVerb):
         if _closes(task.config, lists):
             for cta in changed:
                 if cta.recurrence_id:
-                    open_next(cta, today=_today(task.tenant, task.now), by=Asker(task.person), now=task.now)
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Whoever asked for a bulk edit, as the doer of what follows from it."""
-
-    actor: str
-    member: None = None
+                    open_next(cta, today=today_of(task.tenant, task.now), by=Agent(task.person), now=task.now)
 
 
 def _closes(config: Config, lists: Lists) -> bool:
@@ -499,10 +337,10 @@ class Snooze(CtaVerb):
     form = SnoozeForm
 
     def describe(self, config: Config) -> str:
-        return f"Snooze until {_day(config['until']):%-d %b %Y}"
+        return f"Snooze until {day_of(config['until']):%-d %b %Y}"
 
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
-        until = _day(task.config["until"])
+        until = day_of(task.config["until"])
         return Becomes({"snoozed_until": until, "snooze_reason": task.config["reason"]}, {})
 
     def tells(self, config: Config, lists: Lists) -> tuple[str, str]:
