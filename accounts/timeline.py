@@ -21,6 +21,8 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("action.undone", "undo-2", "neutral"),
     ("action.kept", "lock", "neutral"),
     ("action.failed", "circle-alert", "bad"),
+    ("action.approved", "circle-check", "ok"),
+    ("action.rejected", "circle-x", "neutral"),
     ("playbook.", "workflow", "acc"),
     ("action.", "workflow", "acc"),
     ("plan.", "flag", "plan"),

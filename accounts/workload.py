@@ -22,17 +22,21 @@ class Load:
 
 
 def loads() -> Sequence[Load]:
-    """Of everybody active; customers and trials count."""
-    team = Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")
-    known = {one.member_id: one for one in Workload.objects.all()}
-    csms, aes = _held("csm"), _held("ae")
+    """Of everybody active."""
+    return loads_of(list(Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")))
+
+
+def loads_of(team: Sequence[Membership]) -> Sequence[Load]:
+    """Customers and trials count."""
+    known = {one.member_id: one for one in Workload.objects.filter(member__in=team)}
+    csms, aes = _held("csm", team), _held("ae", team)
     return [
         Load(one, csms.get(one.pk, 0), aes.get(one.pk, 0), known.get(one.pk) or Workload(member=one)) for one in team
     ]
 
 
-def _held(role: str) -> Mapping[int, int]:
-    held = Account.objects.tracked().exclude(**{role: None}).order_by()
+def _held(role: str, team: Sequence[Membership]) -> Mapping[int, int]:
+    held = Account.objects.tracked().filter(**{f"{role}__in": team}).order_by()
     return dict(held.values_list(f"{role}_id").annotate(Count("pk")))
 
 

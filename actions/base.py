@@ -211,6 +211,7 @@ class Action(ABC):
     audiences: ClassVar[frozenset[Audience]] = frozenset({Audience.ACCOUNTS, Audience.USERS})
     external: ClassVar[bool] = False
     reversible: ClassVar[bool] = True
+    looks: ClassVar[str] = ""  # a template that shows its texts as they will stand, instead of one by one
     follows: ClassVar[tuple[str, ...]] = ()  # kinds of actions whose receipts it wants to see (Run.earlier)
     sample: ClassVar[Receipt]  # a valid config, used by the contract test and the docs
 

@@ -34,15 +34,17 @@ from actions.base import (
     UndoDecision,
 )
 from actions.forms import ActionForm
+from actions.retracting import put
 from actions.variables import load_texts
-from actions.widgets import PropertiesTextarea
+from actions.widgets import PropertiesWidget
 from cs_platform.common.statements import fetch
 from cs_platform.connectors.base import HttpOutcome, NotNow, Rejected, Revoked, Sent, Unknown
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.models import Connector, Retraction
 from cs_platform.connectors.outgoing import note_answers, note_refusal, pass_gate
 from cs_platform.connectors.providers import PROVIDERS, Call, Provider
 from cs_platform.connectors.sealing import CannotOpen
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.models import Membership, Tenant
 from cs_platform.tenancy.roles import MATRIX, Ability
 from cs_platform.workspace.models import Notification
@@ -64,8 +66,9 @@ class ConnectorField(forms.ChoiceField):
         super().__init__(label=PROVIDERS[kind].label, choices=self._offered, **kwargs)
 
     def _offered(self) -> list[tuple[str, str]]:
-        found = Connector.objects.present().filter(kind=self.kind).order_by("name", "pk")
-        return [("", "Choose one"), *found.values_list("key", "name")]
+        present = Connector.objects.present().filter(kind=self.kind).order_by("name", "pk")
+        found = once(f"connectors: {self.kind}", lambda: list(present.values_list("key", "name")))
+        return [("", "Choose one"), *found]
 
     def clean(self, value: Any) -> str:
         try:
@@ -80,26 +83,48 @@ class ConnectorField(forms.ChoiceField):
 class PropertiesField(forms.Field):
     """Names with texts that may have variables."""
 
-    widget = PropertiesTextarea
+    widget = PropertiesWidget
     texts_inside = True
 
     def clean(self, value: Any) -> dict[str, str]:
+        if isinstance(value, list):
+            value = _of_rows(value)
         if value in (None, ""):
             return {}
         if not isinstance(value, Mapping) or len(value) > PROPERTIES_LIMIT:
-            raise ValidationError(f"Give at most {PROPERTIES_LIMIT} lines, each a name, a colon and a text.")
+            raise ValidationError(f"Give at most {PROPERTIES_LIMIT} properties, each a name and a text.")
         problems = [problem for name, text in value.items() if (problem := _wrong_property(name, text))]
         if problems:
             raise ValidationError(problems)
         return {str(name).strip(): str(text) for name, text in value.items()}
 
 
+def _of_rows(rows: list[Any]) -> dict[Any, Any]:
+    """As a page sends them; an empty row is none."""
+    found: dict[Any, Any] = {}
+    for row in rows:
+        name, text = (str(row.get(part) or "") for part in ("name", "text")) if isinstance(row, dict) else ("", "")
+        if name.strip() in found:
+            raise ValidationError(f"“{name.strip()}” stands there twice.")
+        if name.strip() or text:
+            found[name.strip()] = text
+    return found
+
+
 def _wrong_property(name: Any, text: Any) -> ValidationError | None:
     if not isinstance(name, str) or not 0 < len(name.strip()) <= NAME_LIMIT or not name.isprintable():
-        return ValidationError(f"A name has 1 to {NAME_LIMIT} letters and stands before a colon.")
+        return ValidationError(f"A property has a name of 1 to {NAME_LIMIT} letters.")
     if not isinstance(text, str) or len(text) > VALUE_LIMIT or "\0" in text:
         return ValidationError(f"“{name}” takes a text of at most {VALUE_LIMIT:,} characters.", code=f"[{name}]")
     return None
+
+
+class UndoEventField(forms.CharField):
+    """Another event, for systems that can take back what the first message did."""
+
+    def __init__(self) -> None:
+        help_text = "Another event, for systems that take back what the first one did. Empty: nothing is sent."
+        super().__init__(label="If stopped, send", required=False, max_length=NAME_LIMIT, help_text=help_text)
 
 
 class CallForm(ActionForm):
@@ -232,6 +257,9 @@ class CallAction(ExternalAction):
         """The thing by its name, as histories tell it."""
 
     def describe_stop(self, config: Config) -> str:
+        if config.get("undo_event"):
+            follows = f"is followed by “{config['undo_event']}”"
+            return f"{self.what.capitalize()} that was sent {follows}. One that has not left is not sent."
         return f"{self.what.capitalize()} that has not left is not sent. One that was sent cannot be unsent."
 
     def tell(self, config: Config, receipt: Receipt) -> str:
@@ -288,7 +316,24 @@ class CallAction(ExternalAction):
         return {run.id: self._decision(batch, run) for run in batch.runs}
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
-        """What was drafted stands in the receipt alone, and goes nowhere."""
+        """What was drafted stands in the receipt alone, and goes nowhere. What was sent may be followed by another."""
+        put([self._retraction(batch, run) for run in batch.runs if _is_followed(batch, run)], now=batch.now)
+
+    def retracting(self, batch: Batch, run: Run, message: Mapping[str, Any]) -> dict[str, Any]:
+        """What follows a message that was sent, where the step names an event for that."""
+        raise TypeError(f"{self.key} cannot take back what it sent")
+
+    def _retraction(self, batch: Batch, run: Run) -> Retraction:
+        return Retraction(
+            run_id=run.id,
+            connector=batch.config["connector"],
+            kind=self.kind,
+            name=f"“{batch.config['undo_event']}”",
+            message=self.retracting(batch, run, (run.receipt or {})["message"]),
+            account_id=run.account_id,
+            actor=batch.actor,
+            due_at=batch.now,
+        )
 
     def _gone(self, batch: Batch) -> dict[UUID, Any]:
         subjects = load_subjects(batch)
@@ -306,7 +351,13 @@ class CallAction(ExternalAction):
         name = self.short(batch.config, receipt.get("message"))
         if "sent_at" not in receipt and "marked_done" not in receipt:
             return Undo(f"{name} is not sent")
-        return Keep("already_sent", f"{name} was sent{_on(receipt.get('sent_at'), run.timezone)}")
+        follows = f"; “{batch.config['undo_event']}” follows it" if _is_followed(batch, run) else ""
+        return Keep("already_sent", f"{name} was sent{_on(receipt.get('sent_at'), run.timezone)}{follows}")
+
+
+def _is_followed(batch: Batch, run: Run) -> bool:
+    """What a person marked as done was not sent from here."""
+    return bool(batch.config.get("undo_event")) and "sent_at" in (run.receipt or {})
 
 
 def _on(moment: str | None, timezone: str) -> str:

@@ -1,6 +1,8 @@
 """Fields of action forms whose choices are things of the workspace: its roles, its team, its segments."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -12,9 +14,22 @@ from accounts.rule_editor.draft import written
 from accounts.rule_field import RuleField, RuleWidget
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import dump
+from accounts.segments.listing import Count, with_counts
 from actions.widgets import SomeOfRows
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.models import Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an active member stands in a role: nobody who is away has one."""
+
+    accounts: int
+    capacity: int | None
+    revenue_cents: int
+    last_at: datetime | None  # when they were last given an account
+    is_next: bool
 
 
 class WorkspaceChoiceField(forms.ChoiceField):
@@ -23,19 +38,33 @@ class WorkspaceChoiceField(forms.ChoiceField):
     of_workspace = True
 
 
+class MembersWidget(SomeOfRows):
+    """Each with what they look after, and who would be next, where the form has said so before it is shown."""
+
+    template_name = "actions/widgets/members.html"
+    standings: Mapping[str, Standing] = {}
+    by_turn = False  # then when somebody had their last one says more than what it brings in
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        return super().get_context(name, value, attrs) | {"by_turn": self.by_turn, "knows": bool(self.standings)}
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().create_option(name, value, *args, **kwargs) | {"standing": self.standings.get(str(value))}
+
+
 class MembersField(forms.MultipleChoiceField):
     """Active team members by email address, so that a playbook can be carried to another workspace."""
 
     of_workspace = True
-    widget = SomeOfRows
+    widget = MembersWidget
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=_team, **kwargs)
+        super().__init__(choices=team_members, **kwargs)
 
     def clean(self, value: Any) -> list[str]:
         given = value if isinstance(value, list | tuple) else [value] if value else []
         emails = list(dict.fromkeys(str(email).strip().lower() for email in given))
-        known = {email for email, _name in _team()}
+        known = {email for email, _name in team_members()}
         if absent := [email for email in emails if email not in known]:
             raise ValidationError(f"{absent[0]} is not an active team member. Choose somebody who is.")
         if self.required and not emails:
@@ -43,9 +72,10 @@ class MembersField(forms.MultipleChoiceField):
         return emails
 
 
-def _team() -> Iterable[tuple[str, str]]:
+def team_members() -> Iterable[tuple[str, str]]:
     team = Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")
-    return [(email.lower(), name) for email, name in team.values_list("email", "name")]
+    found = once("team", lambda: list(team.values_list("email", "name")))
+    return [(email.lower(), name) for email, name in found]
 
 
 class SegmentField(WorkspaceChoiceField):
@@ -58,17 +88,20 @@ class SegmentField(WorkspaceChoiceField):
         if value in (None, ""):
             raise ValidationError("Choose a segment.")
         named = Q(pk=int(value)) if str(value).isascii() and str(value).isdecimal() else Q(name=str(value))
-        found = Segment.objects.filter(named, archived_at=None).order_by("scope", "pk").values_list("pk", flat=True)
+        present = Segment.objects.filter(named, archived_at=None).order_by("scope", "pk")
+        found = once(f"segment: {value}", lambda: list(present.values_list("pk", flat=True)[:1]))
         if not found:
             raise ValidationError(f"There is no segment “{value}”. Choose one that exists.")
         return int(found[0])
 
 
 def _segments() -> Iterable[tuple[str, Any]]:
-    rows = Segment.objects.filter(archived_at=None).order_by("scope", "name", "pk").values_list("scope", "pk", "name")
+    rows = with_counts(Segment.objects.filter(archived_at=None)).order_by("scope", "name", "pk")
     grouped: dict[str, list[tuple[str, str]]] = {}
-    for scope, pk, name in rows:
-        grouped.setdefault(Segment.Scope(scope).label, []).append((str(pk), name))
+    for segment in rows:
+        count = Count.of(segment.counted)  # type: ignore[attr-defined]
+        words = f"{count.shown:,}{'+' if count.more else ''} {segment.scope}{'' if count.shown == 1 else 's'}"
+        grouped.setdefault(segment.get_scope_display(), []).append((str(segment.pk), f"{segment} · {words}"))
     return [("", "Choose a segment"), *grouped.items()]
 
 

@@ -118,11 +118,19 @@ class _Facts:
         return self.is_touched or bool(self.stays_open) or any(t.is_touched or not t.is_open for t in self.tasks)
 
 
+# What people said about a CTA, or put to it, is work on it.
+_IS_TOUCHED = """
+c.touched_at IS NOT NULL
+    OR EXISTS (SELECT FROM workspace_comment w WHERE w.tenant_id = c.tenant_id AND w.subject = 'cta:' || c.id
+        AND w.archived_at IS NULL)
+    OR EXISTS (SELECT FROM workspace_attachment w WHERE w.tenant_id = c.tenant_id AND w.subject = 'cta:' || c.id
+        AND w.archived_at IS NULL)
+"""
 # Read by id, so that the plan cannot turn on how well the tables are known to the planner.
-_CTAS = """
-SELECT c.id, c.status, c.archived_at IS NOT NULL, c.touched_at IS NOT NULL, c.closed_by,
+_CTAS = f"""
+SELECT c.id, c.status, c.archived_at IS NOT NULL, {_IS_TOUCHED}, c.closed_by,
     (SELECT a.archived_at IS NOT NULL FROM accounts_account a WHERE a.tenant_id = c.tenant_id AND a.id = c.account_id)
-FROM ctas_cta c WHERE c.tenant_id = %(tenant)s AND c.id = ANY(%(ctas)s) ORDER BY c.id {lock}
+FROM ctas_cta c WHERE c.tenant_id = %(tenant)s AND c.id = ANY(%(ctas)s) ORDER BY c.id {{lock}}
 """
 _TASKS = """
 SELECT t.cta_id, t.origin_run_id, t.status, t.touched_at IS NOT NULL,

@@ -153,6 +153,11 @@ class ActionBoundField(forms.BoundField):
         return needs is None or str(self.form[needs[0]].value() or "") in needs[1] or bool(self.errors)
 
     @property
+    def is_optional(self) -> bool:
+        """What only some choices need is needed by those."""
+        return not self.field.required and (self.name not in self.form.shown_when or bool(self.help_text))
+
+    @property
     def redraws(self) -> bool:
         return self.name in self.form.redrawn_by
 
@@ -162,12 +167,15 @@ class ActionBoundField(forms.BoundField):
         return [f"{_row_words(problem.code)}{message}" for problem in problems for message in problem.messages]
 
 
-_ROW = re.compile(r"\[(\d+)\]")
+_ROW = re.compile(r"\[([^\]]+)\]")
 
 
 def _row_words(code: str | None) -> str:
+    """Rows of a list go by their number, those of an object by their name."""
     row = _ROW.match(code or "")
-    return f"{int(row[1]) + 1}: " if row else ""
+    if not row:
+        return ""
+    return f"{int(row[1]) + 1}: " if row[1].isdecimal() else f"{row[1]}: "
 
 
 class ActionForm(forms.Form):
@@ -179,8 +187,9 @@ class ActionForm(forms.Form):
 
     bound_field_class = ActionBoundField
     extra_scopes: ClassVar[tuple[str, ...]] = ()
-    shown_when: ClassVar[Mapping[str, tuple[str, frozenset[str]]]] = {}
+    shown_when: Mapping[str, tuple[str, frozenset[str]]] = {}
     also_redrawn_by: ClassVar[tuple[str, ...]] = ()
+    aside: ClassVar[str] = ""  # a template below the fields: how it looks to whom it is for
 
     def __init__(self, *args: Any, audience: Audience | None = None, team: Team | None = None, **kwargs: Any) -> None:
         self.audience, self.team = audience, team or Team()
@@ -255,3 +264,9 @@ class ActionForm(forms.Form):
             if role.removeprefix(MEMBER) in absent:
                 message = f"{role.removeprefix(MEMBER)} is not an active team member. Choose somebody who is."
                 self.add_error(name, ValidationError(message, code=path))
+
+
+def texts_of(form: ActionForm) -> dict[str, str]:
+    """The texts of an action as they stand, by the label of their field."""
+    found = {name: form[name].value() for name, field in form.fields.items() if isinstance(field, TemplateField)}
+    return {str(form[name].label): str(text) for name, text in found.items() if text}

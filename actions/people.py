@@ -8,7 +8,13 @@ from actions.base import Batch
 from cs_platform.common.statements import fetch
 
 CSM, AE, MEMBER = "csm", "ae", "member:"
-ROLE_WORDS = {CSM: "the account’s CSM", AE: "the account’s AE"}
+ADMINS, MANAGERS = "team:admin", "team:manager"  # whoever is of that rank in the workspace: asked, never assigned
+ROLE_WORDS = {
+    CSM: "the account’s CSM",
+    AE: "the account’s AE",
+    ADMINS: "an owner or admin",
+    MANAGERS: "an owner, admin or manager",
+}
 
 
 @dataclass(frozen=True, slots=True)

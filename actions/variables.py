@@ -18,6 +18,7 @@ from actions.base import Audience, Batch, Held, Run
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import MessageTemplate, MissingValue, Value
 from cs_platform.common.statements import fetch
+from cs_platform.tenancy.looked_up import once
 
 ACCOUNT, USER, CSM, SENDER = "account", "user", "csm", "sender"
 SCOPES = {
@@ -54,7 +55,7 @@ _FIRST_NAME = Variable("user.first_name", "User: first name", FieldType.TEXT, _f
 
 def workspace_variables(scopes: Iterable[str] = (ACCOUNT, USER, CSM)) -> dict[str, Variable]:
     """Every variable of the tenant in force, by name."""
-    fields = FieldSet.of(TraitDefinition.objects.order_by("label", "id"))
+    fields = once("fields of texts", lambda: FieldSet.of(TraitDefinition.objects.order_by("label", "id")))
     found = [
         _variable(field) for subject in Subject for field in fields.all(subject) if isinstance(field.source, Column)
     ]

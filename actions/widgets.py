@@ -13,11 +13,13 @@ from django import forms
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from actions.people import AE, CSM, MEMBER
+from accounts.models import TraitDefinition
+from actions.people import ADMINS, AE, CSM, MANAGERS, MEMBER
 from actions.variables import ACCOUNT, SENDER, USER, Variable, workspace_variables
 from actions.variables import CSM as CSM_SCOPE
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.roles import Role
 from ctas.playbooks import cta_playbooks
 
 Row = dict[str, Any]
@@ -39,6 +41,26 @@ class Team:
         active = Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")
         return [(f"{MEMBER}{email.lower()}", name) for email, name in active.values_list("email", "name")]
 
+    @cached_property
+    def approvers(self) -> list[tuple[str, str]]:
+        """Whom an action can ask before it runs: who only reads is never asked."""
+        named = Membership.objects.in_tenant(current_tenant_id()).active().exclude(role=Role.OBSERVER)
+        people = named.order_by("name", "pk").values_list("email", "name")
+        roles = [(CSM, "The account’s CSM"), (AE, "The account’s AE")]
+        teams = [(ADMINS, "Any owner or admin"), (MANAGERS, "Any owner, admin or manager")]
+        return [*roles, *teams, *((f"{MEMBER}{email.lower()}", name) for email, name in people)]
+
+    @cached_property
+    def people(self) -> list[tuple[str, str]]:
+        """Active members by id, as traits hold them."""
+        active = Membership.objects.in_tenant(current_tenant_id()).active().order_by("name", "pk")
+        return [(str(pk), name) for pk, name in active.values_list("pk", "name")]
+
+    @cached_property
+    def custom_traits(self) -> list[TraitDefinition]:
+        present = TraitDefinition.objects.filter(source=TraitDefinition.Source.CUSTOM, archived_at=None)
+        return list(present.order_by("label", "pk"))
+
     def choices(self, nobody: str, chosen: str) -> list[tuple[str, str]]:
         """`nobody` says what an empty role means here. Whoever left stays visible until somebody else is chosen."""
         roles = [("", nobody), (CSM, "The account’s CSM"), (AE, "The account’s AE"), *self.members]
@@ -58,7 +80,7 @@ def is_at_work(data: Mapping[str, Any]) -> bool:
     return any(key.endswith(":edit") for key in data)
 
 
-class _Templated(forms.Widget):
+class Templated(forms.Widget):
     """Rendered where the project's templates and icons are known."""
 
     template_name: str
@@ -67,41 +89,20 @@ class _Templated(forms.Widget):
         return render_to_string(self.template_name, self.get_context(name, value, attrs or {}))
 
 
-class TemplateInput(_Templated, forms.TextInput):
+class TemplateInput(Templated, forms.TextInput):
     """A line with a button that lists the variables."""
 
     template_name = "actions/widgets/text.html"
 
 
-class TemplateTextarea(_Templated, forms.Textarea):
+class TemplateTextarea(Templated, forms.Textarea):
     template_name = "actions/widgets/long_text.html"
 
     def __init__(self, attrs: dict[str, Any] | None = None) -> None:
         super().__init__({"rows": 5} | (attrs or {}))
 
 
-class PropertiesTextarea(_Templated, forms.Textarea):
-    """A line for each: its name, a colon, its text."""
-
-    template_name = "actions/widgets/long_text.html"
-
-    def __init__(self) -> None:
-        super().__init__({"rows": 3, "placeholder": "plan: {{ account.plan }}"})
-
-    def format_value(self, value: Any) -> str | None:
-        if isinstance(value, Mapping):
-            return "\n".join(f"{name}: {text}" for name, text in value.items())
-        return super().format_value(value)
-
-    def value_from_datadict(self, data: Any, files: Any, name: str) -> Any:
-        value = data.get(name)
-        if not isinstance(value, str):
-            return value
-        lines = [line.partition(":") for line in value.splitlines() if line.strip()]
-        return {key.strip(): text.strip() for key, _colon, text in lines}
-
-
-class RoleSelect(_Templated, forms.Select):
+class RoleSelect(Templated, forms.Select):
     template_name = "actions/widgets/role.html"
     team: Team
 
@@ -114,7 +115,7 @@ class RoleSelect(_Templated, forms.Select):
         return super().get_context(name, value or "", attrs)
 
 
-class CtaPlaybookSelect(_Templated, forms.Select):
+class CtaPlaybookSelect(Templated, forms.Select):
     template_name = "actions/widgets/role.html"
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
@@ -125,23 +126,30 @@ class CtaPlaybookSelect(_Templated, forms.Select):
         return super().get_context(name, value or "", attrs)
 
 
-class Segmented(_Templated, forms.RadioSelect):
+class Segmented(Templated, forms.RadioSelect):
     """A choice of two or three, side by side."""
 
     template_name = "actions/widgets/segmented.html"
 
 
-class OneOfRows(_Templated, forms.RadioSelect):
-    """A choice whose options are sentences, one below the other."""
+class Cards(Templated, forms.RadioSelect):
+    """A choice of few, each with a sentence that explains it."""
 
+    template_name = "actions/widgets/cards.html"
+
+    def __init__(self, *, words: Mapping[str, str]) -> None:
+        super().__init__()
+        self.words = words
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().create_option(name, value, *args, **kwargs) | {"words": self.words.get(str(value), "")}
+
+
+class SomeOfRows(Templated, forms.CheckboxSelectMultiple):
     template_name = "actions/widgets/rows.html"
 
 
-class SomeOfRows(_Templated, forms.CheckboxSelectMultiple):
-    template_name = "actions/widgets/rows.html"
-
-
-class RowsWidget(_Templated):
+class RowsWidget(Templated):
     """A list of small forms: `tasks-0-title`, `tasks-0-owner` …, with buttons to add, move and remove."""
 
     columns: tuple[str, ...]
@@ -213,3 +221,16 @@ class ScheduledTasksWidget(TaskListWidget):
         otherwise = str(row.get("fallback_owner") or "")
         fallbacks = self.team.choices("The CTA’s owner", otherwise)
         return super().shown(prefix, row) | {"fallback_owner": otherwise, "fallbacks": fallbacks}
+
+
+class PropertiesWidget(RowsWidget):
+    """A row for each: `properties-0-name`, `properties-0-text`."""
+
+    template_name = "actions/widgets/properties.html"
+    columns = ("name", "text")
+    limit = 30
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        if isinstance(value, Mapping):
+            value = [{"name": key, "text": text} for key, text in value.items()]
+        return super().get_context(name, value, attrs)

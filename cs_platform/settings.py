@@ -403,7 +403,11 @@ BULK_VERBS = [
 # What stands in the daily mail beside notifications (cs_platform/workspace/letters.py).
 DIGEST_SOURCES = ["ctas.digest.DueWork"]
 # What people are told of beside what others do (cs_platform/workspace/errands.py).
-NOTICE_SOURCES = ["playbooks.notices.HeldEvaluations", "playbooks.notices.FailedActions"]
+NOTICE_SOURCES = [
+    "playbooks.notices.HeldEvaluations",
+    "playbooks.notices.FailedActions",
+    "playbooks.notices.ActionsToApprove",
+]
 # Who hands over what when somebody leaves (cs_platform/workspace/handover.py).
 WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork"]
 # The cards of the home page, in this order (cs_platform/web/home.py).

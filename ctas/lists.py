@@ -15,6 +15,7 @@ from django.db import transaction
 
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import NoTenant, current_tenant_id
+from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.models import Doer
 from ctas.models import CLOSED, KEY_LENGTH, Cta, ListEntry
 
@@ -182,7 +183,7 @@ def current_lists() -> Lists:
     except NoTenant:
         return Lists(BUILT_IN)
     own: dict[str, list[Entry]] = {}
-    for row in ListEntry.objects.order_by("position", "key"):
+    for row in once("lists of CTAs", lambda: list(ListEntry.objects.order_by("position", "key"))):
         own.setdefault(row.kind, []).append(_entry(row))
     return Lists({kind: tuple(own[kind]) if kind in own else entries for kind, entries in BUILT_IN.items()})
 

@@ -80,7 +80,11 @@ def _inside(key: str, one: Content, other: Content) -> Iterator[Difference]:
 
 
 def _parts(step: Content) -> dict[str, Any]:
-    extra = {"only if": step.get("condition"), "kept when stopped": step.get("keep_on_stop")}
+    extra = {
+        "only if": step.get("condition"),
+        "approval": step.get("approval"),
+        "kept when stopped": step.get("keep_on_stop"),
+    }
     return {**_mapping(step.get("config")), **extra}
 
 

@@ -34,6 +34,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
 }
 POLICIES = ("once_ever", "every_match", "once_per_value", "at_most")
 ON_UNMATCH = ("finish", "stop")
+OTHERWISE = ("skip", "apply", "stop")  # what happens to an action nobody has approved in time
+MAX_WAIT = 90
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -70,6 +72,7 @@ class StepSpec:
     config: dict[str, Any]
     condition: dict[str, Any] | None
     keep_on_stop: bool
+    approval: dict[str, Any] | None = None
 
     @property
     def handler(self) -> Action:
@@ -155,13 +158,14 @@ class StepLike(Protocol):
     config: Any
     condition: Any
     keep_on_stop: bool
+    approval: Any
 
 
 def step_json(step: StepLike) -> dict[str, Any]:
     when: dict[str, Any] = (
         {"anchor": {"field": step.anchor, "days": step.offset_days}} if step.anchor else {"day": step.offset_days + 1}
     )
-    extra = {"condition": step.condition, "keep_on_stop": step.keep_on_stop}
+    extra = {"condition": step.condition, "approval": step.approval, "keep_on_stop": step.keep_on_stop}
     kept = {name: value for name, value in extra.items() if value}
     return {"key": step.key, **when, "action": step.action, "config": step.config, **kept}
 
@@ -366,6 +370,7 @@ class _Parser:
             config=self.config(data, path, audience),
             condition=self.condition(data.get("condition"), path),
             keep_on_stop=self.flag(data, "keep_on_stop", f"{path}.keep_on_stop"),
+            approval=self.approval(data.get("approval"), f"{path}.approval"),
         )
 
     def when(self, data: dict[str, Any], path: str) -> tuple[str, int]:
@@ -404,3 +409,18 @@ class _Parser:
             self.problems += [Problem(error.path, error.message) for error in errors.errors]
             return None
         return grammar.dump(rule)
+
+    def approval(self, data: Any, path: str) -> dict[str, Any] | None:
+        if not data:
+            return None
+        if not isinstance(data, dict):
+            self.refuse(path, "An approval says who is asked, for how many days, and what happens otherwise.")
+            return None
+        by = str(data.get("by") or "").strip()
+        if by.lower() not in {value for value, _label in self.team.approvers}:
+            self.refuse(f"{path}.by", "Choose csm, ae, team:admin, team:manager, or member: and the email of a member.")
+        days = self.whole(data, "within_days", 1, MAX_WAIT, path=f"{path}.within_days")
+        otherwise = data.get("otherwise", OTHERWISE[0])
+        if otherwise not in OTHERWISE:
+            self.refuse(f"{path}.otherwise", f"Choose one of: {', '.join(OTHERWISE)}.")
+        return {"by": by.lower(), "within_days": days, "otherwise": otherwise}

@@ -33,9 +33,11 @@ from actions.base import (
     Uncertain,
 )
 from actions.registry import action_for
+from actions.retracting import send_retractions
 from cs_platform.connectors.testing import run_tests
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
+from playbooks.asking import ask_first
 from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired, release_reconnected
 from playbooks.models import Step
@@ -75,7 +77,7 @@ def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_dire
     with tenant_context(tenant.pk):
         release_reconnected(tenant_id=tenant.pk, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
-    tended += run_tests(tenant, now=now)
+    tended += run_tests(tenant, now=now) + send_retractions(tenant, now=now)
     waiting = deque(steps)
     while waiting and not turn.is_over:
         tended += _deliver_wave(tenant, waiting, turn, deliver)
@@ -129,9 +131,10 @@ def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetim
         _withdraw(work)
         active, late = _hold_late(active, now) if _external(work.action).holds_late else (active, [])
         drafts, unmet = meet_condition(work, [one for one in active if not one.prepared])
+        drafts, asked = ask_first(work, drafts)
         ready, forgotten = _still_recognised(work, [one for one in active if one.prepared])
         payloads, kept_back = _load_payloads(work, ready)
-        settled += [*unmet, *late, *_prepared(work, drafts), *forgotten, *kept_back]
+        settled += [*unmet, *asked, *late, *_prepared(work, drafts), *forgotten, *kept_back]
         settled = _as_far_as_known(work, settled)
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         _mark_sent(tenant.pk, claim.token, list(payloads), now)

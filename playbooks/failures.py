@@ -9,6 +9,7 @@ from actions.base import Applied, ExternalAction
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import WorkDue
 from playbooks import ledger
+from playbooks.asking import HELD_FOR
 from playbooks.batches import Work, peek
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.settlement import count_progress
@@ -61,7 +62,7 @@ def _move(
         if enrollment.state not in (Enrollment.State.ACTIVE, Enrollment.State.PAUSED, Enrollment.State.COMPLETED):
             return False
         before = ActionRun.objects.select_for_update().get(pk=run.pk)
-        if before.state not in states:
+        if before.state not in states or before.reason_code == HELD_FOR:  # whoever is asked decides about that
             return False
         if to == ActionRun.State.SCHEDULED and not _goes_on(enrollment, by=by, now=now):
             return False

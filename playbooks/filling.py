@@ -47,7 +47,7 @@ def as_written(source: str) -> list[Piece]:
 
 def fill_in(sources: Mapping[str, str], subject: Subject, *, now: datetime) -> dict[str, list[Piece]]:
     """In one statement, or none where no text uses a variable. One that cannot be read is shown as written."""
-    readable = {name: source for name, source in sources.items() if _is_readable(source)}
+    readable = {name: source for name, source in sources.items() if is_readable(source)}
     batch = _batch(subject, now)
     people: Sequence[dict[UUID, int]] = [
         {run.id: person for run in batch.runs if person} for person in (subject.recipient_id, subject.sender_id)
@@ -63,7 +63,7 @@ def fill_in(sources: Mapping[str, str], subject: Subject, *, now: datetime) -> d
     return filled
 
 
-def _is_readable(source: str) -> bool:
+def is_readable(source: str) -> bool:
     try:
         message_templates.parse(source)
     except TemplateError:

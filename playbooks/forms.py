@@ -44,6 +44,18 @@ class StopForm(forms.Form):
         return self.cleaned_data["shown"] - self.cleaned_data["undo"]
 
 
+class VerdictForm(forms.Form):
+    """An answer to whether an action may run."""
+
+    verb = forms.ChoiceField(choices=[("approve", "Approve"), ("reject", "Reject")])
+    note = forms.CharField(
+        required=False,
+        max_length=NOTE_LIMIT,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Visible to your whole team, in the history.",
+    )
+
+
 class StopAllForm(forms.Form):
     finished = forms.BooleanField(
         required=False,

@@ -10,6 +10,7 @@ from django.db.models import F
 
 from accounts.actors import Actor, load_actors
 from actions.registry import action_for
+from playbooks.asking import HELD_FOR
 from playbooks.failures import OPEN as NEEDS_A_PERSON
 from playbooks.filling import Piece, fill_in
 from playbooks.filling import Subject as Filled
@@ -44,12 +45,16 @@ class Line:
         return self.run.state == State.UNDO_DEAD
 
     @property
+    def waits_for_approval(self) -> bool:
+        return self.run.state == State.HELD and self.run.reason_code == HELD_FOR
+
+    @property
     def can_retry(self) -> bool:
-        return self.needs_a_person
+        return self.needs_a_person and not self.waits_for_approval
 
     @property
     def can_skip(self) -> bool:
-        return self.run.state in (State.DEAD, State.HELD)
+        return self.run.state in (State.DEAD, State.HELD) and not self.waits_for_approval
 
     @property
     def can_mark_done(self) -> bool:

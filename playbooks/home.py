@@ -12,9 +12,11 @@ from accounts.models import Account
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.home import SHOWN, Book
 from cs_platform.web.pages import WorkspaceRequest
+from playbooks.asking import HELD_FOR
 from playbooks.history import summaries
 from playbooks.models import ActionRun, Enrollment
 from playbooks.progress import UNDER_WAY
+from playbooks.questions import count_asked
 
 LOOKED_AT = 500  # of the newest enrollments
 YESTERDAY = timedelta(days=1)
@@ -61,7 +63,13 @@ class Conversations:
         rows = waiting.select_related("account").order_by("send_at", "pk")[:SHOWN]
         total = waiting.count()
         says = f"{total:,} conversation{'' if total == 1 else 's'} wait{'s' if total == 1 else ''} for your review"
-        context = {"rows": list(rows), "total": total, "says": says if total else ""}
+        context = {
+            "rows": list(rows),
+            "total": total,
+            "of_all": book.member is None,
+            "to_approve": count_asked(request.membership, mine=book.member is not None),
+            "says": says if total else "",
+        }
         return Fragment("playbooks/_home_conversations.html", context)
 
 
@@ -85,6 +93,7 @@ class Activity:
 def _failed(book: Book) -> list[ActionRun]:
     """What waits for a person, whenever it failed; the newest first."""
     found = ActionRun.objects.filter(state__in=FAILED, enrollment__state__in=UNDER_WAY, enrollment__is_dry=False)
+    found = found.exclude(reason_code=HELD_FOR)
     if book.member:
         found = found.filter(enrollment__account__csm=book.member)
     rows = found.select_related("enrollment__account", "enrollment__playbook", "step")

@@ -1,4 +1,7 @@
-"""The conversations of the whole team: drafts that wait, the next to leave first; and what became of the others."""
+"""The conversations of the whole team: drafts that wait, the next to leave first; and what became of the others.
+
+Actions that wait for approval have tabs of their own beside them (playbooks/questions.py).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +24,12 @@ class Tab(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
     UNSENT = "unsent"
+    ASKED = "asked"
+    ANSWERED = "answered"
+
+    @property
+    def is_about_approvals(self) -> bool:
+        return self in (Tab.ASKED, Tab.ANSWERED)
 
 
 STATES: Mapping[Tab, tuple[State, ...]] = {

@@ -289,7 +289,9 @@ def claim_failed_undo(run_id: UUID, *, tenant_id: int, now: datetime) -> UUID | 
 
 
 def next_due(*, tenant_id: int, external: bool) -> datetime | None:
-    """When the queue must be looked at again: the earliest open run, the end of the earliest lease, a mailbox."""
+    """When the queue must be looked at again: the earliest open run, the end of the earliest lease, a mailbox, or the
+    moment at which somebody will have been asked in vain.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
@@ -299,6 +301,11 @@ def next_due(*, tenant_id: int, external: bool) -> datetime | None:
                    AND {_STATE_OF_ENROLLMENT} = 'active'),
                 (SELECT min(lease_until) FROM playbooks_actionrun
                  WHERE tenant_id = %(t)s AND is_external = %(x)s AND state IN ('running', 'undoing')),
+                (SELECT min(a.expires_at) FROM playbooks_approval a
+                 JOIN playbooks_enrollment e ON e.tenant_id = a.tenant_id AND e.id = a.enrollment_id
+                 WHERE a.tenant_id = %(t)s AND a.state = 'waiting' AND e.state = 'active'),
+                (SELECT min(due_at) FROM connectors_retraction
+                 WHERE tenant_id = %(t)s AND state IN ('waiting', 'sending') AND %(x)s),
                 (SELECT min(stop_requested_at) FROM playbooks_enrollment
                  WHERE tenant_id = %(t)s AND state = 'stopping' AND NOT %(x)s),
                 (SELECT min(look_at) FROM connectors_mailbox WHERE tenant_id = %(t)s AND %(x)s),

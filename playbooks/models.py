@@ -10,8 +10,10 @@ from django.db.models import F, Func, Q
 from django.urls import reverse
 
 from accounts.models import Account, EndUser
+from actions.people import ADMINS, MANAGERS
 from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantModel
 from cs_platform.tenancy.models import Membership
+from cs_platform.tenancy.roles import Ability, Role, allows
 from ctas.models import Cta
 
 
@@ -109,6 +111,8 @@ class Step(TenantModel):
     config = models.JSONField(default=dict)
     condition = models.JSONField(null=True, blank=True)
     keep_on_stop = models.BooleanField(default=False)
+    # Who approves it before it runs, for how long that is waited for, and what happens then (playbooks/asking.py).
+    approval = models.JSONField(null=True, blank=True)
     is_external = models.BooleanField(default=False)
 
     class Meta:
@@ -426,6 +430,98 @@ class ActionRun(TenantModel):
 
     def __str__(self) -> str:
         return f"run {self.pk}"
+
+
+# Who a step may ask beside the account's CSM and AE and named members: anybody of these roles.
+TEAMS: dict[str, frozenset[str]] = {
+    ADMINS: frozenset({Role.OWNER, Role.ADMIN}),
+    MANAGERS: frozenset({Role.OWNER, Role.ADMIN, Role.MANAGER}),
+}
+
+
+class ApprovalQuerySet(models.QuerySet["Approval"]):
+    def waiting(self) -> Self:
+        return self.filter(state=Approval.State.WAITING)
+
+    def answered(self) -> Self:
+        return self.exclude(state=Approval.State.WAITING)
+
+    def asked_of(self, member: Membership) -> Self:
+        """Whoever holds the role now is asked, not whoever held it when the action fell due."""
+        teams = [team for team, roles in TEAMS.items() if member.role in roles]
+        return self.filter(
+            Q(asks="csm", enrollment__account__csm=member)
+            | Q(asks="ae", enrollment__account__ae=member)
+            | Q(asks__in=[f"member:{member.email.lower()}", *teams])
+        )
+
+    def decidable_by(self, member: Membership) -> Self:
+        """Whoever is asked; and whoever sets playbooks live, so that nothing waits for somebody who is gone."""
+        if allows(Role(member.role), Ability.PUBLISH_PLAYBOOKS):
+            return self
+        return self.asked_of(member) if allows(Role(member.role), Ability.WORK_CTAS) else self.none()
+
+
+class Approval(TenantModel):
+    """A question put to somebody before one action runs. While it waits its run is held, and only then."""
+
+    is_referenced = False
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        APPROVED = "approved", "Approved"
+        REJECTED = "rejected", "Rejected"
+        EXPIRED = "expired", "Nobody answered"
+        WITHDRAWN = "withdrawn", "No longer asked"
+
+    class Otherwise(models.TextChoices):
+        SKIP = "skip", "it is skipped"
+        APPLY = "apply", "it runs all the same"
+        STOP = "stop", "the playbook is stopped"
+
+    run_id = models.UUIDField()
+    enrollment = TenantForeignKey(Enrollment, on_delete=models.PROTECT, related_name="approvals")
+    asks = models.CharField(max_length=270)  # "csm", "ae", "member:ada@example.com", "team:admin"
+    otherwise = models.CharField(max_length=5, choices=Otherwise.choices)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_default="waiting")
+    asked_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    told_at = models.DateTimeField(null=True, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.CharField(max_length=100, blank=True, default="", db_default="")
+    note = models.TextField(blank=True, default="", db_default="")
+
+    objects = TenantManager.from_queryset(ApprovalQuerySet)()  # type: ignore[misc]
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            models.UniqueConstraint(fields=["tenant", "run_id"], name="playbooks_approval_once"),
+            models.CheckConstraint(
+                condition=Q(state="waiting", decided_at__isnull=True)
+                | (~Q(state="waiting") & Q(decided_at__isnull=False)),
+                name="playbooks_approval_decided",
+            ),
+        ]
+        indexes = [
+            # Read by the pump: which have waited long enough? And by the page, the next to expire first.
+            models.Index(
+                fields=["tenant", "expires_at", "id"], condition=Q(state="waiting"), name="playbooks_approval_waiting"
+            ),
+            # Read by the page of those that were answered, newest first.
+            models.Index(
+                fields=["tenant", "-decided_at", "-id"],
+                condition=~Q(state="waiting"),
+                name="playbooks_approval_answered",
+            ),
+            # Read by the notices: who has not been told yet?
+            models.Index(
+                fields=["tenant"], condition=Q(state="waiting", told_at__isnull=True), name="playbooks_approval_untold"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.asks} about {self.run_id}"
 
 
 class LedgerEntry(TenantModel):

@@ -1,9 +1,10 @@
-"""What the engine leaves to people, told to them: held evaluations, and actions that failed for good.
+"""What the engine leaves to people, told to them: held evaluations, actions that failed for good or wait for approval.
 
 Looked for every quarter of an hour from the rows themselves, so the engine waits for nobody. Each is told once.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 from django.db.models import Q
 from django.urls import reverse
 
+from actions.people import AE, CSM, MEMBER
 from cs_platform.tenancy.models import Membership, Tenant
-from cs_platform.tenancy.roles import MATRIX, Ability
+from cs_platform.tenancy.roles import MATRIX, Ability, Role, allows
 from cs_platform.workspace.models import Notification
 from cs_platform.workspace.notifications import notify
-from playbooks.models import ActionRun, Evaluation
+from playbooks.models import TEAMS, ActionRun, Approval, Evaluation
 
 RECENT = timedelta(days=1)
 LOOKED_AT = 1_000
@@ -51,6 +53,59 @@ class FailedActions:
         people = {run.enrollment.account.csm for run in runs} | set(_who_may(tenant, Ability.PUBLISH_PLAYBOOKS))
         told = {"text": text, "once": f"failed:{playbook_id}:{now.date()}"}
         notify(members=people, kind=Notification.Kind.FAILURE, **_at(tenant, playbook_id), **told, by=None, now=now)
+
+
+class ActionsToApprove:
+    def tell(self, tenant: Tenant, *, now: datetime) -> None:
+        """One notice for each playbook to each who is asked, whatever the number; admins where nobody else is there."""
+        untold = Approval.objects.waiting().filter(told_at=None).order_by("pk")
+        locked = untold.select_for_update(of=("self",), skip_locked=True, no_key=True)
+        found = list(locked.select_related("enrollment__playbook", "enrollment__account")[:LOOKED_AT])
+        asked = Asked.of(tenant)
+        for (playbook_id, member_id), group in _grouped(found, asked):
+            self._tell(tenant, asked.members[member_id], playbook_id, group, now)
+        Approval.objects.filter(pk__in=[one.pk for one in found]).update(told_at=now)
+
+    def _tell(self, tenant: Tenant, member: Membership, playbook_id: int, group: list[Approval], now: datetime) -> None:
+        count, name = len(group), group[0].enrollment.playbook.name
+        text = f"{name} asks whether {count:,} action{'' if count == 1 else 's'} may run"
+        if count == 1:
+            text = f"{text} on {group[0].enrollment.account.name}"
+        url = f"{reverse('playbooks:inbox', args=[tenant.slug])}?tab=asked&mine=1"
+        about = {"url": url, "subject": f"playbook:{playbook_id}"}
+        notify(members=[member], kind=Notification.Kind.APPROVAL, text=text, **about, by=None, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom a question is for, among the active members who may answer one."""
+
+    members: dict[int, Membership]
+
+    @classmethod
+    def of(cls, tenant: Tenant) -> "Asked":
+        return cls({member.pk: member for member in _who_may(tenant, Ability.WORK_CTAS)})
+
+    def who(self, approval: Approval) -> set[int]:
+        found = self._named(approval) & set(self.members)
+        return found or {pk for pk, one in self.members.items() if allows(Role(one.role), Ability.PUBLISH_PLAYBOOKS)}
+
+    def _named(self, approval: Approval) -> set[int]:
+        account = approval.enrollment.account
+        holders = {CSM: account.csm_id, AE: account.ae_id}
+        if approval.asks in holders:
+            return {pk for pk in (holders[approval.asks],) if pk}
+        if approval.asks in TEAMS:
+            return {pk for pk, one in self.members.items() if one.role in TEAMS[approval.asks]}
+        return {pk for pk, one in self.members.items() if approval.asks == f"{MEMBER}{one.email.lower()}"}
+
+
+def _grouped(found: list[Approval], asked: Asked) -> Iterator[tuple[tuple[int, int], list[Approval]]]:
+    groups: dict[tuple[int, int], list[Approval]] = {}
+    for approval in found:
+        for member_id in asked.who(approval):
+            groups.setdefault((approval.enrollment.playbook_id, member_id), []).append(approval)
+    yield from sorted(groups.items(), key=lambda item: item[0])
 
 
 def _playbook_of(run: ActionRun) -> int:

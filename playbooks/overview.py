@@ -9,11 +9,12 @@ from accounts.rules import grammar
 from accounts.rules.describe import counted, describe
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import RuleErrors
+from actions.people import role_words
 from actions.registry import action_for
 from playbooks.definition import StepLike
 from playbooks.filling import Piece, as_written
 from playbooks.library import GONE, Words
-from playbooks.models import PlaybookVersion
+from playbooks.models import Approval, PlaybookVersion
 
 AGAIN = {
     "once_ever": "Once ever for each",
@@ -31,6 +32,7 @@ class PlannedLine:
     says: str
     on_stop: str
     condition: str
+    approval: str
     external: bool
 
 
@@ -110,6 +112,7 @@ def _line(step: StepLike, words: Words) -> PlannedLine:
         says=action.describe(step.config),
         on_stop="It stays; this step is marked so." if step.keep_on_stop else action.describe_stop(step.config),
         condition=_condition(step, words),
+        approval=approval_words(step.approval),
         external=action.external,
     )
 
@@ -122,3 +125,13 @@ def _condition(step: StepLike, words: Words) -> str:
     except RuleErrors:
         return GONE
     return describe(rule, people=words.people)
+
+
+def approval_words(approval: Mapping[str, Any] | None) -> str:
+    """Who is asked before it runs, and what happens if they do not answer."""
+    if not approval:
+        return ""
+    otherwise = Approval.Otherwise(approval["otherwise"]).label
+    return (
+        f"{role_words(approval['by'])}; after {counted(approval['within_days'], 'day')} without an answer {otherwise}"
+    )

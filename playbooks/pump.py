@@ -6,6 +6,7 @@ from datetime import datetime
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant, WorkDue
+from playbooks.approvals import expire
 from playbooks.delivery import Deliver, deliver_directly, deliver_round
 from playbooks.evaluation import evaluate_if_due
 from playbooks.leases import next_due
@@ -53,9 +54,10 @@ def _work(tenant: Tenant, queue: str, turn: Turn, deliver: Deliver) -> int:
     if queue == WorkDue.Queue.EVALUATE:
         evaluate_if_due(tenant, now=turn.now())
         return 0
+    expired = expire(tenant, now=turn.now())
     if queue == WorkDue.Queue.DELIVER:
-        return deliver_round(tenant, turn, deliver=deliver)
-    return apply_round(tenant, turn) + finish_stops(tenant, turn)
+        return expired + deliver_round(tenant, turn, deliver=deliver)
+    return expired + apply_round(tenant, turn) + finish_stops(tenant, turn)
 
 
 def _look_again(tenant: Tenant, queue: str) -> None:

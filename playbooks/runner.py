@@ -24,6 +24,7 @@ from actions.base import Applied, ApplyOutcome, Held, Skipped
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
 from playbooks import ledger
+from playbooks.asking import ask_first
 from playbooks.batches import Claimed, Work, load
 from playbooks.leases import Claim, LeaseLost, claim_due, due_steps, reclaim_expired
 from playbooks.on_ctas import Opened, enroll_opened
@@ -97,8 +98,9 @@ def _apply(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime)
         active, settled = split_by_enrollment(work)
         active, unmet = meet_condition(work, active)
         dry, active = [one for one in active if one.is_dry], [one for one in active if not one.is_dry]
+        active, asked = ask_first(work, active)
         outcomes = work.action.apply(work.batch(active)) if active else {}
-        settled += [*unmet, *rehearse(work, dry), *(_settled(one, outcomes[one.run.id]) for one in active)]
+        settled += [*unmet, *asked, *rehearse(work, dry), *(_settled(one, outcomes[one.run.id]) for one in active)]
         settle(settled, tenant_id=tenant.pk, token=claim.token, from_state="running", now=now)
         tell_applied(work, outcomes, active)
         _apply_to_ctas(work, outcomes)

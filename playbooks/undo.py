@@ -149,7 +149,7 @@ def stop_together(ids: Sequence[int], *, tenant: Tenant, by: str, note: str, now
 def _begin(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now: datetime) -> list[int]:
     """Those that stop from here on, with the CTA playbooks they have applied."""
     with connection.cursor() as cursor:
-        children = _children(ids, tenant_id=tenant_id, lock=True)
+        children = lock_children(ids, tenant_id=tenant_id)
         cursor.execute(
             """
             WITH locked AS (
@@ -171,8 +171,13 @@ def _begin(ids: Sequence[int], *, tenant_id: int, by: str, note: str, now: datet
     return stopping
 
 
+def lock_children(ids: Sequence[int], *, tenant_id: int) -> list[int]:
+    """CTA playbooks that runs of these have applied. Their CTAs are locked before any enrollment: who closes one does
+    so, too."""
+    return _children(ids, tenant_id=tenant_id, lock=True)
+
+
 def _children(ids: Sequence[int], *, tenant_id: int, lock: bool = False) -> list[int]:
-    """With `lock` their CTAs are locked before them: whoever closes one does so, too."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

@@ -59,6 +59,7 @@ urlpatterns = [
     re_path(r"^checks/(?P<pk>[0-9]{1,18})/(?P<verb>release|drop)/$", playbook.settle_check, name="settle_check"),
     path("apply/<int:pk>/", applying.apply, name="apply"),
     path("conversations/", inbox.inbox, name="inbox"),
+    path("approvals/<int:pk>/", inbox.approval, name="approval"),
     path("task-lists/new/", task_lists.edit, name="new_task_list"),
     path("task-lists/<int:pk>/", task_lists.task_list, name="task_list"),
     path("task-lists/<int:pk>/edit/", task_lists.edit, name="edit_task_list"),

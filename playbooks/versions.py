@@ -204,5 +204,6 @@ def _step(version: PlaybookVersion, position: int, spec: StepSpec) -> Step:
         config=spec.config,
         condition=spec.condition,
         keep_on_stop=spec.keep_on_stop,
+        approval=spec.approval,
         is_external=spec.handler.external,
     )

@@ -8,9 +8,10 @@ from django import forms
 from accounts.rule_field import EditsRules, RuleField
 from accounts.rules.fields import FieldSet, FieldType, Subject
 from actions.forms import TemplateField
-from actions.widgets import Segmented
+from actions.people import MEMBER
+from actions.widgets import Segmented, Team
 from playbooks.library import TARGET_WORDS
-from playbooks.models import Playbook
+from playbooks.models import Approval, Playbook
 from playbooks.steps import StepJson
 
 USUAL = ""
@@ -24,6 +25,7 @@ POLICIES = (
 )
 UNMATCHED = (("finish", "The schedule is finished"), ("stop", "The playbook stops and undoes what it did"))
 BEFORE, AFTER = "before", "after"
+USUAL_WAIT = 5  # days
 
 
 def whole(text: Any) -> Any:
@@ -105,16 +107,27 @@ class StepForm(EditsRules, forms.Form):
     day = forms.CharField(required=False, max_length=6)
     side = forms.ChoiceField(required=False, choices=((BEFORE, "before"), (AFTER, "after")), widget=Segmented)
     keep_on_stop = forms.BooleanField(required=False, label="Keep what it did when the playbook is stopped")
+    approver = forms.ChoiceField(required=False, label="Who approves it")
+    within_days = forms.CharField(required=False, max_length=6, label="For how many days that is waited for")
+    otherwise = forms.ChoiceField(required=False, choices=Approval.Otherwise.choices, label="If nobody answers")
     condition = RuleField(Subject.ACCOUNT, required=False)
 
     prefix = "step"
 
-    def __init__(self, *args: Any, fields: FieldSet, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, fields: FieldSet, team: Team, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.fields["approver"].choices = self._approvers(team)  # type: ignore[attr-defined]
         self.fields["anchor"].choices = [("", "The day it is applied"), *date_choices(fields)]  # type: ignore[attr-defined]
+
+    def _approvers(self, team: Team) -> list[tuple[str, str]]:
+        """Whoever left stays visible until somebody else is chosen."""
+        chosen, known = str(self["approver"].value() or ""), dict(team.approvers)
+        gone = {chosen: f"{chosen.removeprefix(MEMBER)} (no longer here)"} if chosen and chosen not in known else {}
+        return [("", "Nobody: it runs by itself"), *known.items(), *gone.items()]
 
     @staticmethod
     def initial_of(step: StepJson) -> dict[str, Any]:
+        approval = _mapping(step.get("approval"))
         anchor = _mapping(step.get("anchor"))
         days = anchor.get("days")
         is_before = isinstance(days, int) and days < 0
@@ -124,6 +137,9 @@ class StepForm(EditsRules, forms.Form):
             "side": BEFORE if is_before or not anchor else AFTER,
             "keep_on_stop": bool(step.get("keep_on_stop")),
             "condition": step.get("condition"),
+            "approver": approval.get("by") or "",
+            "within_days": approval.get("within_days") or USUAL_WAIT,
+            "otherwise": approval.get("otherwise") or Approval.Otherwise.SKIP,
         }
 
     def content(self) -> StepJson:
@@ -132,8 +148,15 @@ class StepForm(EditsRules, forms.Form):
             for name, field in self.fields.items()
         }
         condition = self.fields["condition"].stored(given["condition"])  # type: ignore[attr-defined]
-        extra = {"condition": condition, "keep_on_stop": given["keep_on_stop"]}
+        extra = {"condition": condition, "approval": _approval(given), "keep_on_stop": given["keep_on_stop"]}
         return {**_when(given), **{name: value for name, value in extra.items() if value}}
+
+
+def _approval(given: Mapping[str, Any]) -> StepJson | None:
+    if not given["approver"]:
+        return None
+    otherwise = given["otherwise"] or Approval.Otherwise.SKIP
+    return {"by": given["approver"], "within_days": whole(given["within_days"]), "otherwise": otherwise}
 
 
 def _when(given: Mapping[str, Any]) -> StepJson:

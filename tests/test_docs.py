@@ -224,7 +224,7 @@ def test_every_key_of_a_definition_is_documented() -> None:
 
 
 def test_every_key_of_a_step_is_documented() -> None:
-    step = {"key", "action", "config", "condition", "keep_on_stop"}
+    step = {"key", "action", "config", "condition", "approval", "keep_on_stop"}
     assert set(rows_of("### Steps")) == step | {"day", "anchor"}
     assert step < {field.name for field in fields(definition.StepSpec)}
 

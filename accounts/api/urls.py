@@ -1,6 +1,6 @@
 from django.urls import re_path
 
-from accounts.api import discussion, health, history, key_roles, notes, nps, rules, segments, sources, views
+from accounts.api import discussion, health, history, key_roles, notes, nps, rules, segments, sending, sources, views
 from accounts.api.imports import ImportViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
@@ -28,6 +28,9 @@ router.register("ingest-problems", views.IngestProblemViewSet, "api-ingest-probl
 router.register("nps/responses", nps.NpsResponseViewSet, "api-nps-response")
 router.register("nps/tokens", nps.NpsTokenViewSet, "api-nps-token")
 nps_survey = nps.NpsSurveyViewSet.as_view({"get": "read", "patch": "edit"}, basename="api-nps-survey")
+router.register("suppressions", sending.SuppressionViewSet, "api-suppression")
+router.register("workload", sending.WorkloadViewSet, "api-workload")
+sending_policy = sending.SendingPolicyViewSet.as_view({"get": "read", "patch": "edit"}, basename="api-sending-policy")
 router.register("segments", segments.SegmentViewSet, "api-segment")
 router.register(f"segments/(?P<segment_id>{IDS})/members", segments.SegmentMemberViewSet, "api-segment-member")
 router.register("health-scores", health.HealthScoreViewSet, "api-health-score")
@@ -40,6 +43,7 @@ lifecycle_rules = health.LifecycleRulesViewSet.as_view(
 urlpatterns = [
     *router.urls,
     re_path("^nps/survey/?$", nps_survey, name="api-nps-survey"),
+    re_path("^sending-policy/?$", sending_policy, name="api-sending-policy"),
     re_path(f"^accounts/(?P<account_id>{IDS})/health/?$", account_health, name="api-account-health"),
     re_path("^lifecycle-rules/?$", lifecycle_rules, name="api-lifecycle-rules"),
 ]

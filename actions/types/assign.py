@@ -8,6 +8,8 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.utils import timezone
+from django.utils.safestring import SafeString
 
 from accounts.actors import Actor, load_actors
 from accounts.changes import ROLE, Changed, remember_changes
@@ -32,10 +34,12 @@ from actions.base import (
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
-from actions.choosing import MembersField, WorkspaceChoiceField
+from actions.choosing import MembersField, Standing, WorkspaceChoiceField, team_members
 from actions.forms import ActionForm
-from actions.widgets import OneOfRows
+from actions.widgets import Cards
 from cs_platform.common.statements import fetch
+from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.roles import Role
 
 LEAST_ACCOUNTS, LEAST_REVENUE, ROUND_ROBIN = "least_accounts", "least_revenue", "round_robin"
@@ -48,21 +52,33 @@ METHOD_WORDS = {
 }
 
 
+def _names() -> dict[str, str]:
+    return once("roles", role_names)
+
+
 def _roles() -> list[tuple[str, str]]:
-    return list(role_names().items())
+    return list(_names().items())
 
 
 class AssignForm(ActionForm):
+    also_redrawn_by = ("role", "method", "members")
+
     role = WorkspaceChoiceField(choices=_roles, initial="csm")
     method = forms.ChoiceField(
         label="Who gets the account",
         choices=[
             (LEAST_ACCOUNTS, "Fewest accounts"),
             (LEAST_REVENUE, "Least revenue"),
-            (ROUND_ROBIN, "Round robin: who has waited longest"),
+            (ROUND_ROBIN, "Round robin"),
         ],
         initial=LEAST_ACCOUNTS,
-        widget=OneOfRows,
+        widget=Cards(
+            words={
+                LEAST_ACCOUNTS: "Whoever looks after the fewest accounts.",
+                LEAST_REVENUE: "Whoever looks after the least revenue.",
+                ROUND_ROBIN: "Whoever has waited longest for an account.",
+            }
+        ),
     )
     members = MembersField(label="Among", required=False, help_text="Nobody chosen: every active CSM of the team.")
     keep_present = forms.BooleanField(label="Leave accounts that have one as they are", required=False, initial=True)
@@ -71,6 +87,17 @@ class AssignForm(ActionForm):
         choices=[(RESTORE, "The earlier one comes back"), (CLEAR, "Nobody"), (KEEP, "The new one stays")],
         initial=RESTORE,
     )
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        """With what each of the team looks after, and who of the chosen would be next."""
+        role, method, members = (self[name].value() for name in ("role", "method", "members"))
+        chosen = [str(one).lower() for one in members] if isinstance(members, list) else []
+        widget: Any = self.fields["members"].widget
+        widget.standings = standings(str(role), str(method), chosen)
+        widget.by_turn = method == ROUND_ROBIN
+        return super().render(*args, **kwargs)
+
+    __str__ = __html__ = render  # type: ignore[assignment]
 
 
 class Assign(Action):
@@ -83,7 +110,8 @@ class Assign(Action):
     sample = {"role": "ae", "method": "round_robin", "keep_present": False}
 
     def describe(self, config: Config) -> str:
-        among = ", ".join(config["members"]) or "all CSMs"
+        names = dict(team_members()) if config["members"] else {}
+        among = ", ".join(names.get(email, email) for email in config["members"]) or "all CSMs"
         return f"Assign the {_label(config['role'])}: {METHOD_WORDS[config['method']]}, among {among}"
 
     def describe_stop(self, config: Config) -> str:
@@ -130,7 +158,7 @@ class Assign(Action):
 
 
 def _label(role: str) -> str:
-    return PERSONS.get(role) or role_names().get(role) or role.removeprefix(ROLE)
+    return PERSONS.get(role) or _names().get(role) or role.removeprefix(ROLE)
 
 
 def _change(
@@ -158,6 +186,7 @@ class _Account:
 class _Member:
     id: int
     name: str
+    email: str
     capacity: int | None
     accounts: int = 0
     revenue: int = 0
@@ -267,7 +296,7 @@ def _accounts(batch: Batch) -> dict[int, _Account]:
 
 
 _MEMBERS = """
-SELECT m.id, m.name, w.capacity, t.assigned_at, t.place
+SELECT m.id, m.name, lower(m.email), w.capacity, t.assigned_at, t.place
 FROM tenancy_membership m
 LEFT JOIN accounts_workload w ON w.tenant_id = m.tenant_id AND w.member_id = m.id
 LEFT JOIN accounts_roleturn t ON t.tenant_id = m.tenant_id AND t.member_id = m.id AND t.role = %(field)s
@@ -278,14 +307,9 @@ WHERE m.tenant_id = %(tenant)s AND m.deactivated_at IS NULL AND (w.away_until IS
 
 def _pool(batch: Batch, leaving: Iterable[_Account]) -> _Pool:
     """`leaving` are about to be given anew: whoever has them now does not count them."""
-    emails = batch.config["members"]
-    asked = {"field": batch.config["role"], "today": batch.today, "emails": emails}
-    rows = fetch(_MEMBERS, _params(batch) | asked | {"everybody": not emails, "csm": Role.CSM.value})
-    members = {id: _Member(id, name, capacity) for id, name, capacity, *_turn in rows}
-    for id, _name, _capacity, at, place in rows:
-        if at is not None:
-            members[id].turn = (at, place)
-    _count(batch, members)
+    members = _members(batch)
+    if batch.config["method"] != ROUND_ROBIN or any(member.capacity is not None for member in members.values()):
+        _count(batch, members)
     for account in leaving:
         if account.holder_id in members:
             members[account.holder_id].accounts -= account.weight
@@ -297,10 +321,20 @@ def _pool(batch: Batch, leaving: Iterable[_Account]) -> _Pool:
     return pool
 
 
+def _members(batch: Batch) -> dict[int, _Member]:
+    """The pool as the step names it, without whoever is away."""
+    emails = batch.config["members"]
+    asked = {"field": batch.config["role"], "today": batch.today, "emails": emails}
+    rows = fetch(_MEMBERS, _params(batch) | asked | {"everybody": not emails, "csm": Role.CSM.value})
+    members = {id: _Member(id, name, email, capacity) for id, name, email, capacity, *_turn in rows}
+    for id, _name, _email, _capacity, at, place in rows:
+        if at is not None:
+            members[id].turn = (at, place)
+    return members
+
+
 def _count(batch: Batch, members: Mapping[int, _Member]) -> None:
     """What each looks after in this role: customers and trials, no archived or churned ones."""
-    if batch.config["method"] == ROUND_ROBIN and all(member.capacity is None for member in members.values()):
-        return
     holder, join = _role_joins(batch.config["role"])
     rows = fetch(
         f"""
@@ -312,6 +346,28 @@ def _count(batch: Batch, members: Mapping[int, _Member]) -> None:
     )
     for member_id, accounts, revenue in rows:
         members[member_id].accounts, members[member_id].revenue = accounts, revenue
+
+
+def standings(role: str, method: str, chosen: Sequence[str]) -> dict[str, Standing]:
+    """By email address: how everybody who could be chosen stands, and who of the chosen is next."""
+    asked = {"role": role, "method": method, "members": list(chosen)}
+    pool = _pool(_looked_at(asked), [])
+    next_id = pool.heap[0][2] if pool.heap else None
+    team = _looked_at(asked | {"members": [email for email, _name in team_members()]})
+    members = _members(team)
+    _count(team, members)
+    return {
+        one.email: Standing(
+            one.accounts, one.capacity, one.revenue, None if one.turn == NEVER else one.turn[0], one.id == next_id
+        )
+        for one in members.values()
+    }
+
+
+def _looked_at(config: Config) -> Batch:
+    """Nobody is given anything: the page asks who would be."""
+    now = timezone.now()
+    return Batch(current_tenant_id(), config, now, timezone.localdate(now), actor="", playbook_name="", runs=[])
 
 
 def _write(batch: Batch, label: str, given: Sequence[_Given]) -> dict[UUID, Applied]:

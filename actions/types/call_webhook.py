@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from actions.base import Batch, Config, Run
-from actions.calls import CallAction, CallForm, ConnectorField, PropertiesField, Subject, repeat_window
+from actions.calls import CallAction, CallForm, ConnectorField, PropertiesField, Subject, UndoEventField, repeat_window
 from actions.forms import TemplateField
 
 TYPE = "playbook.step"
@@ -14,6 +14,7 @@ class CallWebhookForm(CallForm):
     connector = ConnectorField("webhook")
     event = TemplateField(label="Event", required=False, initial=TYPE, max_length=100)
     properties = PropertiesField(required=False, label="Own properties")
+    undo_event = UndoEventField()
 
 
 class CallWebhook(CallAction):
@@ -53,3 +54,8 @@ class CallWebhook(CallAction):
             "properties": own,
         }
         return {"type": texts["event"], "timestamp": batch.now.isoformat(), "data": data}
+
+    def retracting(self, batch: Batch, run: Run, message: Mapping[str, Any]) -> dict[str, Any]:
+        """The same data under another name, and which message it is about."""
+        data = {**message["data"], "original_message_id": f"msg_{run.id}"}
+        return {"type": batch.config["undo_event"], "timestamp": batch.now.isoformat(), "data": data}

@@ -41,6 +41,7 @@ from actions.choosing import SegmentField
 from actions.forms import ActionForm
 from actions.subjects import lock_present, target_of
 from actions.widgets import Segmented
+from cs_platform.tenancy.looked_up import all_of
 
 ADD, REMOVE = "add", "remove"
 
@@ -58,7 +59,9 @@ class ChangeSegmentForm(ActionForm):
 
 
 def _segment(config: Config) -> Segment | None:
-    return Segment.objects.filter(pk=config["segment"], archived_at=None).first()
+    present = Segment.objects.filter(archived_at=None)
+    known = all_of("segments", lambda: {one.pk: one for one in present})
+    return present.filter(pk=config["segment"]).first() if known is None else known.get(config["segment"])
 
 
 class ChangeSegment(Action):

@@ -50,6 +50,7 @@ class CreateIndicator(Action):
     icon = "flag"
     summary = "Raise a risk or an opportunity"
     form = CreateIndicatorForm
+    looks = "actions/looks/indicator.html"
     sample = {"kind": "risk", "title": "Renewal at risk", "note": "Renewal of {{ account.name }}", "assignee": "csm"}
 
     def describe(self, config: Config) -> str:

@@ -1,11 +1,11 @@
 """Send a track call to Segment, so that every tool behind it hears of it."""
 
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from actions.base import Batch, Config, Run
-from actions.calls import CallAction, CallForm, ConnectorField, PropertiesField, Subject, repeat_window
+from actions.calls import CallAction, CallForm, ConnectorField, PropertiesField, Subject, UndoEventField, repeat_window
 from actions.forms import TemplateField
 
 EVENT_LIMIT = 200
@@ -15,6 +15,7 @@ class SegmentTrackForm(CallForm):
     connector = ConnectorField("segment")
     event = TemplateField(label="Event", max_length=EVENT_LIMIT)
     properties = PropertiesField(required=False, label="Own properties")
+    undo_event = UndoEventField()
 
 
 class SegmentTrack(CallAction):
@@ -49,5 +50,18 @@ class SegmentTrack(CallAction):
             "groupId": group,
             "context": {"groupId": group, "library": {"name": "cs-platform", "version": "1"}},
             "properties": own | {"playbook": batch.playbook_name},
-            "timestamp": batch.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z",
+            "timestamp": _moment(batch.now),
         }
+
+    def retracting(self, batch: Batch, run: Run, message: Mapping[str, Any]) -> dict[str, Any]:
+        properties = {**message["properties"], "original_message_id": str(run.id)}
+        return {
+            **message,
+            "event": batch.config["undo_event"],
+            "properties": properties,
+            "timestamp": _moment(batch.now),
+        }
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from django import forms
 
+from accounts.models import NpsSurvey
 from accounts.nps.eligibility import claim_eligibility, end_eligibility, open_eligibility
+from accounts.nps.survey import the_survey
 from actions.base import (
     TALK,
     Action,
@@ -33,12 +35,19 @@ EVERYBODY, MATCHING = "everybody", "matching"
 
 class ShowNpsForm(ActionForm):
     shown_when = {"filters": ("show_to", frozenset({MATCHING}))}
+    aside = "actions/asides/nps.html"
+    scores = range(11)
 
     show_to = forms.ChoiceField(
+        label="Show to",
         choices=[(EVERYBODY, "The user, or all users of the account"), (MATCHING, "Users of the account who match")],
         initial=EVERYBODY,
     )
     filters = UserRuleField(label="Which users", required=False)
+
+    @property
+    def survey(self) -> NpsSurvey:
+        return the_survey()
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

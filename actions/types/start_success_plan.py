@@ -31,6 +31,7 @@ from actions.people import CSM, Targets, load_targets, role_words
 from actions.variables import load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
+from cs_platform.tenancy.looked_up import once
 from ctas.telling import Agent
 from success_plans.models import PlanTemplate
 from success_plans.planning import tell_of_started
@@ -56,7 +57,7 @@ class StartSuccessPlanForm(ActionForm):
 
     def clean_template(self) -> str:
         key: str = self.cleaned_data["template"]
-        if not PlanTemplate.objects.filter(key=key, archived_at=None).exists():
+        if key not in dict(_present()):
             raise ValidationError(f"There is no template of plans with the key {key}.")
         return key
 
@@ -64,9 +65,13 @@ class StartSuccessPlanForm(ActionForm):
         return self.cleaned_data["start_in_days"] or 0
 
 
-def _offered() -> list[tuple[str, str]]:
+def _present() -> list[tuple[str, str]]:
     present = PlanTemplate.objects.filter(archived_at=None).order_by("name", "pk")
-    return [("", "Choose a template"), *present.values_list("key", "name")]
+    return once("templates of plans", lambda: list(present.values_list("key", "name")))
+
+
+def _offered() -> list[tuple[str, str]]:
+    return [("", "Choose a template"), *_present()]
 
 
 class StartSuccessPlan(Action):

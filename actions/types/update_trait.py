@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.safestring import SafeString
 
 from accounts.actors import Actor, load_actors
 from accounts.changes import TRAIT, Changed, remember_changes
 from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
-from accounts.rules.fields import FieldType
 from accounts.traits import (
     IMPORT,
     TABLES,
@@ -44,42 +44,94 @@ from actions.base import (
 from actions.by_hand import DONE_BY_HAND
 from actions.chains import by_target, first_of, lowest_below, receipt_of, still_owned
 from actions.forms import ActionForm
+from actions.trait_fields import (
+    MAPPING_LIMIT,
+    NAMEABLE,
+    JsonField,
+    MappingField,
+    SourceSelect,
+    TraitSelect,
+    TraitValueInput,
+)
 from actions.variables import ACCOUNT, USER, load_values, workspace_variables
+from actions.widgets import Segmented
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import all_of
 from cs_platform.tenancy.models import Membership
 
 SET, MAP, RELATIVE_DATE, CLEAR = "set", "map", "relative_date", "clear"
 RESTORE, KEEP = "restore", "keep"
-MAPPING_LIMIT = 200
 FEEDS_ROLE = ("csm_id", "ae_id")  # one way to write one thing: the action that assigns
-# What a mapping can read from: values that have a name people can write down.
-_NAMEABLE = {FieldType.TEXT, FieldType.CHOICE, FieldType.BOOLEAN, FieldType.NUMBER}
-
-
-class JsonField(forms.Field):
-    """Any JSON value, as it is."""
-
-    def clean(self, value: Any) -> Any:
-        return value
+MODES = [(SET, "Fixed"), (MAP, "From another trait"), (RELATIVE_DATE, "Days from the run"), (CLEAR, "Clear it")]
 
 
 class UpdateTraitForm(ActionForm):
-    scope = forms.ChoiceField(choices=TraitDefinition.Scope.choices, initial=TraitDefinition.Scope.ACCOUNT)
-    trait = forms.CharField(max_length=100)
-    mode = forms.ChoiceField(
-        choices=[(SET, "A fixed value"), (MAP, "From another trait"), (RELATIVE_DATE, "A date"), (CLEAR, "Clear it")],
-        initial=SET,
+    shown_when = {
+        "value": ("mode", frozenset({SET})),
+        "source": ("mode", frozenset({MAP})),
+        "mapping": ("mode", frozenset({MAP})),
+        "otherwise": ("mode", frozenset({MAP})),
+        "days": ("mode", frozenset({RELATIVE_DATE})),
+    }
+    also_redrawn_by = ("scope", "trait", "source")
+
+    scope = forms.ChoiceField(
+        label="Of", choices=TraitDefinition.Scope.choices, initial=TraitDefinition.Scope.ACCOUNT, widget=Segmented
     )
-    value = JsonField(required=False)
-    source = forms.CharField(required=False, max_length=120)
-    mapping = JsonField(required=False)
-    otherwise = JsonField(required=False)
-    days = forms.IntegerField(required=False, min_value=-3_650, max_value=3_650)
+    trait = forms.CharField(max_length=100, widget=TraitSelect)
+    mode = forms.ChoiceField(label="Value", choices=MODES, initial=SET, widget=Segmented)
+    value = JsonField(label="Set it to", required=False, widget=TraitValueInput)
+    source = forms.CharField(label="Read from", required=False, max_length=120, widget=SourceSelect)
+    mapping = MappingField(label="Map", required=False)
+    otherwise = JsonField(
+        required=False,
+        widget=TraitValueInput,
+        help_text="What every other value becomes. Empty: then the trait is left as it is.",
+    )
+    days = forms.IntegerField(
+        required=False,
+        min_value=-3_650,
+        max_value=3_650,
+        help_text="After the run. 0 is the same day, -7 a week before.",
+    )
     on_stop = forms.ChoiceField(
-        choices=[(RESTORE, "Restore the previous value"), (CLEAR, "Clear it"), (KEEP, "Keep the new value")],
+        label="If stopped",
+        choices=[(RESTORE, "The earlier value comes back"), (CLEAR, "Clear it"), (KEEP, "The new value stays")],
         initial=RESTORE,
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.audience is Audience.ACCOUNTS:  # nothing to choose, unless it is wrong
+            self.shown_when = {**self.shown_when, "scope": ("scope", frozenset({TraitDefinition.Scope.USER.value}))}
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        self._furnish()
+        return super().render(*args, **kwargs)
+
+    __str__ = __html__ = render  # type: ignore[assignment]
+
+    def _furnish(self) -> None:
+        """Only what is shown needs to know the workspace's traits and what each takes."""
+        scope = str(self["scope"].value() or "")
+        offered = {one.key: one for one in self.team.custom_traits if one.scope == scope and not _is_of_a_role(one)}
+        chosen = offered.get(str(self["trait"].value() or ""))
+        self.fields["trait"].widget.offered = offered  # type: ignore[attr-defined]
+        for name in ("value", "mapping", "otherwise"):
+            widget: Any = self.fields[name].widget
+            widget.definition, widget.team = chosen, self.team
+        source, mapping = self.fields["source"].widget, self.fields["mapping"].widget
+        source.variables = self.variables  # type: ignore[attr-defined]
+        mapping.source = self.variables.get(str(self["source"].value() or ""))  # type: ignore[attr-defined]
+        mapping.wrong = self._wrong_values()  # type: ignore[attr-defined]
+        is_dated = chosen is None or chosen.type == TraitType.DATE or self["mode"].value() == RELATIVE_DATE
+        if not is_dated:
+            self.fields["mode"].widget.choices = [one for one in MODES if one[0] != RELATIVE_DATE]  # type: ignore[attr-defined]
+
+    def _wrong_values(self) -> frozenset[str]:
+        problems = self.errors.as_data().get("mapping", []) if self.is_bound else []
+        return frozenset((problem.code or "").removeprefix("[").removesuffix("]") for problem in problems)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -105,7 +157,7 @@ class UpdateTraitForm(ActionForm):
             )
         elif found.source != TraitDefinition.Source.CUSTOM:
             self.add_error("trait", f"“{found.label}” comes from an integration. Choose a custom trait.")
-        elif found.column in FEEDS_ROLE:
+        elif _is_of_a_role(found):
             self.add_error("trait", f"“{found.label}” says who looks after the account. Use “Assign a CSM or AE”.")
         else:
             return found
@@ -125,7 +177,7 @@ class UpdateTraitForm(ActionForm):
 
     def _check_mapping(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
         variable = workspace_variables((ACCOUNT, USER)).get(cleaned["source"])
-        if variable is None or variable.type not in _NAMEABLE or cleaned["source"] not in self.known_variables:
+        if variable is None or variable.type not in NAMEABLE or cleaned["source"] not in self.known_variables:
             self.add_error("source", "Choose the trait to read from, such as account.plan.")
         mapping = cleaned["mapping"]
         if not isinstance(mapping, dict) or not 1 <= len(mapping) <= MAPPING_LIMIT or "\x00" in "".join(mapping):
@@ -151,6 +203,10 @@ class UpdateTraitForm(ActionForm):
         return typed
 
 
+def _is_of_a_role(definition: TraitDefinition) -> bool:
+    return definition.column in FEEDS_ROLE
+
+
 def _unused(mode: str) -> dict[str, Any]:
     """Settings of the other modes are forgotten, not stored unread."""
     empty: dict[str, dict[str, Any]] = {
@@ -166,7 +222,9 @@ def _is_member(member_id: int) -> bool:
 
 
 def _definition(config: Mapping[str, Any]) -> TraitDefinition | None:
-    return TraitDefinition.objects.filter(scope=config["scope"], key=config["trait"]).first()
+    scope, key = config["scope"], config["trait"]
+    known = all_of("traits", lambda: {(one.scope, one.key): one for one in TraitDefinition.objects.all()})
+    return TraitDefinition.objects.filter(scope=scope, key=key).first() if known is None else known.get((scope, key))
 
 
 class UpdateTrait(Action):

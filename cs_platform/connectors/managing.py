@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from cs_platform.common.outbound import BadAddress, target_of
 from cs_platform.connectors.models import Connector
 from cs_platform.connectors.providers import PROVIDERS
+from cs_platform.connectors.sealing import CannotOpen, present_prefix, seal, unseal
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, WorkDue
@@ -94,6 +95,24 @@ def put_away(connector: Connector, *, by: Doer, now: datetime) -> bool:
         return False
     _write_down("put_away", connector, by=by, now=now)
     return True
+
+
+def reseal() -> int:
+    """Brings secrets that were sealed under a former key under the present one. Returns how many.
+
+    One that was renewed meanwhile is left alone, and one that no key opens stays until somebody enters it again.
+    """
+    behind = Connector.objects.present().exclude(sealed__startswith=present_prefix()).order_by("pk")
+    return sum(_reseal(connector) for connector in behind)
+
+
+def _reseal(connector: Connector) -> int:
+    try:
+        secrets = unseal(connector.sealed, tenant_id=current_tenant_id())
+    except CannotOpen:
+        return 0
+    unchanged = Connector.objects.filter(pk=connector.pk, sealed=connector.sealed)
+    return unchanged.update(sealed=seal(secrets, tenant_id=current_tenant_id()))
 
 
 def _as_new(connector: Connector, now: datetime) -> None:

@@ -132,3 +132,44 @@ class Mailbox(TenantModel):
 
     def sends_at(self, now: datetime) -> bool:
         return bool(self.state == self.State.ACTIVE and self.good_until and self.good_until > now)
+
+
+class Retraction(TenantModel):
+    """A message that says that an earlier one no longer holds. It leaves once, after its playbook was stopped."""
+
+    is_referenced = False
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        SENDING = "sending", "On its way"
+        SENT = "sent", "Sent"
+        REFUSED = "refused", "Refused"
+        UNCERTAIN = "uncertain", "Uncertain"
+
+    run_id = models.UUIDField()  # whose message it takes back
+    connector = models.CharField(max_length=40)  # its key
+    kind = models.CharField(max_length=20)
+    name = models.CharField(max_length=300)  # what people call it
+    message = models.JSONField()
+    account_id = models.BigIntegerField()  # on whose timeline its end is told
+    actor = models.CharField(max_length=100)  # "playbook:12"
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING, db_default="waiting")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    due_at = models.DateTimeField()  # of one on its way: since when
+    settled_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=500, blank=True, default="", db_default="")
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [models.UniqueConstraint(fields=["tenant", "run_id"], name="connectors_retraction_once")]
+        indexes = [
+            # Read by the pump: what leaves next?
+            models.Index(
+                fields=["tenant", "due_at", "id"],
+                condition=Q(state__in=["waiting", "sending"]),
+                name="connectors_retraction_due",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

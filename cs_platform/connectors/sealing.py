@@ -1,7 +1,8 @@
 """Secrets of connectors at rest: each sealed under a key of its own, that key under one the database never sees.
 
 The workspace is part of what is authenticated, so a sealed text that was copied to another workspace opens nowhere.
-CONNECTOR_KEYS lists the outer keys, the present one first; renewing a secret brings it under that one.
+CONNECTOR_KEYS lists the outer keys, the present one first. What was sealed under another one is brought under that by
+itself (cs_platform/connectors/managing.py), so a former key can go a while after.
 """
 
 import base64
@@ -32,6 +33,11 @@ def seal(secrets: Mapping[str, Any], *, tenant_id: int) -> str:
     return ".".join((FORMAT, key_id, *parts))
 
 
+def present_prefix() -> str:
+    """How everything begins that was sealed under the present key."""
+    return f"{FORMAT}.{next(iter(_keys()))}."
+
+
 def unseal(sealed: str, *, tenant_id: int) -> dict[str, Any]:
     try:
         _format, key_id, wrapped, content = sealed.split(".")
@@ -57,9 +63,9 @@ def _about(tenant_id: int) -> bytes:
 
 
 def _keys() -> dict[str, bytes]:
-    """By id, the present one first. Without any, one is derived from SECRET_KEY, which is outside the database, too."""
-    if not settings.CONNECTOR_KEYS:
-        derive = HKDF(SHA256(), 32, salt=None, info=b"connector secrets")
-        return {DERIVED: derive.derive(settings.SECRET_KEY.encode())}
+    """By id, the present one first. Last one derived from SECRET_KEY, which is outside the database, too: what was
+    sealed before there were others stays readable."""
+    derive = HKDF(SHA256(), 32, salt=None, info=b"connector secrets")
     pairs = (entry.partition(":") for entry in settings.CONNECTOR_KEYS)
-    return {key_id: base64.b64decode(key) for key_id, _, key in pairs}
+    named = {key_id: base64.b64decode(key) for key_id, _, key in pairs}
+    return {**named, DERIVED: derive.derive(settings.SECRET_KEY.encode())}

@@ -1,4 +1,5 @@
-"""What is done for the team beside its work, workspace by workspace: daily mails, mails at once, looking into files.
+"""What is done for the team beside its work, workspace by workspace: daily mails, mails at once, looking into files,
+bringing secrets under the present key.
 
 A workspace is looked at when something announced itself, and every quarter of an hour, lest a morning is missed.
 """
@@ -15,6 +16,7 @@ from django.db import connection
 from django.db.models import Max
 from django.utils.module_loading import import_string
 
+from cs_platform.connectors.managing import reseal
 from cs_platform.connectors.smtp import SmtpTransport
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
@@ -100,6 +102,7 @@ def prepare(tenant: Tenant, *, now: datetime) -> None:
         for path in settings.NOTICE_SOURCES:
             import_string(path)().tell(tenant, now=now)
         _mail_at_once(now)
+        reseal()
         Notification.objects.filter(read_at__lt=now - KEEP_READ).delete()
         OutgoingMail.objects.filter(settled_at__lt=now - KEEP_MAILS).delete()
 

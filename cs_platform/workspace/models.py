@@ -201,6 +201,7 @@ class Notification(TenantModel):
         DUE = "due", "Due and overdue"
         JOB = "job", "Jobs that ended"
         HELD = "held", "Held checks"
+        APPROVAL = "approval", "Actions to approve"
         FAILURE = "failure", "Failures"
 
     class Mail(models.TextChoices):

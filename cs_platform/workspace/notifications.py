@@ -46,6 +46,7 @@ DEFAULTS: Final[Mapping[str, Choice]] = {
     Kind.DUE: Choice(True, Mail.DAILY),
     Kind.JOB: Choice(True, Mail.OFF),
     Kind.HELD: Choice(True, Mail.NOW),
+    Kind.APPROVAL: Choice(True, Mail.NOW),
     Kind.FAILURE: Choice(True, Mail.DAILY),
 }
 

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 
 from cs_platform.rest.filters import NumberInFilter, TextInFilter
-from playbooks.models import ActionRun, Enrollment, Evaluation, Playbook
+from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, Playbook
 
 
 class PlaybookFilters(filters.FilterSet):
@@ -50,6 +50,20 @@ class RunFilters(filters.FilterSet):
 
     class Meta:
         model = ActionRun
+        fields: list[str] = []
+
+
+class ApprovalFilters(filters.FilterSet):
+    state = filters.MultipleChoiceFilter(choices=Approval.State.choices)
+    playbook = NumberInFilter(field_name="enrollment__playbook_id", label="Ids of playbooks.")
+    account = NumberInFilter(field_name="enrollment__account_id", label="Ids of accounts.")
+    enrollment = NumberInFilter(field_name="enrollment_id", label="Ids of enrollments.")
+    asks = TextInFilter(label="Who is asked: csm, ae, team:admin, team:manager, or member: and an email address.")
+    expires_before = filters.IsoDateTimeFilter(field_name="expires_at", lookup_expr="lt")
+    updated_since = filters.IsoDateTimeFilter(field_name="decided_at", lookup_expr="gte", label="Settled since.")
+
+    class Meta:
+        model = Approval
         fields: list[str] = []
 
 

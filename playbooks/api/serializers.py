@@ -8,13 +8,23 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.models import Account, EndUser
+from actions.registry import action_for
 from cs_platform.rest.fields import IdField, StrictSerializer
 from ctas.models import Cta
 from playbooks.conflicts import Finding
 from playbooks.drafts import problems_of
 from playbooks.forecast import Cost, Load
 from playbooks.history import line
-from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, LedgerEntry, Playbook, PlaybookVersion
+from playbooks.models import (
+    ActionRun,
+    Approval,
+    Enrollment,
+    Evaluation,
+    EvaluationRun,
+    LedgerEntry,
+    Playbook,
+    PlaybookVersion,
+)
 from playbooks.moving import Passed
 from playbooks.pausing import Missed
 from playbooks.task_lists import Removal
@@ -22,6 +32,15 @@ from playbooks.undo import StopLine
 from playbooks.versions import exported
 
 NOTE_LIMIT = 1_000
+IDS_LIMIT = 500
+MAX_ID = 2**63 - 1
+
+
+class IdsField(serializers.ListField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            child=serializers.IntegerField(min_value=1, max_value=MAX_ID), min_length=1, max_length=IDS_LIMIT, **kwargs
+        )
 
 
 class PlaybookSerializer(serializers.ModelSerializer[Playbook]):
@@ -181,6 +200,72 @@ class RunSerializer(serializers.ModelSerializer[ActionRun]):
 
     def get_says(self, run: ActionRun) -> str:
         return line(run, self.planned).says
+
+
+class ApprovalSerializer(serializers.ModelSerializer[Approval]):
+    run = serializers.UUIDField(source="run_id", read_only=True)
+    playbook = serializers.IntegerField(source="enrollment.playbook_id", read_only=True)
+    account = serializers.IntegerField(source="enrollment.account_id", read_only=True)
+    user = serializers.IntegerField(source="enrollment.end_user_id", read_only=True, allow_null=True)
+    step = serializers.CharField(source="asked_about.step.key", read_only=True)
+    action = serializers.CharField(source="asked_about.step.action", read_only=True)
+    says = serializers.SerializerMethodField(help_text="What it would do, as a sentence.")
+
+    class Meta:
+        model = Approval
+        fields = (
+            "id",
+            "run",
+            "enrollment",
+            "playbook",
+            "account",
+            "user",
+            "step",
+            "action",
+            "says",
+            "asks",
+            "state",
+            "otherwise",
+            "asked_at",
+            "expires_at",
+            "decided_at",
+            "decided_by",
+            "note",
+        )
+        read_only_fields = fields
+
+    @cached_property
+    def planned(self) -> dict[int, str]:
+        return {}
+
+    def get_says(self, approval: Approval) -> str:
+        step = approval.asked_about.step  # type: ignore[attr-defined]
+        if step.pk not in self.planned:
+            self.planned[step.pk] = action_for(step.action).describe(step.config)
+        return self.planned[step.pk]
+
+
+class VerdictSerializer(StrictSerializer):
+    note = serializers.CharField(max_length=NOTE_LIMIT, allow_blank=True, default="", help_text="For the whole team.")
+
+
+class DecideApprovalsSerializer(VerdictSerializer):
+    ids = IdsField(help_text="Of approvals that wait.")
+    verdict = serializers.ChoiceField(choices=["approve", "reject"])
+
+
+class DecideDraftsSerializer(StrictSerializer):
+    ids = IdsField(help_text="Of pending conversations.")
+    verdict = serializers.ChoiceField(choices=["send_now", "cancel"])
+
+
+class DecidedSerializer(serializers.Serializer[Any]):
+    """Each is judged by itself: what was settled before stays as it is."""
+
+    decided = serializers.ListField(child=serializers.IntegerField())
+    unchanged = serializers.ListField(
+        child=serializers.IntegerField(), help_text="Settled before, or not there at all."
+    )
 
 
 class LedgerSerializer(serializers.ModelSerializer[LedgerEntry]):

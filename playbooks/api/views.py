@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from accounts.api import serializers as account_serializers
 from accounts.api.rules import ExplainedSerializer
+from accounts.api.upserting import BULK_COST
 from accounts.api.views import ConversationViewSet as DraftViewSet
 from accounts.fields import workspace_fields
 from accounts.models import AccountUser, Conversation
@@ -25,7 +26,18 @@ from cs_platform.rest.problems import Conflict, Fault, Invalid, pointer_of_path
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import UUIDS, ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
-from playbooks import drafts, dry_runs, evaluation, failures, on_enrollments, reviews, task_lists, undo, versions
+from playbooks import (
+    approvals,
+    drafts,
+    dry_runs,
+    evaluation,
+    failures,
+    on_enrollments,
+    reviews,
+    task_lists,
+    undo,
+    versions,
+)
 from playbooks.api import filters, serializers
 from playbooks.api.drafting import Drafting
 from playbooks.audience import why_of
@@ -33,6 +45,7 @@ from playbooks.definition import DefinitionErrors, parse
 from playbooks.enrollment import AlreadyActive, apply_by_hand
 from playbooks.models import (
     ActionRun,
+    Approval,
     Enrollment,
     Evaluation,
     EvaluationRun,
@@ -43,6 +56,7 @@ from playbooks.models import (
 from playbooks.moving import MoveAhead, Passed, look_ahead_of_late_move, look_ahead_of_move, start_move
 from playbooks.on_ctas import count_tasks
 from playbooks.pausing import Missed
+from playbooks.questions import with_runs
 from playbooks.rezoning import changed_zones, follow_zones
 from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
 from playbooks.undo import STOPPABLE, outcome_of_stop, preview_stop, request_stop
@@ -553,6 +567,63 @@ class RunViewSet(Listed, Retrieved, ApiViewSet):
 
 
 @extend_schema_view(
+    list=documented("List actions that ask for approval", answers=serializers.ApprovalSerializer, many=True),
+    retrieve=documented("Read what asks for approval", answers=serializers.ApprovalSerializer),
+)
+class ApprovalViewSet(Listed, Retrieved, ApiViewSet):
+    """Actions that wait until somebody approves them, and what was answered."""
+
+    model = Approval
+    writes = Ability.PUBLISH_PLAYBOOKS  # a key answers for whoever is asked
+    serializer_class = serializers.ApprovalSerializer
+    filterset_class = filters.ApprovalFilters
+    orderings: ClassVar = {"id": "id", "expires_at": "expires_at", "decided_at": "decided_at"}
+
+    def rows(self) -> QuerySet[Approval]:
+        return Approval.objects.select_related("enrollment")
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        with_runs(page or ())
+        return page
+
+    def shown(self, found: Approval) -> Any:
+        with_runs([found])
+        return super().shown(found)
+
+    @documented("Approve an action", request=serializers.VerdictSerializer, answers=serializers.ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        return self._answer(approvals.approve, Approval.State.APPROVED)
+
+    @documented("Reject an action", request=serializers.VerdictSerializer, answers=serializers.ApprovalSerializer)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, pk: str) -> Response:
+        return self._answer(approvals.reject, Approval.State.REJECTED)
+
+    def _answer(self, verb: Any, state: str) -> Response:
+        found, note = self.get_object(), self.valid(serializers.VerdictSerializer)["note"]
+        return self.outcome(found, acted=bool(verb([found.pk], by=self.caller, note=note, now=self.now)), state=state)
+
+    @documented(
+        "Approve or reject up to 500 actions",
+        request=serializers.DecideApprovalsSerializer,
+        answers=serializers.DecidedSerializer,
+        needs_key=True,
+    )
+    @action(detail=False, methods=["post"], needs_idempotency_key=True, throttle_cost=BULK_COST)
+    def decide(self, request: Request) -> Response:
+        asked = self.valid(serializers.DecideApprovalsSerializer)
+        verb = approvals.approve if asked["verdict"] == "approve" else approvals.reject
+        done = verb(asked["ids"], by=self.caller, note=asked["note"], now=self.now)
+        return Response(_decided(asked["ids"], done))
+
+
+def _decided(ids: list[int], done: set[int]) -> dict[str, list[int]]:
+    return {"decided": sorted(done), "unchanged": sorted(set(ids) - done)}
+
+
+@extend_schema_view(
     list=documented("List evaluations", answers=serializers.EvaluationSerializer, many=True),
     retrieve=documented("Read an evaluation", answers=serializers.EvaluationSerializer),
 )
@@ -621,6 +692,20 @@ class ConversationViewSet(DraftViewSet):
         conversation = self.get_object()
         acted = reviews.cancel(conversation, by=self.caller, now=self.now)
         return self.outcome(conversation, acted=acted, state=Conversation.State.CANCELLED)
+
+    @documented(
+        "Send or cancel up to 500 pending conversations",
+        request=serializers.DecideDraftsSerializer,
+        answers=serializers.DecidedSerializer,
+        needs_key=True,
+    )
+    @action(detail=False, methods=["post"], needs_idempotency_key=True, throttle_cost=BULK_COST)
+    def decide(self, request: Request) -> Response:
+        asked = self.valid(serializers.DecideDraftsSerializer)
+        verb = reviews.send_now if asked["verdict"] == "send_now" else reviews.cancel
+        drafts = Conversation.objects.filter(pk__in=asked["ids"], state=Conversation.State.PENDING).order_by("pk")
+        done = {one.pk for one in drafts if verb(one, by=self.caller, now=self.now)}
+        return Response(_decided(asked["ids"], done))
 
 
 class ActionViewSet(ApiViewSet):

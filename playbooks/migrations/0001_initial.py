@@ -651,6 +651,7 @@ class Migration(migrations.Migration):
                 ("config", models.JSONField(default=dict)),
                 ("condition", models.JSONField(blank=True, null=True)),
                 ("keep_on_stop", models.BooleanField(default=False)),
+                ("approval", models.JSONField(blank=True, null=True)),
                 ("is_external", models.BooleanField(default=False)),
                 (
                     "tenant",
@@ -848,5 +849,104 @@ class Migration(migrations.Migration):
                 on_delete="SET NULL (version_id)",
                 to="playbooks_playbookversion",
             ),
+        ),
+        migrations.CreateModel(
+            name="Approval",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("run_id", models.UUIDField()),
+                ("asks", models.CharField(max_length=270)),
+                (
+                    "otherwise",
+                    models.CharField(
+                        choices=[
+                            ("skip", "it is skipped"),
+                            ("apply", "it runs all the same"),
+                            ("stop", "the playbook is stopped"),
+                        ],
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "Waiting"),
+                            ("approved", "Approved"),
+                            ("rejected", "Rejected"),
+                            ("expired", "Nobody answered"),
+                            ("withdrawn", "No longer asked"),
+                        ],
+                        db_default="waiting",
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("asked_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("told_at", models.DateTimeField(blank=True, null=True)),
+                ("decided_at", models.DateTimeField(blank=True, null=True)),
+                ("decided_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
+                ("note", models.TextField(blank=True, db_default="", default="")),
+                (
+                    "enrollment",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="approvals",
+                        to="playbooks.enrollment",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        default=cs_platform.tenancy.context.current_tenant_id,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenancy.tenant",
+                    ),
+                ),
+            ],
+            options={
+                "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("state", "waiting")),
+                        fields=["tenant", "expires_at", "id"],
+                        name="playbooks_approval_waiting",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "waiting"), _negated=True),
+                        fields=["tenant", "-decided_at", "-id"],
+                        name="playbooks_approval_answered",
+                    ),
+                    models.Index(
+                        condition=models.Q(("state", "waiting"), ("told_at__isnull", True)),
+                        fields=["tenant"],
+                        name="playbooks_approval_untold",
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(fields=("tenant", "run_id"), name="playbooks_approval_once"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("decided_at__isnull", True), ("state", "waiting")),
+                            models.Q(models.Q(("state", "waiting"), _negated=True), ("decided_at__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="playbooks_approval_decided",
+                    ),
+                    cs_platform.tenancy.constraints.TenantPolicy(name="playbooks_approval_tenant_policy"),
+                    cs_platform.tenancy.constraints.TenantReference(
+                        column="enrollment_id",
+                        name="playbooks_approval_enrollment_id_tenant_fk",
+                        on_delete="NO ACTION",
+                        to="playbooks_enrollment",
+                    ),
+                ],
+            },
         ),
     ]

@@ -95,6 +95,24 @@ _FOLLOWS_CTA = migrations.RunSQL(
 )
 
 
+# Whatever else moves a run that waits for approval, such as a stop, takes its question with it.
+_ASKS_WHILE_HELD = migrations.RunSQL(
+    """
+    CREATE FUNCTION playbooks_withdraw_question() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        UPDATE playbooks_approval
+        SET state = 'withdrawn', decided_at = COALESCE(NEW.settled_at, NEW.try_at, asked_at), decided_by = 'engine'
+        WHERE tenant_id = NEW.tenant_id AND run_id = NEW.id AND state = 'waiting';
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER playbooks_withdraw_question AFTER UPDATE OF state ON playbooks_actionrun
+        FOR EACH ROW WHEN (OLD.state = 'held' AND OLD.reason_code = 'approval' AND NEW.state <> 'held')
+        EXECUTE FUNCTION playbooks_withdraw_question();
+    """,
+    "DROP TRIGGER playbooks_withdraw_question ON playbooks_actionrun; DROP FUNCTION playbooks_withdraw_question()",
+)
+
+
 class Migration(migrations.Migration):
     dependencies = [("playbooks", "0001_initial"), ("tenancy", "0002_guards")]
     operations = [
@@ -103,6 +121,7 @@ class Migration(migrations.Migration):
         _PUBLISHED,
         refuse_changes("playbooks_ledgerentry"),
         _FOLLOWS_CTA,
+        _ASKS_WHILE_HELD,
         migrations.RunSQL(
             "ALTER TABLE playbooks_actionrun SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02); "
             "ALTER TABLE playbooks_enrollment SET (fillfactor = 85, autovacuum_vacuum_scale_factor = 0.02)",

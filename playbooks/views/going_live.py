@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.rules.describe import counted
 from accounts.table.rule_filter import PARAMETER
 from actions.registry import action_for
+from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires
 from playbooks import drafts, steps, versions
@@ -55,6 +56,7 @@ class Check:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.DRAFT_PLAYBOOKS)
+@looked_up_once()
 def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     wizard = open_wizard(request, pk, "review")
     if isinstance(wizard, HttpResponse):

@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.reach import reaches, refuse_beyond
+from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
@@ -37,6 +38,7 @@ def history(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     return render_page(request, fragment.template, fragment.context)
 
 
+@looked_up_once()
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     """Previous and next walk through the playbooks of the same account."""
     enrollment = enrollment_or_404(pk)

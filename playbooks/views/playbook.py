@@ -14,6 +14,7 @@ from accounts.actors import load_actors
 from accounts.rules.grammar import RuleErrors
 from accounts.views.rules import accounts_named
 from actions.registry import action_for
+from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
@@ -39,6 +40,7 @@ RESUME_CHOICES = ((Missed.RUN, "Run what fell due meanwhile"), (Missed.SKIP, "Sk
 
 @require_safe
 @requires(Ability.READ)
+@looked_up_once()
 def detail(request: WorkspaceRequest, slug: str, pk: int, tab: str = "overview") -> HttpResponse:
     playbook = playbook_or_404(pk)
     if playbook.audience == Playbook.Audience.CTAS:

@@ -1,28 +1,33 @@
 """The third step of the wizard: the schedule by day on the left, the action that is being edited on the right."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from itertools import groupby
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.rules.describe import counted
 from accounts.rules.fields import Subject
-from actions.base import GROUPS, Action
+from actions.base import GROUPS, Action, Batch, Prepared, Run
 from actions.base import Audience as ActionAudience
+from actions.calls import CallAction
 from actions.checks import ActionErrors, clean_config, form_of, form_posted, read_config
-from actions.forms import ActionForm, TemplateField
+from actions.forms import ActionForm, texts_of
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
 from actions.widgets import Team, is_at_work
+from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires, toast
 from playbooks import drafts, steps
@@ -119,6 +124,30 @@ class Board:
         return [(label, filled[label]) for label in texts if label in filled]
 
     @property
+    def sent(self) -> str:
+        """What a call to another system would carry for the account beside it, where all of it is there."""
+        example, action, request = self.wizard.example_subject, self.action, self.wizard.request
+        if example is None or not isinstance(action, CallAction):
+            return ""
+        try:
+            config = self._clean(action, self.config)
+        except ActionErrors:
+            return ""
+        run = Run(UUID(int=0), 0, example.account.pk, example.end_user_id, None, example.timezone, None)
+        batch = Batch(
+            request.tenant.pk,
+            config,
+            request.now,
+            timezone.localdate(request.now),
+            self.wizard.playbook.actor,
+            str(self.wizard.content.get("name") or ""),
+            [run],
+        )
+        outcome = action.prepare(batch)[run.id]
+        message = outcome.receipt["message"] if isinstance(outcome, Prepared) else None
+        return json.dumps(message, indent=2, ensure_ascii=False) if message else ""
+
+    @property
     def catalog(self) -> list[tuple[str, list[Action]]]:
         """Only what can be used for this audience."""
         offered = [action for action in ACTIONS if self.audience in action.audiences]
@@ -204,6 +233,8 @@ def _kind(action: Action, step: StepJson) -> str:
     more = [action.label]
     if step.get("condition"):
         more.append("only if a condition is met")
+    if step.get("approval"):
+        more.append("waits for approval")
     if step.get("keep_on_stop"):
         more.append("kept when stopped")
     return " · ".join(more)
@@ -214,6 +245,7 @@ def _kind(action: Action, step: StepJson) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.DRAFT_PLAYBOOKS)
+@looked_up_once()
 def actions(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """`?step=<key>` is being edited. What is posted here is the action's form."""
     wizard = open_wizard(request, pk, "actions")
@@ -234,7 +266,7 @@ def _posted(board: Board) -> StepJson:
     assert board.step is not None
     request = board.wizard.request
     config = read_config(board.action, request.POST, audience=board.audience)
-    when = StepForm(request.POST, fields=board.wizard.fields).content()
+    when = StepForm(request.POST, fields=board.wizard.fields, team=board.team).content()
     return {**when, "action": board.step.get("action"), "config": config}
 
 
@@ -261,9 +293,9 @@ def _editor(board: Board) -> dict[str, Any]:
         else form_of(board.action, board.config, audience=board.audience, judged=board.wizard.judged, team=board.team)
     )
     when = (
-        StepForm(request.POST, fields=board.wizard.fields)
+        StepForm(request.POST, fields=board.wizard.fields, team=board.team)
         if at_work
-        else StepForm(initial=StepForm.initial_of(step), fields=board.wizard.fields)
+        else StepForm(initial=StepForm.initial_of(step), fields=board.wizard.fields, team=board.team)
     )
     return {"action": board.action, "form": form, "when": when, "is_retired": isinstance(board.action, RetiredAction)}
 
@@ -362,9 +394,3 @@ def written_variable(name: str) -> str:
         return "{{ " + name + " }}"
     quoted = key.replace('"', '\\"')
     return "{{ " + f'{scope}.traits["{quoted}"]' + " }}"
-
-
-def texts_of(form: ActionForm) -> dict[str, str]:
-    """The texts of an action as they stand, by the label of their field."""
-    found = {name: form[name].value() for name, field in form.fields.items() if isinstance(field, TemplateField)}
-    return {str(form[name].label): str(text) for name, text in found.items() if text}

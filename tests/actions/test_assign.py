@@ -14,6 +14,7 @@ from actions.base import Held, Skipped
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from cs_platform.tenancy.models import Membership
+from ctas.models import Cta
 from tests import world
 from tests.actions.world import LATER, Played, kept, play, statements, undone
 from tests.world import MONDAY, Workspace, on
@@ -244,6 +245,17 @@ def test_a_stop_gives_nobody_their_turn_again(orbiton: Workspace, harbour: Accou
     assign(new, method="round_robin", members=people, now=LATER)
 
     assert csm(new) != given
+
+
+def test_a_stop_moves_no_task(orbiton: Workspace, harbour: Account) -> None:
+    cta = Cta.objects.create(account=harbour, name="Call", type="risk", created_at=MONDAY, created_by="person:1")
+    played = play("assign", {"role": "csm", "members": [orbiton.tom.email], "keep_present": False}, harbour)
+    task = cta.add_task(title="Dial", owner=orbiton.tom, by=orbiton.tom, now=MONDAY)
+
+    undone(played.undo())
+
+    task.refresh_from_db()
+    assert task.owner == orbiton.tom
 
 
 def test_who_held_it_already_keeps_it_and_a_stop_changes_nothing(orbiton: Workspace, harbour: Account) -> None:

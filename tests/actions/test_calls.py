@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from accounts.models import Account, EndUser
+from accounts.models import Account, EndUser, TimelineEntry
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.chaos import hooks
 from cs_platform.chaos.hooks import MoodyHooks
-from cs_platform.connectors.managing import connect, put_away, renew_secret
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.managing import connect, put_away, renew_secret, try_again
+from cs_platform.connectors.models import Connector, Retraction
 from cs_platform.connectors.outgoing import BREAK, FAILURES_IN_A_ROW
 from cs_platform.connectors.standard_webhooks import is_signed_by
 from cs_platform.workspace.models import Notification
@@ -333,3 +333,69 @@ def test_deliveries_overlap_within_a_step_and_across_steps(server: MoodyHooks, o
 
     assert len(server.arrivals) == 40
     assert server.most_at_once >= 10
+
+
+# --- taken back -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["webhook", "segment"])
+def test_what_was_sent_is_followed_by_another_event_only_where_the_step_names_one(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, yarrow: Account, kind: str
+) -> None:
+    connected(kind, server, orbiton)
+    plain = apply_now(sending(kind), harbour, now=MONDAY)
+    named = apply_now(sending_back(kind), yarrow, now=MONDAY)
+    assert preview_stop(named, now=MONDAY).kept[0].says.endswith(" was sent on 2 Nov; “Never mind” follows it")
+    tick(now=MONDAY)
+    assert len(server.arrivals) == 2  # looking sends nothing
+
+    for enrollment in (plain, named):
+        request_stop(enrollment, by=orbiton.olga, now=MONDAY + timedelta(hours=1))
+    for hour in (1, 2):
+        tick(now=MONDAY + timedelta(hours=hour))
+
+    run = ActionRun.objects.get(enrollment=named)
+    (call,) = server.arrivals[2:]
+    said = call.message
+    if kind == "webhook":
+        assert (call.id, said["type"]) == (f"msg_undo-{run.pk}", "Never mind")
+        assert said["data"]["original_message_id"] == f"msg_{run.pk}"
+    else:
+        assert (said["messageId"], said["event"]) == (f"undo-{run.pk}", "Never mind")
+        assert said["properties"]["original_message_id"] == str(run.pk)
+    assert (run.state, run.reason_code) == ("kept", "already_sent")
+    told = TimelineEntry.objects.get(kind="action.retracted")
+    assert (told.account, told.text) == (yarrow, "“Never mind” was sent, since its playbook was stopped")
+
+
+def sending_back(kind: str) -> Playbook:
+    action, config = ACTIONS[kind]
+    config = {"connector": "out", "undo_event": "Never mind", **config}
+    return live(playbook_json("back", steps=[{"key": "send", "day": 1, "action": action, "config": config}]))
+
+
+@pytest.mark.parametrize(
+    ("mood", "arrivals", "state"),
+    [
+        (hooks.TAKE_AND_FAIL, 2, "sent"),
+        (hooks.LATER, 2, "sent"),
+        (hooks.REVOKE, 2, "sent"),
+    ],
+)
+def test_what_takes_back_is_tried_again_under_the_same_id(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, mood: str, arrivals: int, state: str
+) -> None:
+    connector = connected("webhook", server, orbiton)
+    enrollment = apply_now(sending_back("webhook"), harbour, now=MONDAY)
+    server.mood = mood
+    request_stop(enrollment, by=orbiton.olga, now=MONDAY + timedelta(hours=1))
+    tick(now=MONDAY + timedelta(hours=1))
+    assert Retraction.objects.get().state == "waiting"
+
+    server.mood = hooks.TAKE
+    try_again(connector, by=orbiton.olga, now=MONDAY + timedelta(hours=2))
+    tick(now=MONDAY + timedelta(hours=3))
+    tick(now=MONDAY + timedelta(hours=9))
+
+    assert len({call.id for call in server.arrivals[1:]}) == 1
+    assert (len(server.arrivals) - 1, Retraction.objects.get().state) == (arrivals, state)

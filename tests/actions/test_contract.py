@@ -7,7 +7,18 @@ from django.conf import settings
 from django.forms import Form
 
 from accounts.facts import set_person
-from accounts.models import Account, Conversation, EndUser, Indicator, Note, NpsResponse, Segment, TraitDefinition
+from accounts.models import (
+    Account,
+    Conversation,
+    EndUser,
+    Indicator,
+    Note,
+    NpsEligibility,
+    NpsResponse,
+    Segment,
+    SegmentClaim,
+    TraitDefinition,
+)
 from accounts.segments.members import remove_by_hand
 from accounts.traits import set_trait
 from actions.base import Action, Applied, Audience, Held, Keep, Prepared, Skipped, Undo
@@ -87,6 +98,36 @@ def test_undo_restores_what_shows_and_comes_as_previewed(action: Action, subject
     decisions = played.undo()
 
     assert len(undone(decisions)) == 2
+    assert visible() == before
+
+
+HELD_BY_PEOPLE = (Cta, Task, Note, Indicator, Conversation, SuccessPlan, NpsEligibility, NpsResponse, SegmentClaim)
+
+
+@every_action
+def test_undo_deletes_nothing(action: Action, subjects: list[Account]) -> None:
+    played = play(action.key, None, *subjects)
+    before = {model: set(model.objects.values_list("pk", flat=True)) for model in HELD_BY_PEOPLE}
+
+    played.undo()
+
+    assert {model: set(model.objects.values_list("pk", flat=True)) for model in HELD_BY_PEOPLE} == before
+
+
+@every_action
+@pytest.mark.parametrize("first", ["earlier", "later"])
+def test_two_playbooks_on_one_account_leave_no_residue_whichever_stops_first(
+    action: Action, first: str, harbour: Account
+) -> None:
+    before = visible()
+    earlier, later = (play(action.key, None, harbour, playbook=playbook) for playbook in (1, 2))
+    order = [earlier, later] if first == "earlier" else [later, earlier]
+
+    for at, leaving in enumerate(order):
+        (decision,) = leaving.undo()
+        if isinstance(decision, Keep) and decision.inherit is not None and at == 0:
+            order[1].inherits(decision)
+
     assert visible() == before
 
 

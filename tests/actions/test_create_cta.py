@@ -9,8 +9,10 @@ from accounts.models import Account, EndUser
 from actions.base import Audience, Held
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
+from cs_platform.workspace.attachments import attach
 from cs_platform.workspace.models import Notification
 from ctas.models import Cta, Task
+from ctas.opening import comment_on
 from tests import world
 from tests.actions.world import LATER, Played, kept, play, undone, visible
 from tests.world import MONDAY, Workspace
@@ -238,6 +240,28 @@ def test_an_edited_cta_is_closed_as_cancelled_not_archived(orbiton: Workspace, h
     cta.refresh_from_db()
     assert (cta.status, cta.archived_at, cta.comment) == ("cancelled", None, "They want a discount")
     assert tasks_of(cta) == []
+
+
+@pytest.mark.parametrize(
+    "said", [lambda cta, by: comment_on(cta, body="They rang", by=by, now=LATER), lambda cta, by: put(cta, by)]
+)
+def test_a_cta_somebody_commented_on_or_put_a_file_to_is_closed_as_cancelled_not_archived(
+    orbiton: Workspace, harbour: Account, said: Any
+) -> None:
+    played, cta, _tasks = opened(harbour)
+    said(cta, orbiton.priya)
+
+    assert undone(played.undo()) == [
+        "“Prepare renewal” is closed as cancelled, because people worked on it (2 untouched tasks archived)"
+    ]
+
+    cta.refresh_from_db()
+    assert (cta.status, cta.archived_at) == ("cancelled", None)
+    assert tasks_of(cta) == []
+
+
+def put(cta: Cta, by: Any) -> None:
+    attach(subject=cta.subject, name="usage.txt", content=b"38 sites", by=by, now=LATER)
 
 
 @pytest.mark.parametrize("status", ["won", "lost", "cancelled"])

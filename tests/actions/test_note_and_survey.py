@@ -6,13 +6,16 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, EndUser, Note, NpsEligibility, NpsResponse
+from accounts.nps.answers import record_answer
+from accounts.nps.showings import record_showing
+from accounts.nps.survey import change_survey
 from actions.base import Audience, Held, Skipped
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from cs_platform.workspace.models import Comment
 from tests import world
 from tests.actions.world import LATER, Played, kept, play, undone
-from tests.world import Workspace
+from tests.world import MONDAY, Workspace
 
 ADMINS = {"field": "role", "op": "is", "value": "admin"}
 
@@ -98,6 +101,19 @@ def test_only_users_who_match_are_asked(harbour: Account, yarrow: Account, ben: 
 def test_shown_but_not_answered_the_survey_is_withdrawn(harbour: Account, ben: EndUser) -> None:
     assert undone(ask(harbour).undo()) == ["The NPS survey is no longer shown"]
     assert asked() == set()
+
+
+def test_an_answer_to_a_survey_shown_before_the_stop_is_still_heard(
+    orbiton: Workspace, harbour: Account, ben: EndUser
+) -> None:
+    played = play("show_nps", {"show_to": "everybody"}, harbour)
+    change_survey(is_on=True, origins=["https://app.example.com"], by=orbiton.olga, now=MONDAY)
+    assert record_showing(ben.pk, now=MONDAY, today=MONDAY.date())
+
+    undone(played.undo())
+
+    answer = {"score": 9, "comment": None, "since": MONDAY.date(), "now": LATER}
+    assert record_answer(ben.pk, account_id=harbour.pk, **answer)
 
 
 def test_an_answered_survey_is_kept_with_its_answer(harbour: Account, ben: EndUser, zoe: EndUser) -> None:

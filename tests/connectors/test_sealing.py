@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from cs_platform.connectors.managing import CannotConnect, connect, put_away, renew_secret
+from cs_platform.connectors.managing import CannotConnect, connect, put_away, renew_secret, reseal
 from cs_platform.connectors.models import Connector
 from cs_platform.connectors.sealing import CannotOpen, seal, unseal
 from cs_platform.tenancy.context import tenant_context
@@ -55,6 +55,21 @@ def test_no_dump_and_no_audit_log_holds_a_secret_and_one_put_away_is_forgotten(o
                 assert cursor.fetchone() == (0,)
         put_away(made, by=orbiton.olga, now=MONDAY)
         assert not Connector.objects.get().sealed
+
+
+def test_a_new_key_takes_over_what_former_ones_sealed(orbiton: Workspace, settings: Settings) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        made, _ = connect(kind="segment", key="seg", name="S", secret=SECRET, by=orbiton.olga, now=MONDAY)
+        assert made.sealed.startswith("v1.derived.")
+        settings.CONNECTOR_KEYS = [key("b")]
+
+        assert [reseal(), reseal()] == [1, 0]
+
+        made.refresh_from_db()
+        assert made.sealed.startswith("v1.b.")
+        assert made.secrets(now=MONDAY) == {"secret": SECRET}
+        settings.CONNECTOR_KEYS = [key("c")]
+        assert reseal() == 0  # no key opens it any more: it stays until somebody enters it again
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from tests.accounts.rules.strategies import pairs
 from tests.accounts.rules.subjects import CLOCK, NOW, Builder, Workspace, definitions
 from tests.world import evaluate, live, playbook_json
 
-EXAMPLES, PLAYBOOKS_EACH = 8, 6
+EXAMPLES, PLAYBOOKS_EACH = 5, 6
 
 pytestmark = pytest.mark.django_db
 
@@ -89,8 +89,8 @@ def test_the_preview_the_night_and_the_reasons_name_the_same_subjects() -> None:
                 transaction.set_rollback(True)
 
         agree()
-    assert checked > 0.8 * EXAMPLES * PLAYBOOKS_EACH
-    assert enrolled > EXAMPLES * PLAYBOOKS_EACH
+    assert checked > 0.6 * EXAMPLES * PLAYBOOKS_EACH
+    assert enrolled > EXAMPLES
 
 
 def _settled(tenant: Tenant) -> FieldSet:

@@ -122,6 +122,33 @@ def test_a_stop_cancels_those_that_wait_and_lists_who_got_it(inside: Workspace, 
     assert [line.says for line in preview.undone] == ["No further users of the account are written to"]
 
 
+def test_an_edited_draft_is_cancelled_by_a_stop_too_and_stays_readable(inside: Workspace, harbour: Account) -> None:
+    user("Ana Admin", harbour, role="admin")
+    enrollment = enroll(writing(review_hours=24), harbour)
+    tick(now=MONDAY)
+    draft = Conversation.objects.get()
+    assert draft.edit(subject="Hello again", body="Mine", by=inside.priya, now=MONDAY)
+
+    request_stop(enrollment, by=inside.priya, now=MONDAY + HOUR)
+    post = Post()
+    tick(now=MONDAY + days(3), deliver=post)
+
+    draft.refresh_from_db()
+    assert (draft.state, draft.body, post.sent) == ("cancelled", "Mine", [])
+
+
+def test_a_stop_after_it_was_sent_writes_to_nobody(inside: Workspace, harbour: Account) -> None:
+    user("Ana Admin", harbour, role="admin")
+    enrollment = enroll(writing(), harbour)
+    post = Post()
+    tick(now=MONDAY, deliver=post)
+
+    request_stop(enrollment, by=inside.priya, now=MONDAY + HOUR)
+    tick(now=MONDAY + days(3), deliver=post)
+
+    assert (post.to, Conversation.objects.count()) == (["Ana Admin"], 1)
+
+
 def test_where_nobody_matches_the_step_is_skipped(harbour: Account) -> None:
     user("Mia Member", harbour)
     enrollment = enroll(writing(recipients="matching", filters=ADMINS), harbour)

@@ -4,7 +4,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
+from accounts.models import Segment
+from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
 from playbooks import drafts
 from playbooks.models import Playbook, PlaybookVersion
@@ -322,3 +326,24 @@ def test_the_number_of_queries_does_not_grow_with_the_actions(
 
     with django_assert_max_num_queries(45):
         maya.page(at(draft.playbook, "actions/"))
+
+
+@pytest.mark.parametrize("part", ["actions/", "review/"])
+def test_what_several_actions_look_up_is_asked_for_once(maya: Visitor, inside: Workspace, part: str) -> None:
+    trait("stage")
+    Segment.objects.create(scope="account", name="Renewal", created_at=NOW)
+    kinds = ("update_trait", "change_segment", "assign", "create_cta", "create_task", "start_conversation")
+
+    def queries(copies: int) -> int:
+        steps = [
+            {"key": f"{kind}-{n}", "day": n, "action": kind, "config": action_for(kind).sample}
+            for kind in kinds
+            for n in range(1, copies + 1)
+        ]
+        draft = drafts.begin(name="Long", by=inside.maya, now=NOW, content=playbook_json(f"k{copies}", steps=steps))
+        maya.page(at(draft.playbook, part))
+        with CaptureQueriesContext(connection) as captured:
+            maya.page(at(draft.playbook, part))
+        return len(captured)
+
+    assert queries(5) == queries(1)

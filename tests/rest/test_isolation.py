@@ -19,6 +19,7 @@ from accounts.models import (
     Note,
     NpsResponse,
     Segment,
+    Suppression,
     TimelineEntry,
     TraitProblem,
 )
@@ -36,7 +37,7 @@ from cs_platform.workspace.models import Notification, Team
 from cs_platform.workspace.saved_views import Setup, save_view
 from ctas.opening import open_cta
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import Evaluation
+from playbooks.models import Approval, Enrollment, Evaluation
 from success_plans.defining import save_template, save_type
 from success_plans.planning import add_objective, create_plan
 from success_plans.sharing import make_link
@@ -86,6 +87,8 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-trait": trait("foreign").pk,
         "api-indicator": Indicator.raise_on(at, kind="risk", title="Foreign", by=home.olga, now=MONDAY).pk,
         "api-conversation": Conversation.objects.create(send_at=MONDAY, created_at=MONDAY, **draft).pk,
+        "api-suppression": Suppression.objects.create(email="f@foreign.example", reason="manual", since=MONDAY).pk,
+        "api-workload": home.tom.pk,
         "api-cta": cta.pk,
         "api-connector": connect(
             kind="segment", key="seg", name="Foreign", secret="write-key-1", by=home.olga, now=MONDAY
@@ -97,6 +100,7 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-segment": Segment.objects.create(scope="account", name="Foreign", created_at=MONDAY).pk,
         "api-health-score": HealthScore.objects.create(name="Foreign", created_at=MONDAY).pk,
         "api-task": task.pk,
+        "api-approval": _approval(enrollment).pk,
         "api-playbook": playbook.pk,
         "api-enrollment": enrollment.pk,
         "api-run": enrollment.runs.get().pk,
@@ -112,6 +116,11 @@ def _everything(home: Workspace) -> dict[str, Any]:
         "api-evaluation-run": run.pk,
         **_plan(home, at),
     }
+
+
+def _approval(enrollment: Enrollment) -> Approval:
+    asked = {"asks": "csm", "otherwise": "skip", "asked_at": MONDAY, "expires_at": MONDAY}
+    return Approval.objects.create(run_id=enrollment.runs.get().pk, enrollment=enrollment, **asked)
 
 
 def _plan(home: Workspace, at: Account) -> dict[str, Any]:

@@ -52,7 +52,7 @@ from ctas.working import link_user
 from playbooks import drafts
 from playbooks.dry_runs import start_dry_run
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun
+from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, EvaluationRun
 from playbooks.task_lists import apply_to_cta, remove
 from playbooks.versions import import_playbook
 from success_plans.defining import put_away, save_template, save_type
@@ -198,6 +198,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:draft_overview": {"pk": "other_playbook"},
     "playbooks:draft_publish": {"pk": "other_playbook"},
     "playbooks:draft_review": {"pk": "other_playbook"},
+    "playbooks:approval": {"pk": "approval"},
     "playbooks:draft_rules": {"pk": "other_playbook"},
     "playbooks:draft_variables": {"pk": "other_playbook"},
     "playbooks:draft_weekends": {"pk": "other_playbook"},
@@ -244,9 +245,12 @@ IDS: Final[dict[str, dict[str, str]]] = {
 # basename of an endpoint -> the object it is about
 API_IDS: Final[dict[str, str]] = {
     "api-account": "account",
+    "api-approval": "approval",
     "api-attachment": "attachment",
     "api-comment": "comment",
     "api-conversation": "conversation",
+    "api-suppression": "suppression",
+    "api-workload": "tom",
     "api-data-source": "source",
     "api-connector": "connector",
     "api-mailbox": "mailbox",
@@ -471,6 +475,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "health:lifecycles": _typed_rule("churned"),
     "health:new_measure": {"name": "Made", "weight": "1", "when_unknown": "leave_out", **_typed_rule("healthy")},
     "health:new_score": {"name": "Made", "weight": "1"},
+    "playbooks:approval": {"verb": "approve", "note": "Go on"},
     "playbooks:apply": {"playbook": Id("other_playbook"), "end_user": ""},
     "playbooks:apply_to_cta": {"playbook": Id("task_list")},
     "playbooks:edit_task_list": {"name": "Checklist", "tasks-0-title": "Dial", "tasks-0-day": "3"},
@@ -586,6 +591,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
         raise_risk(1, title=f"At risk {mark}"),
         raise_risk(3, key="dead", title=f"Dead {mark}"),
         raise_risk(9, key="later", title=f"Later {mark}"),
+        raise_risk(1, key="asks", title=f"Asks {mark}", approval={"by": "csm", "within_days": 9, "otherwise": "skip"}),
     ]
     playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
     other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
@@ -604,6 +610,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
         "enrollment": Enrollment.objects.get(pk=enrollment.pk),
         "applied_run": runs["risk"],
         "dead_run": runs["dead"],
+        "approval": Approval.objects.get(run_id=runs["asks"].pk),
         "evaluation": held,
         "evaluation_run": held.run,
     }

@@ -7,13 +7,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Account, Indicator
+from accounts.models import Account, Conversation, Indicator
 from actions.registry import ACTIONS
 from cs_platform.tenancy.context import tenant_context
 from playbooks.models import ActionRun, Enrollment, Evaluation
 from playbooks.pump import pump
 from tests.rest.client import Answer, Api
-from tests.world import MONDAY, Workspace, account, live, playbook_json, set_trait_step, tick, trait, user
+from tests.world import MONDAY, Workspace, account, apply_now, live, playbook_json, set_trait_step, tick, trait, user
 
 
 @pytest.fixture
@@ -238,3 +238,45 @@ def test_lists_take_the_same_queries_for_any_number(api: Api, orbiton: Workspace
             counts.setdefault(path, []).append(len(queries))
 
     assert {path: few for path, (few, many) in counts.items() if many > few} == {}
+
+
+def test_what_asks_for_approval_is_approved_rejected_and_decided_in_bulk(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        asks = {"approval": {"by": "csm", "within_days": 5, "otherwise": "skip"}}
+        rescue = live(playbook_json(steps=[playbook_json()["steps"][0] | asks]))
+        for n in range(4):
+            apply_now(rescue, account(f"Account {n}"), now=MONDAY)
+    first, second, *rest = (row["id"] for row in api.get("/approvals/?state=waiting&ordering=id").results)
+
+    approved = api.post(f"/approvals/{first}/approve/", {"note": "Go on"}).json
+    assert (approved["state"], approved["note"], approved["says"]) == ("approved", "Go on", "Raise the risk “At risk”")
+    assert api.post(f"/approvals/{second}/reject/").json["state"] == "rejected"
+    assert api.post(f"/approvals/{second}/approve/").status == 409
+    bulk = api.post("/approvals/decide/", {"ids": [first, *rest], "verdict": "approve"}, Idempotency_Key="all").json
+    assert bulk == {"decided": rest, "unchanged": [first]}
+    work_in(0)
+    with tenant_context(orbiton.tenant.pk):
+        assert Indicator.objects.count() == 3
+
+
+def test_drafts_are_sent_or_cancelled_in_bulk(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        config = {"subject": "Hello", "body": "Shall we talk?", "sender": "csm", "review_hours": 24}
+        step = {"key": "mail", "day": 1, "action": "start_conversation", "config": config}
+        runway = live(playbook_json(steps=[step]))
+        for n in range(3):
+            at = account(f"Account {n}", csm=orbiton.priya)
+            user(f"User {n}", at, role="admin")
+            apply_now(runway, at, now=MONDAY)
+    first, *rest = (row["id"] for row in api.get("/conversations/?state=pending&ordering=id").results)
+
+    asked = {"ids": [first, 10**9], "verdict": "cancel"}
+    assert api.post("/conversations/decide/", asked, Idempotency_Key="one").json == {
+        "decided": [first],
+        "unchanged": [10**9],
+    }
+    sent = api.post("/conversations/decide/", {"ids": rest, "verdict": "send_now"}, Idempotency_Key="two").json
+    assert sent == {"decided": rest, "unchanged": []}
+    with tenant_context(orbiton.tenant.pk):
+        assert Conversation.objects.exclude(released_at=None).count() == 2
+        assert Conversation.objects.get(pk=first).state == "cancelled"
