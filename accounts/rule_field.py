@@ -24,6 +24,7 @@ from accounts.rule_editor.shown import Eye
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Group, Rule, RuleError, RuleErrors, dump, parse
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.models import Membership, Tenant
 
 MODES = (("all", "All"), ("any", "Any"))
@@ -44,7 +45,7 @@ class Vocabulary:
 
     @cached_property
     def fields(self) -> FieldSet:
-        return self.given or workspace_fields()
+        return self.given or once("fields of rules", workspace_fields)
 
     @cached_property
     def people(self) -> dict[int, str]:

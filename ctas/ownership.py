@@ -21,9 +21,9 @@ class Workload:
 
 def workloads(*, today: date, since: datetime) -> Mapping[int | None, Workload]:
     """By owner; tasks that were done since then. Two statements."""
-    rows = Cta.objects.open().order_by().values("owner_id")
-    counted = rows.annotate(open=Count("pk"), late=Count("pk", filter=Q(due_on__lt=today)))
-    found = {row.pop("owner_id"): Workload(**row) for row in counted}
+    rows = Cta.objects.open().order_by().values_list("owner_id")
+    counted = rows.annotate(Count("pk"), late=Count("pk", filter=Q(due_on__lt=today)))
+    found: dict[int | None, Workload] = {owner_id: Workload(*counts) for owner_id, *counts in counted}
     done = Task.objects.present().filter(status=Task.Status.DONE, completed_at__gte=since, cta__archived_at=None)
     for owner_id, count in done.order_by().values_list("owner_id").annotate(Count("pk")):
         found.setdefault(owner_id, Workload()).tasks_done = count

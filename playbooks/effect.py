@@ -47,7 +47,7 @@ def effects(
     tasks, messages, nps = (_by_playbook(statement, asked) for statement in (_TASKS, _MESSAGES, _NPS))
     known = Playbook.objects.in_bulk(list(counted))
     return [
-        Effect(known[id], *counts, *tasks.get(id, (0, 0)), *messages.get(id, (0, 0)), Tally(*nps.get(id, ())))
+        Effect(*[known[id], *counts, *tasks.get(id, (0, 0)), *messages.get(id, (0, 0)), Tally(*nps.get(id, ()))])
         for id, counts in counted.items()
     ]
 
@@ -60,8 +60,8 @@ _BEGUN = """
 begun AS (
     SELECT e.id, e.playbook_id, e.state FROM playbooks_enrollment e
     JOIN accounts_account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id
-    WHERE e.tenant_id = %(tenant)s AND e.activated_at >= %(since)s AND (%(all)s OR a.csm_id = ANY(%(csms)s))
-        AND (%(any)s OR e.playbook_id = ANY(%(playbooks)s))
+    WHERE e.tenant_id = %(tenant)s AND NOT e.is_dry AND e.activated_at >= %(since)s
+        AND (%(all)s OR a.csm_id = ANY(%(csms)s)) AND (%(any)s OR e.playbook_id = ANY(%(playbooks)s))
 )"""
 _RUNS = "JOIN playbooks_actionrun r ON r.tenant_id = %(tenant)s AND r.enrollment_id = b.id"
 

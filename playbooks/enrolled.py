@@ -83,7 +83,7 @@ class Asked:
         return self._encoded({})
 
     def _encoded(self, changes: Mapping[str, Any]) -> str:
-        asked = {"show": self.which, "by": self.by, "version": self.version, "step": self.step} | changes
+        asked = {"show": self.which, "by": self.by, "version": self.version, "step": self.step, **changes}
         return urlencode({name: value for name, value in asked.items() if value})
 
 

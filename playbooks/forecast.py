@@ -89,10 +89,8 @@ def forecast(definition: Definition, *, fields: FieldSet, today: date) -> list[L
 def _given(steps: Sequence[StepSpec]) -> list[list[Work]]:
     """What each step gives people to do, the tasks of CTA playbooks included."""
     lists = _task_lists({step.config["cta_playbook"] for step in steps if step.config.get("cta_playbook")})
-    return [
-        [*action_for(step.action).gives(step.config), *_of_list(step, lists.get(step.config.get("cta_playbook"), ()))]
-        for step in steps
-    ]
+    ways = ((step, lists.get(step.config.get("cta_playbook", ""), ())) for step in steps)
+    return [[*action_for(step.action).gives(step.config), *_of_list(step, tasks)] for step, tasks in ways]
 
 
 def _task_lists(keys: set[str]) -> Mapping[str, Sequence[Mapping[str, Any]]]:

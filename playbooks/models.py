@@ -160,8 +160,7 @@ class EvaluationRun(TenantModel):
                 name="playbooks_evaluation_once_a_night",
             ),
             models.CheckConstraint(
-                condition=Q(trigger="release", playbook__isnull=False)
-                | (~Q(trigger="release") & Q(playbook__isnull=True)),
+                condition=~Q(trigger="release") | Q(playbook__isnull=False),
                 name="playbooks_evaluation_releases_one",
             ),
         ]

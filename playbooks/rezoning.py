@@ -82,7 +82,7 @@ class FollowZones(JobKind):
             _stage_moments(cursor, job.tenant)
             moved = _move(cursor, job, now)
         for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER):
-            WorkDue.announce(tenant_id=job.tenant_id, queue=queue, due_at=now)
+            WorkDue.announce(tenant_id=job.tenant.pk, queue=queue, due_at=now)
         return Slice(cursor={"after": ids[-1]}, done=len(ids), counts={"moved": moved})
 
     def says(self, job: Job) -> str:

@@ -305,7 +305,7 @@ class FieldForm(forms.Form):
     choices = Lines(widget=ROWS_2, help_text="One a line, for a single choice.")
 
 
-FieldFormSet = forms.formset_factory(FieldForm, extra=2, can_delete=True, can_order=True, max_num=30)
+FieldFormSet = forms.formset_factory(FieldForm, extra=2, can_delete=True, can_order=True, max_num=30, absolute_max=30)
 
 
 def read_fields(formset: Any) -> list[dict[str, Any]]:
@@ -383,7 +383,7 @@ def role_of(text: str) -> str:
     return f"{MEMBER}{word}" if "@" in word and not word.startswith(MEMBER) else word
 
 
-OutlineFormSet = forms.formset_factory(OutlineLineForm, extra=1, can_delete=True, max_num=100)
+OutlineFormSet = forms.formset_factory(OutlineLineForm, extra=1, can_delete=True, max_num=100, absolute_max=100)
 
 
 def outline_initial(definition: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -160,6 +160,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "USER_BULK_VERBS",
         "JOB_KINDS",
         "DIGEST_SOURCES",
+        "HEIRS",
         "HOME_PANELS",
         "JUMP_SOURCES",
         "LETTER_SOURCES",

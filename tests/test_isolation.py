@@ -485,9 +485,15 @@ FORGED = "zqforgedqz"
 
 
 def hostile_fields(probe: Probe) -> dict[str, Any]:
-    """Every column of every table, as if a form had it; the tenant's own points at Halyard."""
+    """Every column of every table, as if a form had it, and one of each row of slots; the tenant's own points at
+    Halyard.
+    """
     names = {
-        name for model in apps.get_models() for field in model._meta.fields for name in (field.name, field.attname)
+        name
+        for model in apps.get_models()
+        for field in model._meta.fields
+        for name in (field.name, field.attname)
+        if not re.fullmatch(r"[a-z]+(0[2-9]|[1-9]\d)", name)
     }
     tenants = dict.fromkeys(("tenant", "tenant_id", "tenant_pk"), str(probe.halyard.tenant.pk))
     return dict.fromkeys(names, FORGED) | tenants | {"role": Role.OWNER.value, "is_superuser": "1", "scopes": "read"}
@@ -522,6 +528,7 @@ PROTECTED = re.compile(
 # What looks protected and is the caller's to say.
 OFFERED = {
     "patch /nps/survey/": {"is_on"},
+    "patch /sending-policy/": {"opens_at", "closes_at"},
     "post /invitations/": {"invited_by", "role"},
     "post /members/{pk}/change-role/": {"role"},
     "post /nps/responses/": {"answered_at"},

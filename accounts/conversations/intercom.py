@@ -106,7 +106,8 @@ def _keep(reading: _Reading, now: datetime) -> None:
     mine = Conversation.objects.filter(channel=Conversation.Channel.INTERCOM, thread__in=threads)
     begun = {one.thread: one for one in mine.order_by("pk")}
     for thread, part in reading.said:
-        take_in(begun[thread], _letter(part, begun[thread]), now=now)
+        if thread in begun:
+            take_in(begun[thread], _letter(part, begun[thread]), now=now)
     if reading.is_complete:
         Connector.objects.filter(pk=reading.connector.pk).update(read_at=now)
 

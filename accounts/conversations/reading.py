@@ -31,7 +31,8 @@ AT_ONCE = 20
 MOST_MESSAGES = 50  # of one mailbox in one visit; the rest the next time
 OVERLAP = timedelta(hours=1)
 FETCH_SECONDS = 15.0
-_A, _B = TypeVar("_A"), TypeVar("_B")
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 def look_after_mailboxes(tenant: Tenant, *, now: datetime) -> int:

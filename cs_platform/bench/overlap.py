@@ -55,7 +55,7 @@ def _server() -> Iterator[MoodyHooks]:
 
 def _enroll(tenant: Tenant, url: str) -> None:
     with tenant_context(tenant.pk):
-        by = tenant.memberships.order_by("pk").first()
+        by = tenant.memberships.order_by("pk")[0]
         rested = NOW - timedelta(hours=1)  # so that no bucket is empty
         connect(kind="segment", key="outside", name="Outside", url=url, secret="write-key", by=by, now=rested)
         config = {"connector": "outside", "event": "Applied"}

@@ -75,7 +75,7 @@ def _as_a_job(tenant: Tenant, ids: list[int]) -> None:
         playbook_id = Enrollment.objects.values_list("playbook_id", flat=True).get(pk=ids[0])
         by = Membership.objects.in_tenant(tenant.pk).order_by("pk").first()
         assert by is not None
-        start_stop(Places(playbook_id), by=by, now=NOW)
+        start_stop(Places(playbook_id, finished=True), by=by, now=NOW)
     run_jobs(seconds=math.inf, clock=lambda: NOW)
 
 

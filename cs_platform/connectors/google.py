@@ -212,7 +212,7 @@ _HEAD = {"From", "To", "Subject", "Date", "Message-ID", "Message-Id", "Auto-Subm
 
 def _pages(access: str, path: str, **asked: str) -> Iterator[dict[str, Any]]:
     for _ in range(PAGES):
-        page = _ask(access, path, maxResults=str(PAGE_SIZE), **asked)
+        page = _ask(access, path, most=LONGEST_MESSAGE, **asked | {"maxResults": str(PAGE_SIZE)})
         yield page
         if not page.get("nextPageToken"):
             return

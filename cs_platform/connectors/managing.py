@@ -7,7 +7,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from cs_platform.common.outbound import BadAddress, target_of
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.models import Connector, Mailbox
 from cs_platform.connectors.providers import PROVIDERS
 from cs_platform.connectors.sealing import CannotOpen, present_prefix, seal, unseal
 from cs_platform.tenancy.audit import record
@@ -98,20 +98,21 @@ def put_away(connector: Connector, *, by: Doer, now: datetime) -> bool:
 
 
 def reseal() -> int:
-    """Brings secrets that were sealed under a former key under the present one. Returns how many.
+    """Brings what was sealed under a former key under the present one, mailboxes too. Returns how many.
 
-    One that was renewed meanwhile is left alone, and one that no key opens stays until somebody enters it again.
+    What was renewed meanwhile is left alone, and what no key opens stays until somebody enters it again.
     """
-    behind = Connector.objects.present().exclude(sealed__startswith=present_prefix()).order_by("pk")
-    return sum(_reseal(connector) for connector in behind)
+    sealed = (Connector.objects.present(), Mailbox.objects.all())
+    behind = (rows.exclude(sealed="").exclude(sealed__startswith=present_prefix()).order_by("pk") for rows in sealed)
+    return sum(_reseal(one) for rows in behind for one in rows)
 
 
-def _reseal(connector: Connector) -> int:
+def _reseal(holder: Connector | Mailbox) -> int:
     try:
-        secrets = unseal(connector.sealed, tenant_id=current_tenant_id())
+        secrets = unseal(holder.sealed, tenant_id=current_tenant_id())
     except CannotOpen:
         return 0
-    unchanged = Connector.objects.filter(pk=connector.pk, sealed=connector.sealed)
+    unchanged = type(holder).objects.filter(pk=holder.pk, sealed=holder.sealed)
     return unchanged.update(sealed=seal(secrets, tenant_id=current_tenant_id()))
 
 

@@ -127,7 +127,8 @@ class Mailbox(TenantModel):
         self.sealed = seal(secrets, tenant_id=current_tenant_id())
 
     def secrets(self) -> dict[str, str]:
-        """Raises CannotOpen."""
+        """Raises CannotOpen. Asked in threads of their own too, where no workspace is set."""
+        assert self.tenant_id is not None
         return unseal(self.sealed, tenant_id=self.tenant_id)
 
     def sends_at(self, now: datetime) -> bool:

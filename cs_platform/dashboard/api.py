@@ -1,23 +1,22 @@
 """Reports over the API: what the page shows, as numbers."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.revenue import Renewing, RetainedMonth
-from cs_platform.dashboard.reporting import PERIODS, USUAL_PERIOD, YEAR, Asked, Book
+from accounts.revenue import Renewing
+from cs_platform.dashboard.reporting import PERIODS, USUAL_PERIOD, YEAR, Asked
 from cs_platform.rest.problems import Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet
 from cs_platform.workspace.models import Team
-from playbooks.effect import Effect
 from playbooks.models import Playbook
 
 
-class RetainedMonthSerializer(serializers.Serializer[RetainedMonth]):
+class RetainedMonthSerializer(serializers.Serializer[Any]):
     month = serializers.DateField(source="first_day", help_text="Its first day; the last one is not over yet.")
     net = serializers.FloatField(source="whole.net_share", allow_null=True, help_text="Per cent of the revenue then.")
     gross = serializers.FloatField(source="whole.gross_share", allow_null=True, help_text="Without what it grew by.")
@@ -25,7 +24,7 @@ class RetainedMonthSerializer(serializers.Serializer[RetainedMonth]):
     net_mrr_cents = serializers.IntegerField(source="whole.net", help_text="What the same accounts pay now.")
 
 
-class RenewingSerializer(serializers.Serializer[Renewing]):
+class RenewingSerializer(serializers.Serializer[Any]):
     month = serializers.DateField(source="first_day")
     accounts = serializers.IntegerField()
     renewed_arr_cents = serializers.SerializerMethodField(help_text="Their date was moved on already.")
@@ -42,7 +41,7 @@ class RenewingSerializer(serializers.Serializer[Renewing]):
         return due.at_risk * YEAR
 
 
-class BookSerializer(serializers.Serializer[Book]):
+class BookSerializer(serializers.Serializer[Any]):
     csm = serializers.IntegerField(source="member.pk", allow_null=True, default=None, help_text="Null: nobody's.")
     name = serializers.CharField()
     accounts = serializers.IntegerField()
@@ -56,7 +55,7 @@ class BookSerializer(serializers.Serializer[Book]):
     net_retention = serializers.FloatField(source="net_share", allow_null=True)
 
 
-class EffectSerializer(serializers.Serializer[Effect]):
+class EffectSerializer(serializers.Serializer[Any]):
     playbook = serializers.IntegerField(source="playbook.pk")
     key = serializers.CharField(source="playbook.key")
     name = serializers.CharField(source="playbook.name")
@@ -81,7 +80,7 @@ _ASKED = [
 class ReportViewSet(ApiViewSet):
     model = Playbook  # none of its own
     pagination_class = None
-    filter_backends: ClassVar = []
+    filter_backends = []
 
     @extend_schema(parameters=_ASKED)
     @documented("Revenue retention by month", answers=RetainedMonthSerializer, many=True)

@@ -43,7 +43,12 @@ def ask_google(request: WorkspaceRequest, slug: str) -> HttpResponse:
     nonce, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(64)
     state = signing.dumps([slug, nonce], salt=_SALT)
     asked = redirect(consent_url(state=state, verifier=verifier, back_to=back_to(), email=request.membership.email))
-    kept = {"max_age": SECONDS, "httponly": True, "secure": settings.SESSION_COOKIE_SECURE, "samesite": "Lax"}
+    kept: dict[str, Any] = {
+        "max_age": SECONDS,
+        "httponly": True,
+        "secure": settings.SESSION_COOKIE_SECURE,
+        "samesite": "Lax",
+    }
     asked.set_signed_cookie(_COOKIE, f"{nonce} {verifier}", salt=_SALT, **kept)
     return asked
 
@@ -65,7 +70,7 @@ def google_consent(request: HttpRequest) -> HttpResponse:
 @requires(Ability.WORK_CTAS)
 def connect_mailbox(request: WorkspaceRequest, slug: str) -> HttpResponse:
     """Takes what Google said, once, from the very browser that asked."""
-    nonce, _space, verifier = request.get_signed_cookie(_COOKIE, "", salt=_SALT, max_age=SECONDS).partition(" ")
+    nonce, _space, verifier = (request.get_signed_cookie(_COOKIE, "", salt=_SALT, max_age=SECONDS) or "").partition(" ")
     if not nonce or not _is_ours(request.GET.get("state", ""), nonce, slug):
         messages.error(request, "That answer of Google is not one to a question of yours. Connect it again.")
     elif "code" not in request.GET:

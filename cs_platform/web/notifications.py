@@ -23,6 +23,7 @@ ICONS = {
     Kind.DUE: "clock",
     Kind.JOB: "list-checks",
     Kind.HELD: "hand",
+    Kind.APPROVAL: "circle-check",
     Kind.FAILURE: "triangle-alert",
 }
 
@@ -101,6 +102,7 @@ HINTS = {
     Kind.DUE: "Once a day, what of yours is due or late.",
     Kind.JOB: "An import, an export or a bulk edit you started is over.",
     Kind.HELD: "A playbook would enroll more accounts than its limit, and waits for you.",
+    Kind.APPROVAL: "Actions of playbooks wait for your approval.",
     Kind.FAILURE: "An action of a playbook failed for good.",
 }
 

@@ -574,7 +574,7 @@ class LoadSerializer(serializers.Serializer[Load]):
 
 
 class CostSerializer(serializers.Serializer[Cost]):
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # Field has an attribute of that name
     count = serializers.IntegerField()
 
 

@@ -187,8 +187,8 @@ class Migration(migrations.Migration):
                     ),
                     models.CheckConstraint(
                         condition=models.Q(
-                            models.Q(("playbook__isnull", False), ("trigger", "release")),
-                            models.Q(models.Q(("trigger", "release"), _negated=True), ("playbook__isnull", True)),
+                            models.Q(("trigger", "release"), _negated=True),
+                            ("playbook__isnull", False),
                             _connector="OR",
                         ),
                         name="playbooks_evaluation_releases_one",

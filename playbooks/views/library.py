@@ -54,11 +54,11 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
         "search": search,
     }
     if tab == TASK_LISTS:
-        shown = on_ctas.filter(name__icontains=search).select_related("version")
+        lists = on_ctas.filter(name__icontains=search).select_related("version")
         return render_page(
             request,
             "playbooks/library.html",
-            context | {"task_lists": task_lists(shown)},
+            context | {"task_lists": task_lists(lists)},
             fragments=TASK_LIST_FRAGMENTS,
         )
     here = others.filter(status__in=TABS[tab]).select_related("version", "created_by")

@@ -120,7 +120,7 @@ GUEST, CODE = "guest", "code"
 
 def _cookie(request: HttpRequest, link: ShareLink, name: str) -> tuple[int, int]:
     try:
-        value = request.get_signed_cookie(f"plan_{name}_{link.pk}", salt=link.token_hash)
+        value = request.get_signed_cookie(f"plan_{name}_{link.pk}", salt=link.token_hash) or ""
         pk, _, until = value.partition(":")
         return int(pk), int(until)
     except (KeyError, BadSignature, ValueError):

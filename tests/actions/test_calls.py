@@ -393,6 +393,7 @@ def test_what_takes_back_is_tried_again_under_the_same_id(
     assert Retraction.objects.get().state == "waiting"
 
     server.mood = hooks.TAKE
+    connector.refresh_from_db()
     try_again(connector, by=orbiton.olga, now=MONDAY + timedelta(hours=2))
     tick(now=MONDAY + timedelta(hours=3))
     tick(now=MONDAY + timedelta(hours=9))

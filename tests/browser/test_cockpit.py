@@ -68,6 +68,7 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     drawer = screen.locator("#drawer")
 
     # the first CTA: its tasks, a word to a colleague
+    expect(row(screen, "Usage is down")).to_have_attribute("data-htmx-powered", "true")  # the page listens
     press(screen, "j", "Enter")
     expect(drawer.get_by_role("heading", name="Usage is down")).to_be_focused()
     for title in ("Check the sites", "Call Ines"):
@@ -75,6 +76,10 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
         press(screen, "Space")
         expect(drawer.get_by_label(f"Done: {title}")).to_be_checked()
     expect(drawer.get_by_role("heading", name="Tasks 2 of 2")).to_be_visible()
+    dialog = screen.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_visible()  # after the last one it is asked
+    press(screen, "Escape")
+    expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_hidden()
     press(screen, "m")
     expect(drawer.get_by_placeholder("Write to your team")).to_be_focused()
     screen.keyboard.type("@Maya")
@@ -89,7 +94,6 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     expect(drawer).to_be_hidden()
     expect(row(screen, "Usage is down")).to_be_focused()
     press(screen, "e")
-    dialog = screen.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_visible()
     dialog.get_by_label("Closed won").focus()
     press(screen, "Enter")

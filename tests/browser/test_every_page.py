@@ -63,7 +63,7 @@ async (options) => {
   const says = (one) => [...one.childNodes].some((part) => part.nodeType === Node.TEXT_NODE && part.data.trim());
   for (const [at, [address, answer]] of window.answers.entries()) {
     const body = document.importNode(answer.body, true);
-    if (at) body.replaceChildren(...body.querySelectorAll("main, dialog[open]"));
+    if (at && body.querySelector(".app")) body.replaceChildren(...body.querySelectorAll("main, dialog[open]"));
     document.body.replaceWith(body);
     document.documentElement.dataset.theme = "light";
     const fresh = [...body.querySelectorAll("*")].filter(isNew), texts = fresh.filter(says);

@@ -1,5 +1,6 @@
 """Accounts and playbooks in a real browser: from the table to a history and a stop, and everything done by hand."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -83,7 +84,8 @@ def complaints(page: Page) -> Iterator[list[str]]:
     page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: said.append(str(error)))
     yield said
-    assert [one for one in said if "Transition was aborted" not in one] == []  # a page that was left before it showed
+    left_early = re.compile("Transition was (aborted|skipped)")  # a page that was left before it showed
+    assert [one for one in said if not left_early.search(one)] == []
 
 
 @pytest.fixture
@@ -221,9 +223,8 @@ def test_a_task_is_ticked_beside_the_account(screen: Page, story: Story) -> None
     screen.get_by_role("link", name="Prepare review", exact=True).click()
     screen.get_by_label("Done: Pull usage").check()
 
-    expect(screen.get_by_role("status").get_by_text("Task done")).to_be_visible()
+    # It was the last one: the CTA is asked about.
     expect(screen.locator("#ctas")).to_contain_text("1/1")
-    screen.get_by_role("link", name="Close CTA").click()
     screen.get_by_role("dialog").get_by_role("button", name="Close CTA").click()
     expect(screen.get_by_role("button", name="Reopen CTA")).to_be_visible()
     expect(screen.locator("#ctas")).to_contain_text("Nothing to do here")

@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from pytest_django import Settings
@@ -145,10 +145,11 @@ def server(settings: Settings, answer: Callable[[socket.socket], None]) -> Itera
     settings.OUTBOUND_TRUSTED = [f"127.0.0.1:{port}"]
 
     def serve() -> None:
-        wire, _ = listener.accept()
-        with wire:
-            wire.recv(65_536)
-            answer(wire)
+        with suppress(OSError):  # closed before anybody came
+            wire, _ = listener.accept()
+            with wire:
+                wire.recv(65_536)
+                answer(wire)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

@@ -483,7 +483,7 @@ def test_a_page_costs_the_same_however_many_there_are(
     inside: Workspace, jonah: Visitor, django_assert_max_num_queries: Any
 ) -> None:
     _many(inside, 60)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         jonah.page(PATH)
 
 

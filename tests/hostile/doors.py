@@ -215,6 +215,12 @@ API_DOORS: Final[dict[str, Body]] = {
 }
 
 
+# Of which object, where not of the first of its kind.
+OF: Final[dict[str, str]] = {
+    "post /playbooks/{pk}/dry-run/": "other_playbook",
+    "post /playbooks/{pk}/move/": "moved_playbook",
+    "post /playbooks/{pk}/promote/": "dry_playbook",
+}
 # What takes a body, but nothing that anybody types, in a state that the story is not in.
 NOTHING_TYPED: Final = {
     "post /objectives/{pk}/give-tasks/": "ids only, of tasks and stakeholders of one plan",

@@ -17,6 +17,8 @@ from tests.tenancy.routes import id_of
 from tests.tenancy.story import API_IDS, Story
 from tests.world import Workspace
 
+from .doors import OF
+
 
 @dataclass
 class Scene:
@@ -55,11 +57,12 @@ class Scene:
 
     def _ids(self, endpoint: Endpoint) -> dict[str, str]:
         return {
-            "pk": id_of(self.story[API_IDS.get(endpoint.basename, "account")]),
+            "pk": id_of(self.story[OF.get(str(endpoint), API_IDS.get(endpoint.basename, "account"))]),
             "account_id": id_of(self.story["account"]),
             "user_id": id_of(self.story["end_user"]),
             "indicator_id": id_of(self.story["indicator"]),
             "segment_id": id_of(self.story["segment"]),
+            "conversation_id": id_of(self.story["conversation"]),
             "job_id": id_of(self.story["job"]),
             "source_id": id_of(self.story["source"]),
             "playbook_id": id_of(self.story["playbook"]),

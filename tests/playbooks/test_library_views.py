@@ -135,7 +135,7 @@ def test_the_number_of_queries_does_not_grow_with_the_playbooks(
     for n in range(8):
         live(playbook_json(f"p-{n}"), now=NOW)
 
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(21):
         priya.page("playbooks/")
 
 

@@ -52,9 +52,9 @@ from ctas.working import link_user
 from playbooks import drafts
 from playbooks.dry_runs import start_dry_run
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, EvaluationRun
+from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, EvaluationRun, Playbook
 from playbooks.task_lists import apply_to_cta, remove
-from playbooks.versions import import_playbook
+from playbooks.versions import import_playbook, publish
 from success_plans.defining import put_away, save_template, save_type
 from success_plans.planning import (
     OpenObjectives,
@@ -216,7 +216,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:settle": {"run_id": "dead_run"},
     "playbooks:settle_check": {"pk": "evaluation"},
     "playbooks:stop": {"pk": "enrollment"},
-    "playbooks:move": {"pk": "playbook"},
+    "playbooks:move": {"pk": "moved_playbook"},
     "playbooks:stop_all": {"pk": "playbook"},
     "playbooks:end_dry_run": {"pk": "dry_playbook"},
     "playbooks:switch": {"pk": "playbook"},
@@ -596,6 +596,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
     other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
     drafts.revise(other, by=home.olga, now=MONDAY)
+    _move_on(home, at, mark)
     dry = import_playbook(playbook_json("dry", name=f"Dry {mark}"), by=home.olga, now=MONDAY)
     start_dry_run(dry, by=home.olga, now=MONDAY)
     enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
@@ -607,6 +608,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
         "playbook": playbook,
         "other_playbook": other,
         "dry_playbook": dry,
+        "moved_playbook": Playbook.objects.get(key="moved"),
         "enrollment": Enrollment.objects.get(pk=enrollment.pk),
         "applied_run": runs["risk"],
         "dead_run": runs["dead"],
@@ -636,6 +638,16 @@ def _kill(run: ActionRun) -> None:
     rows = ActionRun.objects.filter(pk=run.pk)
     rows.update(state="running", lease_token=uuid4(), lease_until=MONDAY)
     rows.update(state="dead", lease_token=None, lease_until=None, settled_at=MONDAY, reason="It failed.")
+
+
+def _move_on(home: Workspace, at: Account, mark: str) -> None:
+    """It runs on a version that is not the latest, in a time zone that is not the workspace's any more."""
+    by: dict[str, Any] = {"by": home.olga, "now": MONDAY}
+    versions = [playbook_json("moved", name=f"Moved {mark}", steps=[raise_risk(day)]) for day in (9, 10)]
+    moved = live(versions[0], by=home.olga)
+    apply_by_hand(playbook=moved, account=at, by=home.olga.actor, now=MONDAY)
+    Enrollment.objects.filter(playbook=moved).update(timezone="Asia/Tokyo")
+    publish(import_playbook(versions[1], **by), **by)
 
 
 def _held_evaluation(playbook: Any) -> Evaluation:

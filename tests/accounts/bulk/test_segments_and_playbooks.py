@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account, Indicator, Segment, SegmentClaim, SegmentMembership
-from accounts.segments.members import add
+from accounts.models import Account, Indicator, Segment, SegmentBar, SegmentClaim, SegmentMembership
+from accounts.segments.members import add, remove_by_hand
 from accounts.segments.moves import Claim
 from cs_platform.jobs.models import JobError
 from playbooks.models import Enrollment
@@ -43,6 +43,16 @@ def test_accounts_leave_a_segment_and_are_held_again_by_what_held_them(inside: W
 
     assert members() == {"A"}
     assert set(SegmentClaim.objects.filter(ended_at=None).values_list("source", flat=True)) == {"rule", "person:9"}
+
+
+def test_undoing_an_addition_keeps_out_again_whom_a_person_had_kept_out(inside: Workspace, segment: Segment) -> None:
+    one = account("A")
+    add(segment=segment, claims=[Claim(one.pk, "rule", "rule")], now=MONDAY)
+    remove_by_hand(segment=segment, subjects=[one.pk], by=inside.tom, now=MONDAY)
+    undo(edit(inside, "add_to_segment", {"segment": segment.pk}, one), inside)
+
+    assert members() == set()
+    assert SegmentBar.objects.values_list("source", "made_by").get() == ("rule", inside.tom.actor)
 
 
 def test_a_playbook_is_applied_to_many_and_its_undo_stops_it(inside: Workspace) -> None:

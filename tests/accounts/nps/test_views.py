@@ -96,7 +96,7 @@ def test_a_page_of_answers_takes_as_many_questions_as_one(
 ) -> None:
     for n in range(30):
         said(user(f"User {n}", scene.at), 9)
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(17):
         maya.page("nps/")
 
 
