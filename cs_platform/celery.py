@@ -5,6 +5,7 @@ import os
 from celery import Celery
 from celery.signals import beat_init, worker_init
 
+from cs_platform.common.garbage import settle_in
 from cs_platform.tenancy.alone import serve_alone
 from cs_platform.tenancy.checks import refuse_unsafe_role
 
@@ -47,6 +48,7 @@ def schedule_ticks(sender: Celery, **_: object) -> None:
 @worker_init.connect  # type: ignore[misc]
 def work_alone(**_: object) -> None:
     serve_alone()
+    settle_in()
 
 
 @worker_init.connect  # type: ignore[misc]

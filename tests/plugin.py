@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from cs_platform.common.garbage import settle_in
 from cs_platform.embedded.homes import first_free_home
 from cs_platform.embedded.postgres import DISPOSABLE
 from cs_platform.embedded.processes import CannotStart
@@ -36,6 +37,11 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     number = int(worker.removeprefix("gw")) if worker else 15
     os.environ.update(servers.environment(database=f"test_{worker or 'main'}", redis_number=number % 16))
     return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """As web and worker do, once they have loaded what they keep."""
+    settle_in()
 
 
 def _start(config: pytest.Config) -> Servers:

@@ -3,15 +3,13 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import pytest
-import yaml
-from django.conf import settings
 from django.core.files.base import File
 
+from tests.rest.description import description
 from tests.rest.routes import routes as endpoints
 from tests.tenancy.routes import Route, routes
 from tests.tenancy.story import BODIES, Id
@@ -29,7 +27,7 @@ DONE, REFUSED = {200, 201, 202, 204, 302}, {400, 404, 409, 413, 415, 422}
 
 
 def test_every_endpoint_that_takes_a_body_is_a_door() -> None:
-    described = yaml.safe_load((Path(settings.BASE_DIR) / "openapi.yaml").read_text())["paths"]
+    described = description()["paths"]
     takes_body = {
         _plain(f"{verb} {path}")
         for path, operations in described.items()

@@ -17,6 +17,7 @@ from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
 from cs_platform.bench.stop import stop
 from cs_platform.bench.table import table
+from cs_platform.common.garbage import settle_in
 from cs_platform.tenancy.models import Tenant
 
 
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         if Tenant.objects.exists():
             raise CommandError("This database is in use. A measurement needs an empty one, as bin/bench makes it.")
         self.stdout.write(circumstances())
+        settle_in()  # as web and worker do
         report = BENCHES[options["name"]](options)
         self.stdout.write(f"{report.as_table()}\n\n{circumstances()}")
         if options["json"]:

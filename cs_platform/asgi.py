@@ -1,9 +1,0 @@
-import os
-
-from django.core.asgi import get_asgi_application
-
-from cs_platform.tenancy.checks import refuse_unsafe_role
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cs_platform.settings")
-application = get_asgi_application()
-refuse_unsafe_role()
