@@ -3,6 +3,10 @@
 import shutil
 
 import pytest
+from playwright.sync_api import expect
+
+# How long a page may take to show what is expected of it: a busy machine is no fault of the page.
+expect.set_options(timeout=20_000)
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = (
