@@ -43,13 +43,19 @@ SET due_at = GREATEST(r.due_at - interval '1 day', LEAST(r.due_at, now())),
     try_at = GREATEST(r.try_at - interval '1 day', LEAST(r.try_at, now()))
 FROM waiting WHERE r.tenant_id = %(tenant)s AND r.id = waiting.id
 """
+# For connectors, too: their buckets fill, and whoever rests after failures has rested.
+_CONNECTORS_REST = """
+UPDATE connectors_connector SET filled_at = filled_at - interval '1 day', open_until = open_until - interval '1 day'
+WHERE tenant_id = %(tenant)s AND archived_at IS NULL
+"""
 
 
 def let_a_day_pass(tenants: Sequence[Tenant]) -> None:
     for tenant in tenants:
         with tenant_context(tenant.pk):
             with connection.cursor() as cursor:
-                cursor.execute(_A_DAY_PASSES, {"tenant": tenant.pk})
+                for sql in (_CONNECTORS_REST, _A_DAY_PASSES):
+                    cursor.execute(sql, {"tenant": tenant.pk})
             for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER):
                 WorkDue.announce(tenant_id=tenant.pk, queue=queue, due_at=database_now())
 
