@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
-from django.db import connection
-from pytest_django import Settings
+from django.db import connection, transaction
+from django.test import override_settings
+from pytest_django.plugin import DjangoDbBlocker
 
 from accounts.models import Account
 from actions.base import Applied, DeliveryOutcome, ExternalAction
@@ -67,9 +68,16 @@ class Lived:
         return found
 
 
-@pytest.fixture
-def lived(db: None, settings: Settings) -> Lived:
-    settings.OUTBOUND_TRUSTED = ["127.0.0.1:9"]
+@pytest.fixture(scope="module")
+def past(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Lived]:
+    """Lived through once, in a transaction that is never committed."""
+    trusted = override_settings(OUTBOUND_TRUSTED=["127.0.0.1:9"])
+    with django_db_blocker.unblock(), trusted, transaction.atomic():
+        yield _live()
+        transaction.set_rollback(True)
+
+
+def _live() -> Lived:
     (tenant,) = build(SIZE, hooks="http://127.0.0.1:9", seconds=0, now=database_now())
     lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts, external=True)])
     lived.work()
@@ -81,6 +89,15 @@ def lived(db: None, settings: Settings) -> Lived:
         let_a_day_pass([tenant])
         lived.work()
     return lived
+
+
+@pytest.fixture
+def lived(past: Lived) -> Iterator[Lived]:
+    """What a test does to it is taken back."""
+    taken = {id: list(arrivals) for id, arrivals in past.taken.items()}
+    with transaction.atomic():
+        yield replace(past, wanted=list(past.wanted), taken=taken, calls=list(past.calls))
+        transaction.set_rollback(True)
 
 
 def test_nothing_is_wrong_where_everything_went_well(lived: Lived) -> None:
