@@ -79,12 +79,10 @@ FROM begun b {_RUNS}
 JOIN ctas_task t ON t.tenant_id = %(tenant)s AND t.origin_run_id = r.id AND t.archived_at IS NULL
 GROUP BY 1
 """
+# An automatic answer is none, and neither is word that nothing was delivered.
 _MESSAGES = f"""
 WITH {_BEGUN}
-SELECT b.playbook_id, count(*)::int, count(*) FILTER (WHERE EXISTS (
-    SELECT 1 FROM accounts_message m
-    WHERE m.tenant_id = %(tenant)s AND m.conversation_id = c.id AND NOT m.outgoing
-))::int
+SELECT b.playbook_id, count(*)::int, count(c.replied_at)::int
 FROM begun b {_RUNS} AND r.is_external
 JOIN accounts_conversation c ON c.tenant_id = %(tenant)s AND c.origin_run_id = r.id AND c.state = 'sent'
 GROUP BY 1

@@ -182,9 +182,23 @@ def take_in(conversation: Conversation, letter: Incoming, *, now: datetime) -> b
 def _note_answer(conversation: Conversation, letter: Incoming, *, now: datetime) -> None:
     who = letter.from_name or letter.from_email
     verb = "answered automatically" if letter.is_automatic else "answered"
+    tell(conversation, "conversation.answered", f"{who} {verb}: {letter.subject}", now=now)
     if not letter.is_automatic:
         Conversation.objects.filter(pk=conversation.pk, replied_at=None).update(replied_at=now)
-    tell(conversation, "conversation.answered", f"{who} {verb}: {letter.subject}", now=now)
+        _notify_of_answer(conversation, f"{who} of {conversation.account} answered: {letter.subject}", now=now)
+
+
+def _notify_of_answer(conversation: Conversation, text: str, *, now: datetime) -> None:
+    """Whoever looks after the account, and in whose name it was written."""
+    notify(
+        members=[conversation.account.csm, conversation.sender],
+        kind=Notification.Kind.REPLY,
+        text=text,
+        url=f"{conversation.account.get_absolute_url()}#conversations",
+        subject=f"conversation:{conversation.pk}",
+        by=None,
+        now=now,
+    )
 
 
 def _note_bounce(conversation: Conversation, bounce: Bounce, *, now: datetime) -> None:

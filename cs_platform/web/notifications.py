@@ -24,6 +24,7 @@ ICONS = {
     Kind.JOB: "list-checks",
     Kind.HELD: "hand",
     Kind.APPROVAL: "circle-check",
+    Kind.REPLY: "message-square",
     Kind.FAILURE: "triangle-alert",
 }
 
@@ -103,6 +104,7 @@ HINTS = {
     Kind.JOB: "An import, an export or a bulk edit you started is over.",
     Kind.HELD: "A playbook would enroll more accounts than its limit, and waits for you.",
     Kind.APPROVAL: "Actions of playbooks wait for your approval.",
+    Kind.REPLY: "A customer of yours, or whom a playbook wrote to in your name, answers.",
     Kind.FAILURE: "An action of a playbook failed for good.",
 }
 

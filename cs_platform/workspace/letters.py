@@ -27,6 +27,8 @@ NOUNS: Final = {
     Kind.DUE: ("reminder", "reminders"),
     Kind.JOB: ("job that ended", "jobs that ended"),
     Kind.HELD: ("held check", "held checks"),
+    Kind.APPROVAL: ("action to approve", "actions to approve"),
+    Kind.REPLY: ("answer", "answers"),
     Kind.FAILURE: ("failure", "failures"),
 }
 

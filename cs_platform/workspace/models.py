@@ -202,6 +202,7 @@ class Notification(TenantModel):
         JOB = "job", "Jobs that ended"
         HELD = "held", "Held checks"
         APPROVAL = "approval", "Actions to approve"
+        REPLY = "reply", "Answers from customers"
         FAILURE = "failure", "Failures"
 
     class Mail(models.TextChoices):

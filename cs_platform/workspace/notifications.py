@@ -47,6 +47,7 @@ DEFAULTS: Final[Mapping[str, Choice]] = {
     Kind.JOB: Choice(True, Mail.OFF),
     Kind.HELD: Choice(True, Mail.NOW),
     Kind.APPROVAL: Choice(True, Mail.NOW),
+    Kind.REPLY: Choice(True, Mail.DAILY),
     Kind.FAILURE: Choice(True, Mail.DAILY),
 }
 

@@ -252,6 +252,9 @@ def test_an_answer_is_kept_shown_and_told_and_nothing_else_is_read(
     ]
     page = text(Visitor(orbiton.priya).page(f"accounts/{harbour.pk}/"))
     assert "Yes, let us talk." in page
+    notice = Notification.objects.get(kind="reply")
+    assert (notice.member, notice.url) == (orbiton.priya, f"/w/orbiton/accounts/{harbour.pk}/#conversations")
+    assert notice.text == "Ada Okafor of Harbourline Logistics answered: Re: Renewal"
     assert "Lunch?" not in page
 
 

@@ -3,9 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from accounts.conversations.models import Message
+from accounts.conversations.incoming import Incoming
+from accounts.conversations.reading import take_in
 from accounts.models import Account, Conversation, EndUser, NpsResponse
 from cs_platform.demo.days import deliver_to_nobody
+from cs_platform.workspace.models import Notification
 from ctas.models import Task
 from playbooks.effect import Effect, effects
 from playbooks.enrollment import apply_by_hand
@@ -52,6 +54,7 @@ def test_what_was_begun_in_the_time_is_counted_with_what_people_did_about_it(ins
     tick(now=MONDAY + days(2), deliver=deliver_to_nobody)
     assert Task.objects.filter(cta__account=ada, title="Call").update(status="done", completed_at=MONDAY + days(1)) == 1
     _answer(Conversation.objects.get(account=ada))
+    _answer(Conversation.objects.get(account=bo), automatic=True)
     for at, score in ((0, 2), (3, 10)):
         NpsResponse.objects.create(
             end_user=ann, account=ada, score=score, answered_at=MONDAY + days(at), source="survey"
@@ -72,12 +75,31 @@ def test_what_was_begun_in_the_time_is_counted_with_what_people_did_about_it(ins
     assert list(by_key(playbooks=[other.pk])) == ["other"]
 
 
-def _answer(conversation: Conversation) -> None:
-    sent = Message.objects.get(conversation=conversation)
-    Message.objects.create(
-        conversation=conversation, outgoing=False, message_id="<answer@customer.example>", from_email=sent.to_email,
-        to_email=sent.from_email, subject="Re: Hello", body="Yes", at=MONDAY + days(1),
-    )  # fmt: skip
+def _answer(conversation: Conversation, *, automatic: bool = False) -> None:
+    letter = Incoming(
+        message_id=f"<answer-{conversation.pk}@customer.example>",
+        from_name="",
+        from_email=conversation.to_email,
+        subject="Re: Hello",
+        text="Yes",
+        is_automatic=automatic,
+        bounces=(),
+    )
+    assert take_in(conversation, letter, now=MONDAY + days(1))
+
+
+def test_whoever_looks_after_the_account_and_whoever_wrote_hear_of_an_answer(inside: Workspace) -> None:
+    ada = account("Ada", csm=inside.priya)
+    user("Ann", ada, role="owner")
+    begin(live(playbook_json("runway", steps=[MAIL])), ada)
+    tick(now=MONDAY, deliver=deliver_to_nobody)
+    Account.objects.filter(pk=ada.pk).update(csm=inside.tom)
+    sent = Conversation.objects.get()
+
+    _answer(sent)
+
+    told = Notification.objects.filter(kind="reply", subject=f"conversation:{sent.pk}")
+    assert set(told.values_list("member_id", flat=True)) == {inside.priya.pk, inside.tom.pk}
 
 
 def test_another_workspaces_are_not_counted(inside: Workspace) -> None:

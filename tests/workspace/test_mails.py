@@ -79,6 +79,16 @@ def test_the_daily_mail_says_what_is_late_due_and_new(inside: Workspace, post: P
     assert Notification.objects.filter(kind="due", read_at=None).count() == 1, "yesterday's is no news any more"
 
 
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind != Kind.DUE])
+def test_every_kind_can_be_in_the_daily_mail(inside: Workspace, post: Post, kind: Kind) -> None:
+    choose(inside.tom, {kind: Choice(in_app=True, mail=Mail.DAILY)})
+    tell(inside, kind, text="Something happened")
+    post.round(SEVEN)
+
+    [letter] = post.of(inside.tom)
+    assert "- Priya Raman: Something happened" in letter.body
+
+
 def test_it_comes_once_a_day_in_each_ones_own_morning(inside: Workspace, post: Post) -> None:
     Membership.objects.filter(pk=inside.tom.pk).update(timezone="America/New_York")
     tell(inside, Kind.FAILURE)
