@@ -6,9 +6,10 @@ becomes `uncertain`, is shown to a person and is never repeated blindly.
 
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,6 +62,9 @@ Deliver = Callable[[ExternalAction, Any], DeliveryOutcome]
 # What can be on the wire at once: nothing that is marked as sent still waits for its turn.
 AT_ONCE = 20
 SHARE = 5  # of one step, as long as others wait
+DRAFTS = 200  # of one step in one transaction: nothing leaves by them
+SECONDS_EACH = 2.0  # at one workspace that has more, before the next one has its turn
+GATHER_SECONDS = 0.01  # answers come in flocks; each flock is settled in one transaction
 LATE_AFTER = timedelta(hours=24)
 
 
@@ -78,49 +82,60 @@ def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_dire
         release_reconnected(tenant_id=tenant.pk, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
     tended += run_tests(tenant, now=now) + send_retractions(tenant, now=now)
-    waiting = deque(steps)
-    while waiting and not turn.is_over:
-        tended += _deliver_wave(tenant, waiting, turn, deliver)
+    if steps:
+        with _wire(tenant, deliver) as wire:
+            tended += _deliver_steps(tenant, steps, wire, turn)
     return tended
 
 
-@dataclass(slots=True)
-class _Batch:
-    """Claimed runs of one step, and what of them is marked and may leave."""
+def _deliver_steps(tenant: Tenant, steps: Sequence[int], wire: "_Wire", turn: Turn) -> int:
+    """Each step has its share, whatever the time; those that have more go on in turns for a while.
 
-    claim: Claim
-    action: ExternalAction
-    now: datetime
-    payloads: dict[UUID, Any] = field(default_factory=dict)
-
-
-def _deliver_wave(tenant: Tenant, waiting: deque[int], turn: Turn, deliver: Deliver) -> int:
-    """As many steps as the wire has room for, so that many small ones overlap as one big one does."""
-    last_start = time.monotonic() + settings.LEASE_SECONDS / 2
-    batches: list[_Batch] = []
-    try:
-        while waiting and (room := AT_ONCE - sum(len(batch.claim.run_ids) for batch in batches)):
-            step_id = waiting.popleft()
-            size = min(room, SHARE) if waiting else room
-            _claim_and_prepare(tenant, step_id, batches, size=size, now=turn.now())
-    finally:  # what is marked leaves, whatever became of the step after it
-        _send(tenant, batches, lambda action, payload: _call(deliver, action, payload, last_start))
-    return sum(len(batch.claim.run_ids) for batch in batches)
+    The next one is drafted and marked while calls are out, so that many small steps overlap as one big one does.
+    """
+    worked, waiting, more = 0, deque(steps), deque[int]()
+    ends_at = time.monotonic() + SECONDS_EACH
+    while not turn.is_over and (waiting or (more and time.monotonic() < ends_at)):
+        wire.settle_answered()
+        is_first = bool(waiting)
+        step_id = (waiting or more).popleft()
+        if is_first:
+            worked += _draft(tenant, step_id, now=turn.now())
+        wire.make_room(SHARE)
+        size = SHARE if waiting or more else wire.room
+        sent = _claim_and_send(tenant, step_id, wire, size=size, now=turn.now())
+        worked += sent
+        if sent == size:
+            more.append(step_id)
+    return worked
 
 
-def _claim_and_prepare(tenant: Tenant, step_id: int, batches: list[_Batch], *, size: int, now: datetime) -> None:
+def _draft(tenant: Tenant, step_id: int, *, now: datetime) -> int:
+    """Many at a time: nothing of it is on the wire."""
     with tenant_context(tenant.pk):
-        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=size)
+        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=DRAFTS, prepared=False)
+    return _prepare_claimed(tenant, claim, now, lambda payloads: None) if claim else 0
+
+
+def _claim_and_send(tenant: Tenant, step_id: int, wire: "_Wire", *, size: int, now: datetime) -> int:
+    last_start = time.monotonic() + settings.LEASE_SECONDS / 2
+    with tenant_context(tenant.pk):
+        claim = claim_due(tenant_id=tenant.pk, step_id=step_id, external=True, now=now, size=size, prepared=True)
         if claim is None:
-            return
+            return 0
         action = _external(action_for(Step.objects.get(pk=step_id).action))
-    batch = _Batch(claim, action, now)
-    batches.append(batch)
+    batch = _Batch(claim, action, now, last_start)
+    return _prepare_claimed(tenant, claim, now, lambda payloads: wire.send(batch, payloads))
+
+
+def _prepare_claimed(tenant: Tenant, claim: Claim, now: datetime, send: Callable[[Mapping[UUID, Any]], None]) -> int:
+    """What is marked leaves as soon as that is committed, whatever becomes of the rest."""
     in_halves(
         claim.run_ids,
-        lambda ids: batch.payloads.update(_prepare(tenant, claim, ids, now)),
+        lambda ids: send(_prepare(tenant, claim, ids, now)),
         lambda id, why: fail_run(tenant, claim, id, why, now),
     )
+    return len(claim.run_ids)
 
 
 def _prepare(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> dict[UUID, Any]:
@@ -236,42 +251,74 @@ def _mark_sent(tenant_id: int, token: UUID, run_ids: list[UUID], now: datetime) 
             raise LeaseLost
 
 
-def _send(tenant: Tenant, batches: Sequence[_Batch], deliver: Deliver) -> None:
-    """Calls overlap; what has been answered is settled while the slow ones are still on the wire."""
-    if not any(batch.payloads for batch in batches):
-        return
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """Claimed runs of one step. Whoever is frozen beyond `last_start` begins none of their calls."""
+
+    claim: Claim
+    action: ExternalAction
+    now: datetime
+    last_start: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """Calls that are out. What has been answered is settled while the slow ones still are."""
+
+    tenant: Tenant
+    deliver: Deliver
+    pool: ThreadPoolExecutor
+    calls: dict[Future[DeliveryOutcome], tuple[_Batch, UUID]] = field(default_factory=dict)
+
+    @property
+    def room(self) -> int:
+        return AT_ONCE - len(self.calls)
+
+    def send(self, batch: _Batch, payloads: Mapping[UUID, Any]) -> None:
+        for run_id, payload in payloads.items():
+            self.calls[self.pool.submit(_call, self.deliver, batch, payload)] = (batch, run_id)
+
+    def make_room(self, wanted: int) -> None:
+        while self.room < wanted:
+            wait(self.calls, return_when=FIRST_COMPLETED)
+            wait(self.calls, timeout=GATHER_SECONDS)
+            self.settle_answered()
+
+    def settle_answered(self) -> None:
+        answered: dict[_Batch, dict[UUID, DeliveryOutcome]] = defaultdict(dict)
+        for call in [call for call in self.calls if call.done()]:
+            batch, run_id = self.calls.pop(call)
+            answered[batch][run_id] = call.result()
+        for batch, outcomes in answered.items():
+            _record_all(self.tenant, batch, outcomes)
+
+
+@contextmanager
+def _wire(tenant: Tenant, deliver: Deliver) -> Iterator[_Wire]:
+    """What was sent is waited for and settled, whatever became of what came after it."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        calls = {
-            pool.submit(deliver, batch.action, payload): (batch, run_id)
-            for batch in batches
-            for run_id, payload in batch.payloads.items()
-        }
-        waiting = set(calls)
-        while waiting:
-            answered, waiting = wait(waiting, timeout=1, return_when=FIRST_COMPLETED)
-            answered |= {call for call in waiting if call.done()}
-            waiting -= answered
-            for batch in batches:
-                outcomes = {calls[call][1]: call.result() for call in answered if calls[call][0] is batch}
-                _record_all(tenant, batch, outcomes)
+        wire = _Wire(tenant, deliver, pool)
+        try:
+            yield wire
+        finally:
+            wire.make_room(AT_ONCE)
 
 
 def _record_all(tenant: Tenant, batch: _Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
     """Nothing is repeated from here: an outcome that cannot be written down stays marked, and becomes uncertain."""
-    if outcomes:
-        in_halves(
-            list(outcomes),
-            lambda ids: _record_held(tenant, batch.claim, {id: outcomes[id] for id in ids}, batch.now),
-            lambda id, why: log.error("the outcome of run %s could not be written down: %s", id, why),
-        )
+    in_halves(
+        list(outcomes),
+        lambda ids: _record_held(tenant, batch.claim, {id: outcomes[id] for id in ids}, batch.now),
+        lambda id, why: log.error("the outcome of run %s could not be written down: %s", id, why),
+    )
 
 
-def _call(deliver: Deliver, action: ExternalAction, payload: Any, last_start: float) -> DeliveryOutcome:
+def _call(deliver: Deliver, batch: _Batch, payload: Any) -> DeliveryOutcome:
     """Whoever was frozen too long begins nothing more: others may have given these runs up, or stopped them."""
-    if time.monotonic() > last_start:
+    if time.monotonic() > batch.last_start:
         return Retry("There was not enough time left to send it safely.", counts=False)
     try:
-        return deliver(action, payload)
+        return deliver(batch.action, payload)
     except Exception as error:
         return Uncertain(f"It is not known whether it was sent: {error or type(error).__name__}")
 

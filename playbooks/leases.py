@@ -67,6 +67,7 @@ _CLAIM_DUE = f"""
         SELECT r.id FROM playbooks_actionrun r
         WHERE r.tenant_id = %(tenant)s AND r.is_external = %(external)s AND r.step_id = %(step)s
           AND r.state = 'scheduled' AND r.try_at <= %(now)s AND r.claims BETWEEN %(least)s AND %(most)s
+          AND (%(prepared)s::bool IS NULL OR (r.prepared_at IS NOT NULL) = %(prepared)s)
           AND {_STATE_OF_ENROLLMENT} = 'active'
           -- Order inside an enrollment; a step that is being retried or reviewed does not block the next one.
           AND NOT EXISTS (
@@ -83,8 +84,13 @@ _CLAIM_DUE = f"""
 """
 
 
-def claim_due(*, tenant_id: int, step_id: int, external: bool, now: datetime, size: int = BATCH) -> Claim | None:
-    """The next batch of one step, disjoint from everybody else's. Commit before working on it."""
+def claim_due(
+    *, tenant_id: int, step_id: int, external: bool, now: datetime, size: int = BATCH, prepared: bool | None = None
+) -> Claim | None:
+    """The next batch of one step, disjoint from everybody else's. Commit before working on it.
+
+    `prepared`: only what is drafted already, or only what is not.
+    """
     token = uuid4()
     for least, most, largest in TIERS:
         with connection.cursor() as cursor:
@@ -98,6 +104,7 @@ def claim_due(*, tenant_id: int, step_id: int, external: bool, now: datetime, si
                     "least": least,
                     "most": most,
                     "size": min(size, largest),
+                    "prepared": prepared,
                     "token": token,
                     "until": lease_end(now),
                 },

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Any, Self
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -18,7 +20,7 @@ from cs_platform.tenancy.models import WorkDue
 from playbooks import delivery, leases, pump, reviews
 from playbooks.enrollment import apply_by_hand
 from playbooks.failures import retry
-from playbooks.models import ActionRun, Enrollment, LedgerEntry
+from playbooks.models import ActionRun, Enrollment, LedgerEntry, Playbook
 from playbooks.undo import request_stop
 from playbooks.versions import pause, resume, set_live
 from tests.world import (
@@ -46,9 +48,13 @@ def write_mail(day: int = 1, *, key: str = "mail", review_hours: int = 0) -> dic
 
 
 def enroll(workspace: Workspace, *steps: dict[str, Any], name: str = "Harbourline", key: str = "rescue") -> Enrollment:
+    return apply_to(live(playbook_json(key, steps=list(steps))), name, workspace)
+
+
+def apply_to(playbook: Playbook, name: str, workspace: Workspace) -> Enrollment:
     at = account(name, csm=workspace.priya)
     user(f"Ada {name}", at, role="owner")
-    return apply_by_hand(playbook=live(playbook_json(key, steps=list(steps))), account=at, by="person:1", now=MONDAY)
+    return apply_by_hand(playbook=playbook, account=at, by="person:1", now=MONDAY)
 
 
 class Post:
@@ -134,23 +140,66 @@ def test_no_call_begins_when_the_lease_may_end_before_it_does(inside: Workspace)
 
 
 def test_only_what_can_be_on_the_wire_at_once_is_marked_as_sent(inside: Workspace) -> None:
+    """Of all steps together; what comes next is marked as soon as something has been answered."""
+    playbooks = [enroll(inside, write_mail(), name=key, key=key).playbook for key in ("first", "second")]
+    for n in range(delivery.AT_ONCE):
+        for playbook in playbooks:
+            apply_to(playbook, f"Customer {n} of {playbook.key}", inside)
+    out: set[UUID] = set()
+    most: list[int] = []
+    full = Event()
+    mark, record = delivery._mark_sent, delivery._record
+
+    def marking(tenant_id: int, token: Any, run_ids: list[UUID], now: datetime) -> None:
+        mark(tenant_id, token, run_ids, now)
+        out.update(run_ids)
+        most.append(len(out))
+        if len(out) == delivery.AT_ONCE:
+            full.set()
+
+    def recording(tenant: Any, claim: Any, outcomes: Any, now: datetime) -> None:
+        record(tenant, claim, outcomes, now)
+        out.difference_update(outcomes)
+
+    def slow(action: ExternalAction, payload: Any) -> DeliveryOutcome:
+        full.wait(10)
+        return Applied(payload.receipt)
+
+    with patch("playbooks.delivery._mark_sent", marking), patch("playbooks.delivery._record", recording):
+        tick(now=MONDAY, deliver=slow)
+
+    assert max(most) == delivery.AT_ONCE
+    assert ActionRun.objects.filter(state="applied").count() == 2 * (delivery.AT_ONCE + 1)
+
+
+def test_drafts_are_written_many_at_a_time(inside: Workspace) -> None:
     playbook = enroll(inside, write_mail()).playbook
     for n in range(delivery.AT_ONCE + 5):
-        at = account(f"Customer {n}", csm=inside.priya)
-        user(f"Ada {n}", at, role="owner")
-        apply_by_hand(playbook=playbook, account=at, by="person:1", now=MONDAY)
-    marked: list[int] = []
-    mark = delivery._mark_sent
+        apply_to(playbook, f"Customer {n}", inside)
+    drafted: list[int] = []
+    prepare = StartConversation.prepare
 
-    def watch(tenant_id: int, token: Any, run_ids: list[Any], now: datetime) -> None:
-        marked.append(len(run_ids))
-        mark(tenant_id, token, run_ids, now)
+    def watch(action: StartConversation, batch: Any) -> Any:
+        drafted.append(len(batch.runs))
+        return prepare(action, batch)
 
-    with patch("playbooks.delivery._mark_sent", watch):
+    with patch.object(StartConversation, "prepare", watch):
         tick(now=MONDAY, deliver=Post())
 
-    assert max(marked) == delivery.AT_ONCE
-    assert ActionRun.objects.filter(state="applied").count() == delivery.AT_ONCE + 6
+    assert drafted == [delivery.AT_ONCE + 6]
+
+
+def test_a_step_with_many_messages_does_not_keep_those_of_another_waiting(inside: Workspace) -> None:
+    many = enroll(inside, write_mail(), name="First", key="first").playbook
+    for n in range(2 * delivery.AT_ONCE):
+        apply_to(many, f"Customer {n}", inside)
+    enroll(inside, write_mail(), name="Second", key="second")
+    post = Post()
+
+    with patch("playbooks.delivery.ThreadPoolExecutor", Inline):
+        tick(now=MONDAY, deliver=post)
+
+    assert [payload.letter.to_name for payload in post.sent].index("Ada Second") <= delivery.SHARE
 
 
 # --- the pump ---------------------------------------------------------------------------------------------------------
