@@ -21,6 +21,7 @@ from .test_shell import violations
 pytestmark = pytest.mark.django_db(transaction=True)
 
 TODAY = datetime.now(UTC).date()
+SMALL = "links => links.filter(link => link.getBoundingClientRect().height < 24).map(link => link.outerHTML)"
 
 
 @pytest.fixture
@@ -141,6 +142,7 @@ def test_values_and_cards_move_by_keys_and_every_look_is_accessible(
     expect(screen.get_by_role("button", name="In progress 2")).to_be_visible()
     press(screen, "2")
     expect(screen.locator(".cta-row", has_text="Usage is down")).to_contain_text("In progress")
+    assert screen.locator(".cta-row a:visible:not(.sr)").evaluate_all(SMALL) == []
     assert violations(screen) == []
 
     screen.goto(f"{cockpit}?look=board")

@@ -87,6 +87,15 @@ def test_a_drawer_has_an_address_and_gives_the_focus_back(gallery: Page) -> None
     assert gallery.url.endswith("/gallery/?")
 
 
+def test_a_link_that_htmx_has_not_taken_up_yet_opens_its_drawer_all_the_same(gallery: Page) -> None:
+    opener = gallery.get_by_role("link", name="Renewal runway, open history").first
+    opener.evaluate("link => { link.replaceWith(link.cloneNode()); window.stays = true }")
+    gallery.locator("a:empty[hx-get]").evaluate("link => { delete link.dataset.htmxPowered; link.click() }")
+
+    expect(gallery.get_by_role("heading", name="Renewal runway")).to_be_focused()
+    assert gallery.evaluate("window.stays")
+
+
 def test_the_address_of_a_drawer_opens_it_with_its_page(gallery: Page) -> None:
     gallery.goto(gallery.url + "?history=1")
 
