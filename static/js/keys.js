@@ -47,15 +47,37 @@ function go(key) {
 }
 
 function move(step) {
-  const rows = [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
+  const rows = shownRows();
   if (!rows.length) return false;
   const here = rows.indexOf(document.activeElement.closest("[data-row]"));
   const next = rows[here < 0 ? 0 : Math.min(Math.max(here + step, 0), rows.length - 1)];
-  const link = next.querySelector("[data-open]") ?? next.querySelector("a[href]");
-  link?.focus();
+  linkOf(next)?.focus();
   next.scrollIntoView({ block: "nearest" });
   return true;
 }
+
+function shownRows() {
+  return [...document.querySelectorAll("[data-row]")].filter((row) => row.checkVisibility());
+}
+
+function linkOf(row) {
+  return row?.querySelector("[data-open]") ?? row?.querySelector("a[href]");
+}
+
+// A list is shown anew under somebody's feet: they stay on their row, or stand on the one that took its place.
+let stood = null;
+
+document.addEventListener("htmx:before:swap", () => {
+  const row = document.activeElement.closest("[data-row]");
+  stood = row && { at: shownRows().indexOf(row), href: linkOf(row)?.getAttribute("href") };
+});
+
+document.addEventListener("htmx:after:settle", () => {
+  if (!stood || document.activeElement !== document.body) return;
+  const rows = shownRows();
+  const same = rows.map(linkOf).find((link) => link?.getAttribute("href") === stood.href);
+  (same ?? linkOf(rows[Math.min(stood.at, rows.length - 1)]))?.focus({ preventScroll: true });
+});
 
 function select(range) {
   const box = document.activeElement.closest("[data-row]")?.querySelector("input[data-select]");
