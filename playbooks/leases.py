@@ -218,12 +218,15 @@ def release_reconnected(*, tenant_id: int, now: datetime) -> int:
     return len(ids)
 
 
+# Who stops is read once: a list of ids that is asked for each run is put in order for each run, and the planner, which
+# has not heard of those that have just begun to stop, would walk through all of them as often.
 _CLAIM_UNDO = """
-    WITH last AS (
-        SELECT r.id FROM playbooks_actionrun r
-        JOIN playbooks_enrollment e ON e.id = r.enrollment_id AND e.state = 'stopping'
-        WHERE r.tenant_id = %(tenant)s AND r.step_id = %(step)s
-          AND (%(only)s::bigint[] IS NULL OR r.enrollment_id = ANY(%(only)s))
+    WITH stopping AS MATERIALIZED (
+        SELECT e.id FROM playbooks_enrollment e WHERE e.tenant_id = %(tenant)s AND e.state = 'stopping'
+          AND (%(only)s::bigint[] IS NULL OR e.id = ANY(%(only)s))
+    ), last AS (
+        SELECT r.id FROM stopping e JOIN playbooks_actionrun r ON r.tenant_id = %(tenant)s AND r.enrollment_id = e.id
+        WHERE r.step_id = %(step)s
           AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %(now)s))
           AND r.claims BETWEEN %(least)s AND %(most)s
           -- Last first: whatever was applied later goes before, and a message on the wire is waited for.
