@@ -1,16 +1,20 @@
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
-from playbooks.api import views
+from playbooks.api.action_types import ActionViewSet
+from playbooks.api.deciding import ApprovalViewSet, ConversationViewSet
+from playbooks.api.enrollments import EnrollmentViewSet, RunViewSet
+from playbooks.api.evaluations import EvaluationRunViewSet, EvaluationViewSet
+from playbooks.api.playbooks import PlaybookViewSet, VersionViewSet
 
 router = ApiRouter()
-router.register("actions", views.ActionViewSet, "api-action")
-router.register("playbooks", views.PlaybookViewSet, "api-playbook")
-router.register(f"playbooks/(?P<playbook_id>{IDS})/versions", views.VersionViewSet, "api-version")
-router.register("enrollments", views.EnrollmentViewSet, "api-enrollment")
-router.register("action-runs", views.RunViewSet, "api-run")
-router.register("approvals", views.ApprovalViewSet, "api-approval")
-router.register("evaluations", views.EvaluationViewSet, "api-evaluation")
-router.register("evaluation-runs", views.EvaluationRunViewSet, "api-evaluation-run")
-router.register("conversations", views.ConversationViewSet, "api-conversation")
+router.register("actions", ActionViewSet, "api-action")
+router.register("playbooks", PlaybookViewSet, "api-playbook")
+router.register(f"playbooks/(?P<playbook_id>{IDS})/versions", VersionViewSet, "api-version")
+router.register("enrollments", EnrollmentViewSet, "api-enrollment")
+router.register("action-runs", RunViewSet, "api-run")
+router.register("approvals", ApprovalViewSet, "api-approval")
+router.register("evaluations", EvaluationViewSet, "api-evaluation")
+router.register("evaluation-runs", EvaluationRunViewSet, "api-evaluation-run")
+router.register("conversations", ConversationViewSet, "api-conversation")
 
 urlpatterns = router.urls
