@@ -47,7 +47,8 @@ def install(name: str) -> None:
         run([sys.executable, "-m", "venv", str(VENV)], "Python's venv module is missing: apt-get install python3-venv.")
     print(f"Installing requirements/{name}.txt ...", flush=True)
     pip = [str(PYTHON), "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes", "-r"]
-    with_uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes", "-r"]
+    with_uv = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), "--require-hashes"]
+    with_uv += ["--system-certs", "-r"]  # what this machine trusts, such as its company's proxy
     target = str(HERE / f"{name}.txt")
     # uv does not know pip's own mirrors; where it fails, pip may still succeed.
     if succeeds([*pip, str(UV)]) and succeeds([*with_uv, target]):
