@@ -20,7 +20,7 @@ from accounts.rules.explain import (
     user_statement,
     users_statement,
 )
-from accounts.rules.near import alone_accounts, near_accounts, near_users, parts_of
+from accounts.rules.near import asks_relations, count_accounts, judge_accounts, near_accounts, near_users, parts_of
 from accounts.rules.sql import Clock, Sql, compose
 
 EXAMPLES = 10
@@ -53,13 +53,17 @@ class Near:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`count` is None where counting would have taken too long; `is_complete` False where looking for others would."""
+    """`count` is None where counting would have taken too long; `is_complete` False where looking for others would.
+
+    `alone`: how many accounts meet each condition by itself; None where that is not known.
+    """
 
     sentence: str
     count: int | None
     examples: Sequence[One]
     near: Sequence[Near]
     is_complete: bool
+    alone: Sequence[int] | None = None
 
 
 class TooLong(Exception):
@@ -81,9 +85,34 @@ class Asking:
         return {"tenant_id": self.tenant_id, "clock": self.clock}
 
     def found(self) -> Found:
-        """Count, examples and near misses. Three statements of bounded length and the names, whatever the rule."""
-        count, examples, near = _or_none(self.count), _or_none(self.examples), _or_none(self.near)
-        return Found(self.sentence, count, examples or [], near or [], examples is not None and near is not None)
+        """Count, examples and near misses: a few statements of bounded length, whatever the rule.
+
+        Relations are asked once for all of it. Where that takes too long, each part may be found by itself.
+        """
+        together = not self.about_users and asks_relations(self.audience)
+        return (_or_none(self._judged) if together else None) or self._one_by_one()
+
+    def _judged(self) -> Found:
+        """Raises TooLong."""
+        [row] = bounded(judge_accounts(self.audience, limit=EXAMPLES, **self.where))
+        count, alone, ids, missing = row
+        known = self._explained([(id,) for id in (*ids, *(id for id, _bits in missing))])
+        examples = [known[(id,)] for id in ids if (id,) in known]
+        near = [self._near(known[(id,)], bits) for id, bits in missing if (id,) in known]
+        return Found(self.sentence, count, examples, near, True, alone)
+
+    def _one_by_one(self) -> Found:
+        (count, alone), examples, near = self._counts(), _or_none(self.examples), _or_none(self.near)
+        is_complete = examples is not None and near is not None
+        return Found(self.sentence, count, examples or [], near or [], is_complete, alone)
+
+    def _counts(self) -> tuple[int | None, Sequence[int] | None]:
+        """How many, and of accounts how many meet each condition alone."""
+        rows = None if self.about_users else _or_none(lambda: bounded(count_accounts(self.audience, **self.where)))
+        if rows:
+            count, *alone = rows[0]
+            return count, alone
+        return _or_none(self.count), None
 
     @property
     def sentence(self) -> str:
@@ -93,13 +122,6 @@ class Asking:
         """Raises TooLong."""
         [[count]] = bounded(compose("SELECT count(*) FROM ({found}) f", found=self._matching()))
         return int(count)
-
-    def alone(self) -> list[int] | None:
-        """How many accounts meet each condition alone; None where that takes too long, or users are asked about."""
-        if self.about_users:
-            return None
-        rows = _or_none(lambda: bounded(alone_accounts(self.audience, **self.where)))
-        return list(rows[0]) if rows else None
 
     def examples(self) -> list[One]:
         """The first few by id, which costs no sorting. Raises TooLong."""
@@ -113,7 +135,7 @@ class Asking:
             return []
         statement = near_users if self.about_users else near_accounts
         bits = {row[:-1]: row[-1] for row in bounded(statement(self.audience, limit=EXAMPLES, **self.where))}
-        return [Near(one, self._missing(one.why, bits[key])) for key, one in self._explained(list(bits)).items()]
+        return [self._near(one, bits[key]) for key, one in self._explained(list(bits)).items()]
 
     def why(self, account: Account, user: EndUser | None = None) -> Explained | None:
         """Every condition for one account or user, whether or not it matches. None: no user of that account."""
@@ -149,9 +171,9 @@ class Asking:
         read = read_user if of_user else read_account
         return read(self.audience, row, clock=self.clock, people=self.people)
 
-    def _missing(self, why: Explained, bits: int) -> list[Explained]:
-        lines = list(_lines(self.audience, why, about_users=self.about_users))
-        return [line for at, line in enumerate(lines) if bits >> at & 1]
+    def _near(self, one: One, bits: int) -> Near:
+        lines = list(_lines(self.audience, one.why, about_users=self.about_users))
+        return Near(one, [line for at, line in enumerate(lines) if bits >> at & 1])
 
 
 def _lines(audience: Audience, why: Explained, *, about_users: bool) -> Iterator[Explained]:

@@ -23,6 +23,7 @@ __all__ = [
     "Sql",
     "account_predicate",
     "chunked",
+    "fit_one_pass",
     "leaf_predicate",
     "live_users",
     "matching_accounts",
@@ -34,6 +35,7 @@ __all__ = [
     "tree",
     "user_predicate",
     "verdict_of_one",
+    "verdicts_of_accounts",
 ]
 
 MAX_BITS = 62  # a bigint without its sign, and one to spare
@@ -190,6 +192,11 @@ def one_pass_accounts(audiences: Sequence[Audience], *, tenant_id: int, clock: C
     )
 
 
+def verdicts_of_accounts(audiences: Sequence[Audience], *, tenant_id: int, clock: Clock) -> Sql:
+    """SELECT id, bits: the same with those that match none."""
+    return _account_scan(audiences, tenant_id=tenant_id, clock=clock)
+
+
 def one_pass_users(audiences: Sequence[Audience], *, tenant_id: int, clock: Clock) -> Sql:
     """SELECT account_id, end_user_id, bits: as above, for every tie between a user and an account."""
     _refuse_too_many(audiences)
@@ -207,6 +214,11 @@ def one_pass_users(audiences: Sequence[Audience], *, tenant_id: int, clock: Cloc
         accounts=_account_scan(on_account, tenant_id=tenant_id, clock=clock),
         relations=bits.joined_to("au.end_user_id"),
     )
+
+
+def fit_one_pass(audiences: Sequence[Audience]) -> bool:
+    """Whether one statement can hold them all."""
+    return bool(audiences) and _fit(audiences)
 
 
 def chunked(audiences: Sequence[Audience]) -> Iterator[list[Audience]]:

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 from accounts.rules.compile import (
     Audience,
     account_predicate,
+    fit_one_pass,
     leaf_predicate,
     live_users,
     predicate,
     tree,
     user_predicate,
+    verdicts_of_accounts,
 )
+from accounts.rules.fields import Column, Subject
 from accounts.rules.grammar import Leaf, Rule, leaves
 from accounts.rules.sql import Clock, Sql, compose
 
@@ -30,6 +33,62 @@ def parts_of(audience: Audience, *, about_users: bool = False) -> list[Part]:
     if audience.user:
         parts += list(leaves(audience.user)) if about_users else [audience.user]
     return parts
+
+
+def asks_relations(audience: Audience) -> bool:
+    """What is dear to ask even once: users, events, segments and the like, in no more parts than one pass can tell."""
+    asked = audience.account and any(not isinstance(leaf.field.source, Column) for leaf in leaves(audience.account))
+    return bool(asked or audience.user) and fit_one_pass(_each_part(audience))
+
+
+def count_accounts(audience: Audience, *, tenant_id: int, clock: Clock) -> Sql:
+    """One row: how many match, then how many each part alone lets through, of those of the audience's lifecycles."""
+    parts = [_verdict(part, tenant_id, clock) for part in parts_of(audience)]
+    whole = account_predicate(audience, tenant_id=tenant_id, clock=clock)
+    return compose(
+        "SELECT {counts} FROM accounts_account a WHERE {gates}",
+        counts=Sql.join(", ", [compose("count(*) FILTER (WHERE {part})", part=part) for part in (whole, *parts)]),
+        gates=account_predicate(_gates(audience), tenant_id=tenant_id, clock=clock),
+    )
+
+
+# Few combinations of verdicts occur, and each is judged once.
+_JUDGED = """
+WITH judged AS MATERIALIZED ({verdicts}), alike AS MATERIALIZED (
+    SELECT s.*, {matches} AS matches, CASE WHEN {matches} THEN 0 ELSE {missing} END AS missing
+    FROM (SELECT s.bits, s.n, {cells} FROM (SELECT bits, count(*) AS n FROM judged GROUP BY bits) s) s
+)
+SELECT COALESCE((SELECT sum(n) FROM alike WHERE matches), 0)::bigint,
+    (SELECT ARRAY[{alone}] FROM alike),
+    ARRAY(SELECT j.id FROM judged j JOIN alike k ON k.bits = j.bits AND k.matches ORDER BY 1 LIMIT {limit}),
+    ARRAY(SELECT ARRAY[j.id, k.missing] FROM judged j JOIN alike k ON k.bits = j.bits AND k.missing <> 0
+        ORDER BY j.id LIMIT {limit})
+"""
+
+
+def judge_accounts(audience: Audience, *, tenant_id: int, clock: Clock, limit: int) -> Sql:
+    """One row, from one pass: how many match, how many each part alone lets through, the ids of the first that match,
+    and the first near misses as (id, missing). Where only columns are asked about, shorter looks cost less."""
+    parts = _each_part(audience)
+    matches, *held = _formulas(audience, about_users=False)
+    cells = [f"s.bits & {1 << at}::bigint <> 0 AS c{at}" for at in range(len(parts))]
+    alone = [f"COALESCE(sum(n) FILTER (WHERE c{at}), 0)::bigint" for at in range(len(parts))]
+    return compose(
+        _JUDGED,
+        verdicts=verdicts_of_accounts(parts, tenant_id=tenant_id, clock=clock),
+        matches=matches,
+        missing=_missing(held) if len(parts) > 1 else Sql("0::bigint"),
+        cells=Sql(", ".join(cells)),
+        alone=Sql(", ".join(alone)),
+        limit=Sql(str(int(limit))),
+    )
+
+
+def _each_part(audience: Audience) -> list[Audience]:
+    """Numbered as `parts_of` numbers them."""
+    conditions = leaves(audience.account) if audience.account else ()
+    parts = [Audience(Rule(Subject.ACCOUNT, leaf), None, audience.lifecycles) for leaf in conditions]
+    return parts + ([Audience(None, audience.user, audience.lifecycles)] if audience.user else [])
 
 
 def near_accounts(audience: Audience, *, tenant_id: int, clock: Clock, limit: int) -> Sql:
@@ -52,16 +111,6 @@ def near_users(audience: Audience, *, tenant_id: int, clock: Clock, limit: int) 
         gates=user_predicate(_gates(audience), tenant_id=tenant_id, clock=clock),
     )
     return _near(scanned, "s.account_id, s.end_user_id", _formulas(audience, about_users=True), limit)
-
-
-def alone_accounts(audience: Audience, *, tenant_id: int, clock: Clock) -> Sql:
-    """One row: how many accounts each part alone lets through, of those of the audience's lifecycles."""
-    parts = (_verdict(part, tenant_id, clock) for part in parts_of(audience))
-    return compose(
-        "SELECT {counts} FROM accounts_account a WHERE {gates}",
-        counts=Sql.join(", ", [compose("count(*) FILTER (WHERE {part})", part=part) for part in parts]),
-        gates=account_predicate(_gates(audience), tenant_id=tenant_id, clock=clock),
-    )
 
 
 def _gates(audience: Audience) -> Audience:
@@ -103,11 +152,16 @@ def _over(rule: Rule, cells: Iterator[Sql]) -> Sql:
 
 def _near(scanned: Sql, key: str, formulas: Sequence[Sql], limit: int) -> Sql:
     matches, *held = formulas
-    bits = [compose(f"CASE WHEN {{one}} THEN {1 << at}::bigint ELSE 0 END", one=one) for at, one in enumerate(held)]
     return compose(
         f"SELECT {key}, s.missing FROM (SELECT s.*, {{bits}} AS missing FROM ({{scanned}}) s WHERE NOT ({{matches}})) s"
         f" WHERE s.missing <> 0 ORDER BY {key} LIMIT {int(limit)}",
-        bits=Sql.join(" | ", bits),
+        bits=_missing(held),
         scanned=scanned,
         matches=matches,
     )
+
+
+def _missing(held: Sequence[Sql]) -> Sql:
+    """Each part that would do, were it held."""
+    bits = [compose(f"CASE WHEN {{one}} THEN {1 << at}::bigint ELSE 0 END", one=one) for at, one in enumerate(held)]
+    return Sql.join(" | ", bits)

@@ -10,7 +10,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_POST
 
-from accounts.matching import Asking
+from accounts.matching import Asking, Found
 from accounts.models import Account
 from accounts.rule_editor.draft import Draft
 from accounts.rule_editor.shown import anchor
@@ -50,7 +50,7 @@ def preview_rule(request: WorkspaceRequest, slug: str) -> HttpResponse:
     context: dict[str, Any] = {"written": written, "asking": asking}
     if asking:
         found = asking.found()
-        context |= {"found": found, "alone": [] if found.count is None else _alone(written, asking)}
+        context |= {"found": found, "alone": _alone(written, found)}
     return render(request, "accounts/rules/_preview.html", context)
 
 
@@ -131,10 +131,10 @@ def _lifecycles(request: WorkspaceRequest) -> tuple[str, ...] | None:
     return found or None
 
 
-def _alone(written: _Written, asking: Asking) -> list[tuple[str, int]]:
+def _alone(written: _Written, found: Found) -> list[tuple[str, int]]:
     """The place of each account condition, and how many meet it alone."""
-    counts = asking.alone()
-    if counts is None or Subject.ACCOUNT not in written.rules:
+    if found.alone is None or Subject.ACCOUNT not in written.rules:
         return []
     name, draft = written.drafts[Subject.ACCOUNT]
-    return [(f"id_{name}-{anchor(path)}-count", count) for path, count in zip(draft.conditions(), counts, strict=False)]
+    pairs = zip(draft.conditions(), found.alone, strict=False)
+    return [(f"id_{name}-{anchor(path)}-count", count) for path, count in pairs]

@@ -75,6 +75,7 @@ def test_lifecycles_narrow_a_preview(priya: Visitor, three: dict[str, Account]) 
 def test_what_takes_too_long_is_said_and_breaks_nothing(priya: Visitor, three: dict[str, Account]) -> None:
     with (
         patch.object(matching, "LIMIT_MS", 1),
+        patch.object(matching, "count_accounts", lambda *_, **__: matching.Sql("SELECT pg_sleep(1)")),
         patch.object(
             matching.Asking, "_matching", lambda self: matching.Sql("SELECT id FROM accounts_account, pg_sleep(1)")
         ),

@@ -21,7 +21,7 @@ KEYS = {
     "evaluate": "accounts rules ratio_to_floor account_rules_to_floor speedup_vs_naive speedup_vs_prefetched"
     " speedup_vs_per_playbook enroll_ratio enroll_ratio_0 enroll_ratio_1 enroll_ratio_2"
     " accounts_per_cpu_s rls_ratio equal",
-    "preview": "accounts rules preview_ms_p50 preview_ms_p95 review_ms_p50 review_ms_p95 equal",
+    "preview": "accounts rules too_long preview_ms_p50 preview_ms_p95 review_ms_p50 review_ms_p95 equal",
     "apply": "runs actions_per_s speedup_vs_naive speedup_vs_batched two_workers assign_speedup"
     " external_100x200ms_s equal",
     "ingest": "calls calls_per_s peak_mb equal",
@@ -60,6 +60,7 @@ def test_a_preview_counts_what_an_evaluation_finds(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(preview, "ROUNDS", 1)
     figures = bench("preview", "--accounts", "60")
     assert (figures["accounts"], figures["rules"], figures["equal"]) == (60, 30, True)
+    assert figures["too_long"] == 0
 
 
 def test_the_engine_does_what_the_orm_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,8 @@ COMPILER = "accounts/rules/compile.py"
 COMPOSED = {
     ("accounts/models/account.py", "where"): "the rule inside names it, and so does the manager around it",
     ("accounts/lifecycle.py", ""): "_AS_THEY_ARE gets it where it is used",
-    ("accounts/rules/near.py", "alone_accounts"): "account_predicate, the gates inside, names it",
+    ("accounts/rules/near.py", "count_accounts"): "account_predicate, the gates inside, names it",
+    ("accounts/rules/near.py", "judge_accounts"): "verdicts_of_accounts, which is put in, names it",
     ("accounts/rules/near.py", "near_accounts"): "account_predicate, the gates inside, names it",
     ("accounts/rules/near.py", "near_users"): "user_predicate, the gates inside, names it",
     ("accounts/rules/segments.py", "current"): "_members, which is put in, names it",

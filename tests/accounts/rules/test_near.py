@@ -7,9 +7,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from accounts.rules.compile import Audience
+from accounts.rules.compile import Audience, matching_accounts
+from accounts.rules.fields import Subject
 from accounts.rules.grammar import Group, Leaf, Mode, Node, Rule, dump
-from accounts.rules.near import alone_accounts, near_accounts, near_users, parts_of
+from accounts.rules.near import count_accounts, judge_accounts, near_accounts, near_users, parts_of
 from cs_platform.tenancy.context import tenant_context
 
 from .cast import CLOCK as STORY_CLOCK
@@ -77,6 +78,12 @@ def expected_users(made: Workspace, asked: Audience) -> dict[tuple[int, int], in
     return {tie: bits for tie, bits in found.items() if bits}
 
 
+def _parts(asked: Audience) -> list[Audience]:
+    """Each condition as an audience of its own, and the user tree as one."""
+    alone = [(Rule(Subject.ACCOUNT, leaf), None) for leaf in _leaves(asked.account.root)] if asked.account else []
+    return [Audience(*pair, asked.lifecycles) for pair in [*alone, *([(None, asked.user)] if asked.user else [])]]
+
+
 def test_near_misses_are_those_of_the_reference(run: Run) -> None:
     made = Builder(seed=23).workspace("acme", accounts=30, users=40)
     Builder(seed=24).workspace("other", accounts=5, users=5)
@@ -92,10 +99,17 @@ def test_near_misses_are_those_of_the_reference(run: Run) -> None:
     @given(st.lists(pairs(made.fields), min_size=4, max_size=4))
     def agree(written: list[Any]) -> None:
         for asked in [one for parts in written if (one := audience(made.fields, *parts))]:
-            where: dict[str, Any] = {"tenant_id": made.tenant_id, "clock": CLOCK, "limit": EVERYBODY}
+            asking: dict[str, Any] = {"tenant_id": made.tenant_id, "clock": CLOCK}
+            where = asking | {"limit": EVERYBODY}
             accounts = {row[0]: row[1] for row in run(near_accounts(asked, **where))}
             users = {row[:2]: row[2] for row in run(near_users(asked, **where))}
             assert accounts == expected_accounts(made, asked)
+            [(count, alone, ids, near)] = run(judge_accounts(asked, **where))
+            matching = sorted(row[0] for row in run(matching_accounts(asked, **asking)))
+            assert (count, ids) == (len(matching), matching)
+            assert run(count_accounts(asked, **asking)) == [(count, *alone)]
+            assert alone == [len(run(matching_accounts(part, **asking))) for part in _parts(asked)]
+            assert dict(near) == (accounts if len(alone) > 1 else {})
             assert users == expected_users(made, asked)
 
     with tenant_context(made.tenant_id):
@@ -137,12 +151,21 @@ def test_a_user_tree_fails_or_holds_as_a_whole(run: Run, cast: Cast) -> None:
     assert run(near_accounts(asked, limit=10, **cast.where)) == [(near.pk, 0b10)]
 
 
-def test_each_condition_is_counted_alone_in_one_row(run: Run, cast: Cast) -> None:
-    cast.account("Pro and healthy", health=90)
-    cast.account("Pro")
-    cast.account("Free", plan="Free", mrr_cents=100)
+def test_one_row_says_who_matches_who_nearly_does_and_what_each_condition_lets_through(run: Run, cast: Cast) -> None:
+    healthy = cast.account("Pro and healthy", health=90)
+    short = cast.account("Pro")
+    free = cast.account("Free", plan="Free", mrr_cents=100)
 
-    assert run(alone_accounts(cast.audience(PRO_AND_HEALTHY), **cast.where)) == [(2, 1, 1)]
+    found = run(judge_accounts(cast.audience(PRO_AND_HEALTHY), limit=10, **cast.where))
+
+    assert found == [(1, [2, 1, 1], [healthy.pk], [[short.pk, 0b110], [free.pk, 0b1]])]
+
+
+def test_a_rule_of_one_condition_has_no_near_misses(run: Run, cast: Cast) -> None:
+    cast.account("Free", plan="Free")
+    asked = cast.audience({"field": "plan", "op": "is", "value": "Pro"})
+
+    assert run(judge_accounts(asked, limit=10, **cast.where)) == [(0, [0], [], [])]
 
 
 def test_as_many_as_asked_for_in_the_order_of_ids(run: Run, cast: Cast) -> None:
