@@ -7,6 +7,7 @@ from itertools import groupby
 from zoneinfo import ZoneInfo
 
 from django.db.models import F
+from django.utils.timezone import localtime
 
 from accounts.actors import Actor, load_actors
 from actions.registry import action_for
@@ -185,8 +186,9 @@ def _outcome(run: ActionRun) -> str:
     match run.state:
         case State.APPLIED:
             return "marked as done by hand" if "marked_done" in (run.receipt or {}) else ""
-        case State.SCHEDULED if run.prepared_at:
-            return "waits for review"
+        case State.SCHEDULED if run.prepared_at and run.try_at:
+            leaves = f"leaves {localtime(run.try_at):%-d %b, %H:%M}"
+            return f"in review, {leaves}" if run.step.config.get("review_hours") else leaves
         case State.SCHEDULED:
             return f"tries again: {run.reason}" if run.attempt and run.reason else ""
         case State.RUNNING | State.UNDOING:

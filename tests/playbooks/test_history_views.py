@@ -10,8 +10,21 @@ from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
 from playbooks.models import ActionRun, Enrollment
 from playbooks.undo import request_stop
+from tests.playbooks.test_conversations import enroll, writing
 from tests.visitor import Visitor, is_whole, text
-from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, set_trait_step, trait, user
+from tests.world import (
+    MONDAY,
+    Workspace,
+    account,
+    apply_now,
+    live,
+    playbook_json,
+    raise_risk,
+    set_trait_step,
+    tick,
+    trait,
+    user,
+)
 
 NOW = datetime.now(UTC)
 DESCRIPTION = "{{ account.name }} pays {{ account.mrr }}.\n{{ csm.name }} leads; <b>bold</b>."
@@ -93,6 +106,21 @@ def test_a_skipped_action_says_why(priya: Visitor, harbourline: Account) -> None
     shown = drawer(priya, apply_now(playbook, harbourline, now=NOW))
 
     assert "skipped: Its condition was not met" in shown
+
+
+@pytest.mark.parametrize(
+    ("review_hours", "says"), [(0, "· leaves 3 Nov, 08:00"), (24, "· in review, leaves 4 Nov, 08:00")]
+)
+def test_a_message_that_waits_says_when_it_leaves(
+    priya: Visitor, inside: Workspace, harbourline: Account, review_hours: int, says: str
+) -> None:
+    night = MONDAY.replace(hour=22)
+    user("Ana Harbour", harbourline, role="admin")
+    Account.objects.update(csm=inside.priya)
+    enrollment = enroll(writing(review_hours=review_hours, subject="News"), harbourline, now=night)
+    tick(now=night)
+
+    assert says in drawer(priya, enrollment)
 
 
 def test_a_user_playbook_names_the_user(priya: Visitor, harbourline: Account) -> None:
