@@ -5,6 +5,7 @@ What it does with a message depends on the seed, the message and how often it ca
 
 import json
 import random
+import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -61,6 +62,15 @@ class Arrival:
         return json.loads(self.body)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Callers that are killed hang up."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 class MoodyHooks:
     """Listens on a port of its own until stopped. `mood` forces one; `calm` takes everything from now on."""
 
@@ -72,8 +82,7 @@ class MoodyHooks:
         self.arrivals: list[Arrival] = []
         self._times: dict[str, int] = defaultdict(int)
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
 
     @property
     def host(self) -> str:

@@ -23,7 +23,8 @@ from cs_platform.tenancy.models import Tenant
 
 LEASE_SECONDS, PUMP_SECONDS = 10, 0.5
 READY_SECONDS = 45
-REST_SECONDS = 90.0  # how long everything may take to come to an end once the faults are over
+REST_SECONDS = 300.0  # how long everything may take to come to an end once the faults are over
+STILL_SECONDS = 45.0  # several leases: where nothing has moved for so long, nothing will
 A_DAY = 2.0  # of the rest
 
 
@@ -58,7 +59,7 @@ def run_chaos(options: Options, *, logs: Path, say: Callable[[str], None]) -> Ve
         done = _trouble(processes, tenants, options, say)
         outside.calm_down()
         say("the faults are over; waiting until everything has come to an end")
-        _rest(processes, tenants)
+        say(_rest(processes, tenants))
     return _judge(tenants, outside, done, options)
 
 
@@ -110,12 +111,17 @@ def _trouble(processes: stack.Stack, tenants: Sequence[Tenant], options: Options
     return _Done(nemesis.done + people.done, people.by_hand)
 
 
-def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> None:
-    """Days go on passing, so that later steps and further tries fall due, until nothing is left to do."""
-    deadline = time.monotonic() + REST_SECONDS
-    while time.monotonic() < deadline and _left(tenants):
+def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> str:
+    """Days go on passing, so that later steps and further tries fall due, until nothing is left to do, or moves."""
+    began = moved = time.monotonic()
+    left = _left(tenants)
+    while left and time.monotonic() < min(began + REST_SECONDS, moved + STILL_SECONDS):
         processes.keep_alive()
         time.sleep(A_DAY)
+        left, before = _left(tenants), left
+        moved = time.monotonic() if left != before else moved
+    passed = f"after {time.monotonic() - began:.0f} s"
+    return f"not at rest {passed}: {left:,} runs and stops are left" if left else f"at rest {passed}"
 
 
 def _left(tenants: Sequence[Tenant]) -> int:
