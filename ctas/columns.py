@@ -7,6 +7,7 @@ from django.db.models import Count
 
 from accounts.models import Account
 from accounts.rules.sql import Sql, compose
+from accounts.table.cells import number
 from accounts.table.columns import Cells, Column, Facet, Sort, Walk
 from cs_platform.tenancy.context import current_tenant_id
 from ctas.models import Cta
@@ -21,9 +22,7 @@ _NONE = f"NOT EXISTS (SELECT 1 FROM ctas_cta c WHERE {_OPEN} AND c.account_id = 
 
 class CtaColumns:
     def columns(self) -> Sequence[Column]:
-        return (
-            Column("open_ctas", "Open CTAs", "ctas/cells/open.html", classes="right", sorts=(_by_open(),), shared=True),
-        )
+        return (Column("open_ctas", "Open CTAs", number, classes="right", sorts=(_by_open(),), shared=True),)
 
     def facets(self) -> Sequence[Facet]:
         return ()

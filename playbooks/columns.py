@@ -6,14 +6,14 @@ The accounts table has those of accounts, and user playbooks as they stand at an
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
+from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.web.templatetags.ui import day, pips
@@ -99,15 +99,15 @@ _SAYS = {
 }
 
 
-def _written(run: Run, column: Column, today: date) -> SafeString:
+def _written(run: Run, around: Around, *, label: str) -> SafeString:
     return format_html(
         _CELL,
         url=run.url,
         says=format_html(_SAYS[run.state], percent=run.percent),
-        day=day(run.applied_on, today),
+        day=day(run.applied_on, around.today),
         state=run.state,
         pips=pips(run.marks),
-        label=column.label,
+        label=label,
     )
 
 
@@ -153,8 +153,7 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
     return Column(
         key,
         playbook.name,
-        "",
-        write=_written,
+        partial(_written, label=playbook.name),
         icon="workflow",
         group="Playbooks",
         classes="keep run",

@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db.models import F
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from accounts.models import Account
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Choice, Column, Facet
+from accounts.table.columns import Around, Cells, Choice, Column, Facet
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.web.templatetags.ui import day
 from success_plans.models import SuccessPlan
 from success_plans.progress import NOTHING, load_progress
 
@@ -34,9 +38,21 @@ class Cell:
         return f"{self.name}, {self.percent}%"
 
 
+def _written(plan: Cell, around: Around) -> SafeString:
+    return format_html(
+        '<a class="track-cell" href="{}"><span class="top"><b>{}%</b><span>{}</span></span>'
+        '<small class="truncate">{}{}</small></a>',
+        reverse("plans:detail", args=[plan.slug, plan.pk]),
+        plan.percent,
+        day(plan.due_on, around.today) if plan.due_on else "",
+        plan.name,
+        f", +{plan.more}" if plan.more else "",
+    )
+
+
 class PlanColumns:
     def columns(self) -> Sequence[Column]:
-        return (Column("success_plan", "Success plan", "plans/cells/plan.html", icon="flag", usual=False),)
+        return (Column("success_plan", "Success plan", _written, icon="flag", usual=False, without="None under way"),)
 
     def facets(self) -> Sequence[Facet]:
         return (_facet(),)

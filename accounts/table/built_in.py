@@ -10,6 +10,8 @@ from accounts.models import Account
 from accounts.models.account import TRACKED, Lifecycle
 from accounts.rules.fields import LIFECYCLES
 from accounts.rules.sql import Sql, compose
+from accounts.table import cells
+from accounts.table.cells import Scored
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
@@ -35,7 +37,7 @@ COLUMNS = (
     Column(
         "name",
         "Account",
-        "accounts/cells/name.html",
+        cells.account,
         classes="first pin edge keep",
         sorts=(Sort("name", Sql("a.name"), str, FIRST, LAST, nullable=False),),
         loads=("name",),
@@ -43,7 +45,7 @@ COLUMNS = (
     Column(
         "lifecycle",
         "Status",
-        "accounts/cells/lifecycle.html",
+        cells.lifecycle,
         sorts=(Sort("lifecycle", Sql("a.lifecycle"), str, FIRST, LAST, nullable=False),),
         loads=("lifecycle",),
         shared=True,
@@ -51,7 +53,7 @@ COLUMNS = (
     Column(
         "health",
         "Health",
-        "accounts/cells/health.html",
+        cells.health,
         classes="keep",
         without="No score",
         sorts=(Sort("health", Sql("a.health"), float, LEAST, MOST),),
@@ -61,7 +63,7 @@ COLUMNS = (
     Column(
         "arr",
         "ARR",
-        "accounts/cells/arr.html",
+        cells.money,
         classes="right",
         sorts=(Sort("arr", Sql("a.mrr_cents"), int, LEAST, MOST, starts_descending=True),),
         loads=("mrr_cents",),
@@ -71,7 +73,7 @@ COLUMNS = (
     Column(
         "renewal_on",
         "Renewal",
-        "accounts/cells/renewal.html",
+        cells.renewal,
         classes="keep renewal",
         sorts=(Sort("renewal_on", Sql("a.renewal_on"), date, EARLIEST, LATEST),),
         loads=("renewal_on",),
@@ -84,7 +86,7 @@ DETAILS = (
     Column(
         "last_seen_at",
         "Last seen",
-        "accounts/cells/last_seen.html",
+        cells.ago,
         classes="muted",
         sorts=(Sort("last_seen_at", Sql("a.last_seen_at"), datetime, EARLIEST, LATEST, starts_descending=True),),
         loads=("last_seen_at",),
@@ -93,7 +95,7 @@ DETAILS = (
     Column(
         "plan",
         "Plan",
-        "accounts/cells/plan.html",
+        cells.text,
         sorts=(Sort("plan", Sql("a.plan"), str, FIRST, LAST),),
         loads=("plan",),
         without="Not known",
@@ -102,7 +104,7 @@ DETAILS = (
     Column(
         "user_count",
         "Users",
-        "accounts/cells/users.html",
+        cells.number,
         classes="right",
         sorts=(Sort("user_count", Sql("a.user_count"), int, LEAST, MOST, starts_descending=True, nullable=False),),
         loads=("user_count",),
@@ -113,7 +115,7 @@ RARELY_SHOWN = (
     Column(
         "external_id",
         "External id",
-        "accounts/cells/text.html",
+        cells.text,
         sorts=(Sort("external_id", Sql("a.external_id"), str, FIRST, LAST, nullable=False),),
         loads=("external_id",),
         usual=False,
@@ -121,7 +123,7 @@ RARELY_SHOWN = (
     Column(
         "known_cause_until",
         "Known cause until",
-        "accounts/cells/trial_end.html",
+        cells.day,
         sorts=(Sort("known_cause_until", Sql("a.known_cause_until"), date, EARLIEST, LATEST),),
         loads=("known_cause_until",),
         usual=False,
@@ -131,7 +133,7 @@ RARELY_SHOWN = (
     Column(
         "trial_end_on",
         "Trial end",
-        "accounts/cells/trial_end.html",
+        cells.day,
         sorts=(Sort("trial_end_on", Sql("a.trial_end_on"), date, EARLIEST, LATEST),),
         loads=("trial_end_on",),
         usual=False,
@@ -141,7 +143,7 @@ RARELY_SHOWN = (
     Column(
         "known_cause",
         "Known cause",
-        "accounts/cells/known_cause.html",
+        cells.known_cause,
         classes="muted",
         loads=("known_cause", "known_cause_until"),
         usual=False,
@@ -151,7 +153,7 @@ RARELY_SHOWN = (
     Column(
         "created_at",
         "Customer since",
-        "accounts/cells/created.html",
+        cells.day,
         classes="muted",
         sorts=(Sort("created_at", Sql("a.created_at"), datetime, EARLIEST, LATEST, nullable=False),),
         loads=("created_at",),
@@ -165,7 +167,7 @@ def _person(key: str, label: str, *, usual: bool) -> Column:
     return Column(
         key,
         label,
-        "accounts/cells/person.html",
+        cells.person,
         sorts=(_by_person(key),),
         loads=(key,),
         usual=usual,
@@ -175,6 +177,7 @@ def _person(key: str, label: str, *, usual: bool) -> Column:
 
 
 _VALUES: dict[str, Callable[[Account], Any]] = {
+    "name": lambda account: account,
     "lifecycle": lambda account: Lifecycle(account.lifecycle),
     "arr": lambda account: None if account.mrr_cents is None else account.mrr_cents * MONTHS,
     "renewal_on": lambda account: account.renewal_on,
@@ -192,7 +195,6 @@ _VALUES: dict[str, Callable[[Account], Any]] = {
 
 
 def _cells(columns: Sequence[Column], accounts: Sequence[Account]) -> Cells:
-    """The name has none: its cell reads the account itself."""
     values = [(column.key, _VALUES[column.key]) for column in columns if column.key in _VALUES]
     return {(account.pk, key): value(account) for key, value in values for account in accounts}
 
@@ -209,17 +211,6 @@ class Details:
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
         return _cells(columns, accounts)
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """`delta` is the change in 30 days."""
-
-    score: float
-    delta: float | None = None
-
-    def __str__(self) -> str:
-        return f"{self.score:g}"
 
 
 def _delta(score: float, then: float | None) -> float | None:
@@ -240,8 +231,8 @@ class BuiltIn:
         return (self._status(), self._csm(), self._renewal(), self._known_cause())
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
-        cells = _cells(columns, accounts)
-        return {**cells, **self._healths(accounts)} if any(one.key == "health" for one in columns) else cells
+        found = _cells(columns, accounts)
+        return {**found, **self._healths(accounts)} if any(one.key == "health" for one in columns) else found
 
     def _healths(self, accounts: Sequence[Account]) -> Cells:
         scored = [account for account in accounts if account.health is not None]

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Protocol
 
-from django.utils.safestring import SafeString
-
 from accounts.rules.sql import Sql
 
 TRUE = Sql("true")
@@ -88,20 +86,32 @@ ANY = "any"
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What a cell may know beside its value."""
+
+    now: datetime
+    today: date  # of the workspace
+    path: str  # of the list
+    health_scale: int = 100
+
+
+Writer = Callable[[Any, Around], str]  # escaped, unless it is safe already
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     key: str
     label: str
-    template: str  # of the cell: it sees `subject`, `value` and `column`; empty where `write` does it
+    write: Writer  # of the cell
     icon: str = ""
     classes: str = ""
     sorts: tuple[Sort, ...] = ()
     facet: Facet | None = None
     loads: tuple[str, ...] = ()  # fields of the account or user that the cell reads
     usual: bool = True  # shown when nobody has chosen columns
-    without: str = ""  # what a screen reader says where there is no `value`; the template is then not asked
+    without: str = ""  # what a screen reader says where there is no `value`; `write` is then not asked
     group: str = "Account"  # under which it is offered to be chosen
-    write: "Callable[[Any, Column, date], SafeString] | None" = None  # in Python, for hundreds of cells that all differ
-    shared: bool = False  # the cell shows nothing but its `value`, so accounts with the same one share it
+    shared: bool = False  # many accounts have the same `value`, which is hashable: their cells are written once
 
 
 Cells = Mapping[tuple[int, str], Any]  # (id of account or user, column key) → the cell's `value`

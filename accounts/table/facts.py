@@ -12,8 +12,10 @@ from accounts.fields import counted_fields
 from accounts.rules.aggregates import Aggregate
 from accounts.rules.fields import Field, FieldType, Subject
 from accounts.rules.sql import Sql, compose
-from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST, Scored
-from accounts.table.columns import Cells, Column, Sort, Walk
+from accounts.table import cells
+from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
+from accounts.table.cells import Scored
+from accounts.table.columns import Cells, Column, Sort, Walk, Writer
 from accounts.trait_values import TraitValue
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
@@ -76,7 +78,7 @@ class FactColumns:
         return Column(
             one.key,
             one.label,
-            _template(one),
+            _writer(one),
             icon="heart-pulse" if one.group == HEALTH else "",
             group=one.group,
             classes="right" if is_number and one.group != HEALTH else "",
@@ -112,14 +114,14 @@ class FactColumns:
         return compose(_NAMED, rows=rows, tenant=Sql.value(tenant_id)) if one.type is FieldType.PERSON else rows
 
 
-def _template(one: Field) -> str:
+def _writer(one: Field) -> Writer:
     if one.group == HEALTH:
-        return "accounts/cells/health.html"
-    return "accounts/cells/person.html" if one.type is FieldType.PERSON else "accounts/cells/trait.html"
+        return cells.health
+    return cells.person if one.type is FieldType.PERSON else cells.trait
 
 
 def _shown(one: Field, value: Any) -> Any:
-    """As its template takes it. A count that has no rows is 0."""
+    """As its cell takes it. A count that has no rows is 0."""
     if value is None and isinstance(one.source, Aggregate):
         value = one.source.missing
     if value is None or one.type is FieldType.PERSON:

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
 from accounts.models import Account, Indicator
 from accounts.rules.sql import Sql, compose
-from accounts.table.columns import Cells, Choice, Column, Facet
+from accounts.table.cells import SHOWN, more
+from accounts.table.columns import Around, Cells, Choice, Column, Facet
 from cs_platform.tenancy.context import current_tenant_id
 
 _ACTIVE = """
@@ -27,13 +31,25 @@ class Raised:
         return self.title
 
 
+_TONES = {Indicator.Kind.RISK: "bad", Indicator.Kind.OPPORTUNITY: "ok"}
+
+
+def _cell(raised: Sequence[Raised], around: Around) -> SafeString:
+    shown = format_html_join(
+        "",
+        '<span class="badge dot {}">{}<span class="sr">, {}</span></span>',
+        ((_TONES[Indicator.Kind(one.kind)], one.title, one.kind) for one in raised[:SHOWN]),
+    )
+    return format_html('<span class="row gap1">{}{}</span>', shown, more(raised))
+
+
 class IndicatorColumns:
     def columns(self) -> Sequence[Column]:
         return (
             Column(
                 "indicators",
                 "Indicators",
-                "accounts/cells/indicators.html",
+                _cell,
                 icon="flag",
                 facet=_facet(),
                 usual=False,

@@ -3,14 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db.models import Prefetch
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from accounts.models import Account, AccountUser, EndUser
 from accounts.rules.sql import Sql, compose
+from accounts.table import cells
 from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, pattern_of
-from accounts.table.columns import Cells, Choice, Column, Facet, Sort
+from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Tenant
@@ -20,11 +25,39 @@ ACCOUNTS_SHOWN = 3
 LONG = 90  # days after which nobody counts on somebody coming back by themselves
 SEEN = (7, 30, LONG)
 
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An account somebody belongs to, and as what."""
+
+    name: str
+    role: str
+    is_key_contact: bool
+    address: str
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.role})" if self.role else self.name
+
+
+def _places_cell(places: Sequence[Place], around: Around) -> SafeString:
+    shown = format_html_join(", ", "{}", ((_linked(place),) for place in places[:ACCOUNTS_SHOWN]))
+    rest = len(places) - ACCOUNTS_SHOWN
+    return format_html('{} <small class="muted">+{}</small>', shown, rest) if rest > 0 else shown
+
+
+def _linked(place: Place) -> SafeString:
+    role = format_html(' <small class="muted">{}</small>', place.role) if place.role else ""
+    key = _KEY_CONTACT if place.is_key_contact else ""
+    return format_html('<a class="link" href="{}">{}</a>{}{}', place.address, place.name, role, key)
+
+
+_KEY_CONTACT = mark_safe(' <span class="badge acc">Key contact</span>')
+
 COLUMNS = (
     Column(
         "name",
         "User",
-        "accounts/cells/user.html",
+        cells.user,
         classes="first pin edge keep",
         sorts=(Sort("name", Sql("u.name"), str, FIRST, LAST, nullable=False),),
         loads=("name", "email", "external_id", "unsubscribed_at"),
@@ -32,16 +65,16 @@ COLUMNS = (
     Column(
         "email",
         "Email",
-        "accounts/cells/text.html",
+        cells.text,
         sorts=(Sort("email", Sql("u.email"), str, FIRST, LAST),),
         loads=("email",),
         without="Not known",
     ),
-    Column("accounts", "Accounts", "accounts/cells/accounts.html", classes="keep renewal", without="At no account"),
+    Column("accounts", "Accounts", _places_cell, classes="keep renewal", without="At no account"),
     Column(
         "last_seen",
         "Last seen",
-        "accounts/cells/last_seen.html",
+        cells.ago,
         classes="keep muted",
         sorts=(Sort("last_seen", Sql("u.last_seen_at"), datetime, EARLIEST, LATEST, starts_descending=True),),
         loads=("last_seen_at",),
@@ -52,7 +85,7 @@ DETAILS = (
     Column(
         "created",
         "User since",
-        "accounts/cells/created.html",
+        cells.day,
         classes="muted",
         sorts=(Sort("created", Sql("u.created_at"), datetime, EARLIEST, LATEST, nullable=False),),
         loads=("created_at",),
@@ -61,26 +94,13 @@ DETAILS = (
     Column(
         "external_id",
         "External id",
-        "accounts/cells/text.html",
+        cells.text,
         sorts=(Sort("external_id", Sql("u.external_id"), str, FIRST, LAST, nullable=False),),
         loads=("external_id",),
         usual=False,
     ),
 )
 _FIELDS = {"email": "email", "last_seen": "last_seen_at", "created": "created_at", "external_id": "external_id"}
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """An account somebody belongs to, and as what."""
-
-    account_id: int
-    name: str
-    role: str
-    is_key_contact: bool
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.role})" if self.role else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +118,20 @@ class People:
 
     def cells(self, columns: Sequence[Column], users: Sequence[EndUser], *, now: datetime, here: str) -> Cells:
         fields = [(column.key, _FIELDS[column.key]) for column in columns if column.key in _FIELDS]
-        cells = {(user.pk, key): getattr(user, field) or None for key, field in fields for user in users}
-        places = _places(users) if any(column.key == "accounts" for column in columns) else {}
-        return {**cells, **places}
+        found: dict[tuple[int, str], Any] = {(user.pk, "name"): user for user in users}
+        found |= {(user.pk, key): getattr(user, field) or None for key, field in fields for user in users}
+        return found | self._places(users) if any(column.key == "accounts" for column in columns) else found
+
+    def _places(self, users: Sequence[EndUser]) -> dict[tuple[int, str], tuple[Place, ...]]:
+        """The accounts of each, those first whose key contact they are."""
+        ties = AccountUser.objects.filter(end_user__in=users, account__archived_at=None)
+        ties = ties.prefetch_related(Prefetch("account", Account.objects.only("tenant_id", "name")))
+        accounts = reverse("accounts:list", args=[self.tenant.slug])
+        found: dict[tuple[int, str], tuple[Place, ...]] = {}
+        for tie in ties.order_by("end_user", "-is_key_contact", "pk"):
+            place = Place(tie.account.name, tie.role or "", tie.is_key_contact, f"{accounts}{tie.account_id}/")
+            found[tie.end_user_id, "accounts"] = (*found.get((tie.end_user_id, "accounts"), ()), place)
+        return found
 
     def _seen(self) -> Facet:
         choices = [Choice(str(days), f"in {days} days", self._seen_within(days)) for days in SEEN]
@@ -113,17 +144,6 @@ class People:
     def _days_ago(self, days: int) -> Sql:
         day = self.today - timedelta(days=days)
         return Sql.value(datetime.combine(day, time.min, tzinfo=ZoneInfo(self.tenant.timezone)))
-
-
-def _places(users: Sequence[EndUser]) -> Cells:
-    """The accounts of each, those first whose key contact they are."""
-    ties = AccountUser.objects.filter(end_user__in=users, account__archived_at=None)
-    ties = ties.prefetch_related(Prefetch("account", Account.objects.only("tenant_id", "name")))
-    found: dict[tuple[int, str], tuple[Place, ...]] = {}
-    for tie in ties.order_by("end_user", "-is_key_contact", "pk"):
-        place = Place(tie.account_id, tie.account.name, tie.role or "", tie.is_key_contact)
-        found[tie.end_user_id, "accounts"] = (*found.get((tie.end_user_id, "accounts"), ()), place)
-    return found
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------

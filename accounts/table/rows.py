@@ -1,17 +1,13 @@
 """The rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest
-from django.template import Context, Template
-from django.template.context import make_context
-from django.template.loader import get_template
-from django.utils.html import format_html
+from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from accounts.table.columns import Cells, Column
+from accounts.table.columns import Around, Cells, Column
 from accounts.table.listing import Thing
 from accounts.table.state import TableState
 
@@ -29,27 +25,23 @@ class Row:
 
 
 def rendered(
-    state: TableState, things: Sequence[Thing], cells: Cells, request: HttpRequest, *, selectable: bool
+    state: TableState, things: Sequence[Thing], cells: Cells, around: Around, *, selectable: bool
 ) -> list[Row]:
-    context = make_context({}, request)
     if not things:
         return []
-    with context.bind_template(_template(state.columns[0])):
-        by_column = [
-            list(_cells_of(column, state.widths.get(column.key), things, cells, context)) for column in state.columns
-        ]
+    by_column = [_cells_of(column, state.widths.get(column.key), things, cells, around) for column in state.columns]
     if selectable:
-        by_column.insert(0, [format_html(_BOX, thing.pk, thing) for thing in things])
+        by_column.insert(0, (format_html(_BOX, thing.pk, thing) for thing in things))
     return [
-        Row(thing, mark_safe("".join(row)))  # every piece comes from a template or format_html
+        Row(thing, mark_safe("".join(row)))  # every piece has been escaped
         for thing, row in zip(things, zip(*by_column, strict=True), strict=True)
     ]
 
 
 def _cells_of(
-    column: Column, width: int | None, things: Sequence[Thing], cells: Cells, context: Context
+    column: Column, width: int | None, things: Sequence[Thing], cells: Cells, around: Around
 ) -> Iterator[str]:
-    write, opening = _writer(column, context), _opening(column, width)
+    opening = _opening(column, width)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
     for thing in things:
@@ -59,28 +51,10 @@ def _cells_of(
         elif column.shared and value in written:
             yield written[value]
         else:
-            cell = f"{opening}{write(thing, value)}</td>"
+            cell = f"{opening}{conditional_escape(column.write(value, around))}</td>"
             if column.shared:
                 written[value] = cell
             yield cell
-
-
-def _writer(column: Column, context: Context) -> Callable[[Thing, Any], str]:
-    if column.write:
-        in_python, today = column.write, context["today"]
-        return lambda thing, value: in_python(value, column, today)
-    template = _template(column)
-
-    def write(thing: Thing, value: Any) -> str:
-        with context.push(subject=thing, column=column, value=value):
-            return str(template.render(context)).strip()
-
-    return write
-
-
-def _template(column: Column) -> Template:
-    found: Any = get_template(column.template)
-    return found.template  # type: ignore[no-any-return]
 
 
 def _opening(column: Column, width: int | None) -> SafeString:

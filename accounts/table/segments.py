@@ -8,6 +8,7 @@ from datetime import datetime
 from accounts.models import Segment, SegmentMembership
 from accounts.rules.fields import Subject
 from accounts.rules.sql import Sql, compose
+from accounts.table import cells
 from accounts.table.columns import Cells, Choice, Column, Facet
 from accounts.table.listing import Thing
 from cs_platform.tenancy.context import current_tenant_id
@@ -31,7 +32,7 @@ class SegmentColumns:
             Column(
                 "segments",
                 "Segments",
-                "accounts/cells/segments.html",
+                cells.tags,
                 icon="shapes",
                 usual=False,
                 without="In no segment",

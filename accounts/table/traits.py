@@ -10,6 +10,7 @@ from accounts.models import TraitDefinition
 from accounts.models.traits import TraitType
 from accounts.rules.fields import Subject
 from accounts.rules.sql import Sql, compose
+from accounts.table import cells
 from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, LEAST, MOST
 from accounts.table.columns import Cells, Choice, Column, Facet, Sort
 from accounts.table.listing import Thing
@@ -63,7 +64,7 @@ class TraitColumns:
         return Column(
             key,
             definition.label,
-            "accounts/cells/trait.html",
+            cells.trait,
             icon="tag",
             group="Traits",
             classes="right" if definition.type in _NUMBERS else "",

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 from accounts.bulk.verbs import bulk_verbs
 from accounts.table.catalogue import Catalogue
 from accounts.table.chooser import Chooser
+from accounts.table.columns import Around
 from accounts.table.links import chips, heads, presets
 from accounts.table.listing import Listing
 from accounts.table.page import Page, Totals, load_page, load_totals
@@ -75,7 +76,9 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
 
 def _rows(request: WorkspaceRequest, catalogue: Catalogue, state: TableState, page: Page) -> list[Row]:
     cells = catalogue.cells(state.columns, page.things, now=request.now, here=_here(request))
-    return rendered(state, page.things, cells, request, selectable=bool(_bulk(request, catalogue.listing)))
+    today = timezone.localdate(request.now)
+    around = Around(request.now, today, path=request.path, health_scale=request.tenant.health_scale)
+    return rendered(state, page.things, cells, around, selectable=bool(_bulk(request, catalogue.listing)))
 
 
 def _bulk(request: WorkspaceRequest, listing: Listing) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from accounts import exports
 from accounts.exports import TooManyExports, cell_text, start_export
+from accounts.table import cells
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Column
 from accounts.table.lists import ACCOUNTS
@@ -96,7 +97,7 @@ def test_commas_quotes_and_line_breaks_come_back_as_they_were(inside: Workspace)
     ],
 )
 def test_values_are_written_for_people_and_systems(value: Any, written: str) -> None:
-    assert cell_text(Column("x", "X", ""), value) == written
+    assert cell_text(Column("x", "X", cells.text), value) == written
 
 
 def test_an_empty_list_is_a_file_with_a_head(inside: Workspace) -> None:

@@ -10,8 +10,8 @@ from django.http import QueryDict
 from accounts.models import Account, AccountRole, HealthReading, KeyRole, NpsResponse
 from accounts.table import catalogue as catalogues
 from accounts.table import page as paging
-from accounts.table.built_in import Scored
 from accounts.table.catalogue import Catalogue
+from accounts.table.cells import Scored
 from accounts.table.lists import ACCOUNTS
 from accounts.table.page import Page, load_page, load_totals
 from accounts.table.state import Cursor, TableState

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import template
 from django.forms import BoundField, CheckboxInput, Select, Textarea
+from django.template.defaultfilters import floatformat
 from django.templatetags.static import static
 from django.utils import timezone
 from django.utils.html import format_html
@@ -62,6 +63,19 @@ def initials(name: str) -> str:
 def hue(name: str) -> int:
     """The same name has the same colour everywhere, for ever."""
     return zlib.crc32(str(name).encode()) % HUES + 1
+
+
+@register.simple_tag
+def avatar(name: str, size: str = "") -> SafeString:
+    """A person's letters in their colour. It says nothing to a screen reader: the name stands beside it."""
+    return format_html(
+        '<span class="avatar {} h{}" title="{}" aria-hidden="true">{}</span>', size, hue(name), name, initials(name)
+    )
+
+
+@register.simple_tag
+def who(name: str, size: str = "sm") -> SafeString:
+    return format_html('<span class="who">{}<span>{}</span></span>', avatar(name, size), name)
 
 
 @register.filter
@@ -184,6 +198,36 @@ def band(score: float | None) -> str:
     if score is None:
         return ""
     return "good" if score >= GOOD_HEALTH else "watch" if score >= WATCHED_HEALTH else "risk"
+
+
+@register.simple_tag
+def gauge(score: float | None, top: int = 100, delta: float | None = None) -> SafeString:
+    """A health score from 0 to `top`; `delta` is its change in 30 days."""
+    if score is None:
+        return _NO_SCORE
+    share = percent(score, top)
+    return format_html(
+        '<span class="health {0}"><i class="gauge" style="--score: {1}"></i>{2}'
+        '<span class="sr"> of {3}, {0}</span>{4}</span>',
+        band(share),
+        share,
+        floatformat(score, "1u" if top < 100 else "0u"),
+        top,
+        _change(delta) if delta else "",
+    )
+
+
+_NO_SCORE = mark_safe(
+    '<span class="health"><i class="gauge" style="--score: 0"></i><span class="muted">No score</span></span>'
+)
+
+
+def _change(delta: float) -> SafeString:
+    return format_html(
+        '<span class="delta {}">{}<span class="sr"> in 30 days</span></span>',
+        "up" if delta > 0 else "down",
+        signed(delta),
+    )
 
 
 @register.filter
