@@ -48,7 +48,7 @@ class Changed:
     actor: str
     account_id: int | None = None
     end_user_id: int | None = None
-    is_return: bool = False  # an undo made it the actor's word again, be the value the same
+    undone_by: str = ""  # it is the actor's word again, be the value the same, because this undid another's
 
 
 def of_subject(subject: Account | EndUser) -> dict[str, Any]:
@@ -58,16 +58,17 @@ def of_subject(subject: Account | EndUser) -> dict[str, Any]:
 
 def remember_changes(changes: Iterable[Changed], *, now: datetime) -> None:
     """All in one statement; what did not change leaves nothing."""
-    rows = [asdict(one) for one in changes if one.before != one.after or one.is_return]
+    rows = [asdict(one) for one in changes if one.before != one.after or one.undone_by]
     if not rows:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO accounts_traitchange (tenant_id, account_id, end_user_id, field, at, actor, before, after)
-            SELECT %s, c.account_id, c.end_user_id, c.field, %s, c.actor, c.before, c.after
+            INSERT INTO accounts_traitchange
+                (tenant_id, account_id, end_user_id, field, at, actor, undone_by, before, after)
+            SELECT %s, c.account_id, c.end_user_id, c.field, %s, c.actor, c.undone_by, c.before, c.after
             FROM jsonb_to_recordset(%s) AS c(
-                account_id bigint, end_user_id bigint, field text, actor text, before jsonb, after jsonb
+                account_id bigint, end_user_id bigint, field text, actor text, undone_by text, before jsonb, after jsonb
             )
             """,
             [current_tenant_id(), now, json.dumps(rows)],
@@ -84,6 +85,7 @@ _IS_ONE = ~Q(before=F("after")) & ~Q(before__isnull=True, after__isnull=True)
 class ShownChange:
     label: str
     who: Actor
+    back_to: Actor | None  # where `who` took something back: whose value it is again
     at: datetime
     before: TraitValue | None
     after: TraitValue | None
@@ -141,12 +143,14 @@ def _keys(fields: Iterable[str], prefix: str) -> list[str]:
 
 def _shown(rows: Sequence[TraitChange], *, scope: str) -> list[ShownChange]:
     fields = {row.field for row in rows}
-    labels, actors = _labels(fields, scope=scope), load_actors({row.actor for row in rows})
+    labels = _labels(fields, scope=scope)
+    actors = load_actors({actor for row in rows for actor in (row.actor, row.undone_by) if actor})
     values = _Values.of(rows, scope=scope)
     return [
         ShownChange(
             label=labels.get(row.field, row.field.removeprefix(TRAIT)),
-            who=actors[row.actor],
+            who=actors[row.undone_by or row.actor],
+            back_to=actors[row.actor] if row.undone_by else None,
             at=row.at,
             before=values.shown(row.field, row.before),
             after=values.shown(row.field, row.after),

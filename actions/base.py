@@ -46,6 +46,11 @@ class Run:
         """How values this run wrote name their writer."""
         return f"run:{self.id}"
 
+    @property
+    def stopper(self) -> str:
+        """How values that are as before again name whoever took this run back."""
+        return f"stop:{self.id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:

@@ -20,7 +20,7 @@ class ChangeSerializer(serializers.ModelSerializer[TraitChange]):
 
     class Meta:
         model = TraitChange
-        fields = ("id", "at", "field", "actor", "before", "after")
+        fields = ("id", "at", "field", "actor", "undone_by", "before", "after")
         read_only_fields = fields
 
 

@@ -152,7 +152,7 @@ class SetTrait(BulkVerb):
         present = lock_present(ids, self.listing)
         value = task.config["value"]
         before = write_values(definition, {id: Held(value, task.actor, value) for id in present}, now=task.now)
-        self._tell(task, definition, {id: (held.value, value) for id, held in before.items()})
+        self._tell(task, definition, {id: (held.value, value) for id, held in before.items()}, back_to={})
         items = [Item(subject_of(id, self.listing), held.kept, {"value": value}) for id, held in before.items()]
         return Done(items, refuse_absent(ids, before, self.listing))
 
@@ -164,7 +164,9 @@ class SetTrait(BulkVerb):
         found = {id: Held.before(item) for id, item in as_they_stand(items).items()}
         ours = {id: found[id] for id, held in current.items() if held.writer == undone}
         was = write_values(definition, ours, now=task.now)
-        self._tell(task, definition, {id: (held.value, ours[id].value) for id, held in was.items()})
+        writers = {id: held.writer for id, held in ours.items()}
+        changes = {id: (held.value, ours[id].value) for id, held in was.items()}
+        self._tell(task, definition, changes, back_to=writers)
         kept = {id for id in found if id not in ours and not _is_back(current.get(id), found[id])}
         hand_over(legacies(definition, undone, {id: found[id] for id in current if id in kept}))
         return {subject_of(id, self.listing): CHANGED_SINCE if id in current else gone(self.listing) for id in kept}
@@ -173,13 +175,21 @@ class SetTrait(BulkVerb):
         scope = self.listing.subject.value
         return TraitDefinition.objects.filter(scope=scope, key=config["trait"], archived_at=None).first()
 
-    def _tell(self, task: Task, definition: TraitDefinition, changes: Mapping[int, tuple[Any, Any]]) -> None:
+    def _tell(
+        self,
+        task: Task,
+        definition: TraitDefinition,
+        changes: Mapping[int, tuple[Any, Any]],
+        *,
+        back_to: Mapping[int, str],
+    ) -> None:
         names = member_names(value for pair in changes.values() for value in pair) if _is_person(definition) else {}
+        field = TRAIT + definition.key
         told = [
-            Told(id, TRAIT + definition.key, before, after, _sentence(definition, before, after, names))
+            Told(id, field, before, after, _sentence(definition, before, after, names), back_to.get(id, ""))
             for id, (before, after) in changes.items()
         ]
-        write_down(task, told, kind="trait.changed", subject=TRAIT + definition.key, listing=self.listing)
+        write_down(task, told, kind="trait.changed", subject=field, listing=self.listing)
 
 
 class UserTraitForm(SetTraitForm):

@@ -42,7 +42,8 @@ def write_down(task: Task, told: Iterable[Told], *, kind: str, subject: str, lis
 
 def _changed(task: Task, one: Told, listing: Listing) -> Changed:
     own: dict[str, Any] = {"account_id" if listing is ACCOUNTS else "end_user_id": one.id}
-    return Changed(one.field, one.before, one.after, one.back_to or task.actor, **own, is_return=bool(one.back_to))
+    undone_by = task.actor if one.back_to else ""
+    return Changed(one.field, one.before, one.after, one.back_to or task.actor, **own, undone_by=undone_by)
 
 
 def _places(ids: Sequence[int], listing: Listing) -> Mapping[int, Sequence[Mapping[str, int]]]:

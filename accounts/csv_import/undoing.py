@@ -278,7 +278,7 @@ def _write_custom(
 
 def _changed(work: _Undo, key: str, state: State, held: Held) -> Changed:
     whose: dict[str, Any] = {"account_id" if work.scope == ACCOUNT else "end_user_id": state.id}
-    return Changed(TRAIT + key, state.traits.get(key), held.value, work.actor, **whose)
+    return Changed(TRAIT + key, state.traits.get(key), held.value, held.writer, **whose, undone_by=work.actor)
 
 
 def _write_columns(work: _Undo, items: Mapping[int, JobItem], ours: Mapping[int, Sequence[str]]) -> None:

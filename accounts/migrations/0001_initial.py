@@ -2222,6 +2222,7 @@ class Migration(migrations.Migration):
                 ("field", models.CharField(max_length=110)),
                 ("at", models.DateTimeField()),
                 ("actor", models.CharField(max_length=100)),
+                ("undone_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 ("before", models.JSONField(null=True)),
                 ("after", models.JSONField(null=True)),
                 (

@@ -18,7 +18,9 @@ class TraitChange(TenantModel):
     end_user = TenantForeignKey(EndUser, on_delete=models.CASCADE, null=True, related_name="+")
     field = models.CharField(max_length=110)  # as rules name it: "trait:plan", "csm", "lifecycle"
     at = models.DateTimeField()
-    actor = models.CharField(max_length=100)  # "person:7", "run:0198…", "import:3", "segment:2"
+    actor = models.CharField(max_length=100)  # whose word the value is: "person:7", "run:0198…", "import:3"
+    # Who or what took another change back, so that it is that actor's word again: "stop:0198…" of a run, "job:8".
+    undone_by = models.CharField(max_length=100, blank=True, default="", db_default="")
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
 

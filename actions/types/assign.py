@@ -151,9 +151,13 @@ class Assign(Action):
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
         undone = [run for run in batch.runs if isinstance(decisions[run.id], Undo) and _changed_it(run)]
-        before = {id: _before(batch, first_of(chain)) for id, chain in by_target(undone).items()}
+        firsts = {id: first_of(chain) for id, chain in by_target(undone).items()}
+        before = {id: _before(batch, run) for id, run in firsts.items()}
         was = hold(batch.config["role"], before, now=batch.now)
-        changes = [_change(batch, id, was[id], one.member_id, one.writer, is_return=True) for id, one in before.items()]
+        changes = [
+            _change(batch, id, was[id], one.member_id, one.writer, undone_by=firsts[id].stopper)
+            for id, one in before.items()
+        ]
         remember_changes(changes, now=batch.now)
 
 
@@ -162,9 +166,9 @@ def _label(role: str) -> str:
 
 
 def _change(
-    batch: Batch, account_id: int, before: int | None, after: int | None, actor: str, *, is_return: bool = False
+    batch: Batch, account_id: int, before: int | None, after: int | None, actor: str, *, undone_by: str = ""
 ) -> Changed:
-    return Changed(batch.config["role"], before, after, actor, account_id=account_id, is_return=is_return)
+    return Changed(batch.config["role"], before, after, actor, account_id=account_id, undone_by=undone_by)
 
 
 # --- apply ------------------------------------------------------------------------------------------------------------

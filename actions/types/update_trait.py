@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -284,10 +284,11 @@ class UpdateTrait(Action):
         for (scope, key), runs in _by_trait(undone).items():
             definition = _definition({"scope": scope, "trait": key})
             if definition is not None:
-                origins = {target: _origin(batch, chain) for target, chain in by_target(runs).items()}
+                chains = by_target(runs)
+                origins = {target: _origin(batch, chain) for target, chain in chains.items()}
                 written = _update(batch, definition, origins)
                 changes = [
-                    _changed_value(definition, target, held, origins[target].value, actor=held.writer)
+                    _returned(definition, target, held, origins[target], by=chains[target][0].stopper)
                     for target, held in written.items()
                 ]
                 remember_changes(changes, now=batch.now)
@@ -395,6 +396,11 @@ def _changed_value(definition: TraitDefinition, target_id: int, before: _Value, 
     is_account = definition.scope == TraitDefinition.Scope.ACCOUNT
     whose: dict[str, Any] = {"account_id" if is_account else "end_user_id": target_id}
     return Changed(TRAIT + definition.key, before.value, after, actor, **whose)
+
+
+def _returned(definition: TraitDefinition, target_id: int, before: _Value, origin: _Value, *, by: str) -> Changed:
+    changed = _changed_value(definition, target_id, before, origin.value, actor=origin.writer)
+    return replace(changed, undone_by=by)
 
 
 def _written(want: _Wanted) -> _Value:

@@ -55,7 +55,7 @@ def test_a_person_a_playbook_and_its_stop_are_all_in_the_history(inside: Workspa
     tick(now=MONDAY + days(2))
 
     assert told(harbour, "trait:stage") == [
-        ("Runway", "Proposal", "Early"),
+        ("Tom Lindqvist, stopping Runway", "Proposal", "Early"),
         ("Runway", "Early", "Proposal"),
         ("Priya Raman", None, "Early"),
     ]

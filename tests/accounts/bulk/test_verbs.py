@@ -6,9 +6,12 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.actors import Actor
 from accounts.bulk.kind import BulkEdit, start_bulk_edit
 from accounts.bulk.selection import Selection
 from accounts.bulk.verbs import bulk_verbs
+from accounts.changes import load_history
+from accounts.facts import set_person
 from accounts.models import Account, AccountRole, KeyRole, TimelineEntry, TraitChange
 from accounts.traits import set_trait
 from cs_platform.jobs import bulk, starting
@@ -109,6 +112,26 @@ def test_a_role_is_assigned_and_given_back(inside: Workspace, role: str) -> None
     assert "changed from Priya Raman to Tom Lindqvist" in TimelineEntry.objects.get().text
     undo(job, inside)
     assert getattr(fresh(one), role) == inside.priya
+
+
+@pytest.mark.parametrize(
+    ("verb", "config", "field"),
+    [
+        ("assign", {"role": "csm", "member": ""}, "csm"),
+        ("set_trait", {"trait": "stage", "value": "New"}, "trait:stage"),
+    ],
+)
+def test_the_history_names_who_undid_and_whose_value_it_is_again(
+    inside: Workspace, stage: Any, verb: str, config: dict[str, Any], field: str
+) -> None:
+    one = account("A")
+    set_person(one, "csm", member=inside.tom, by=inside.maya, now=MONDAY)
+    set_trait(one, stage, value="Old", by=inside.maya, now=MONDAY)
+    undo(edit(inside, verb, config, one), inside)
+    newest, edited, _first = load_history(one, field=field).changes
+
+    assert (newest.who.name, newest.back_to) == ("Priya Raman, undoing a bulk edit", Actor("Maya Osei", "user"))
+    assert (edited.who.name, edited.back_to) == ("Priya Raman, in a bulk edit", None)
 
 
 def test_a_role_somebody_has_reassigned_since_stays(inside: Workspace) -> None:
