@@ -229,6 +229,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["tenant", "ae", "id"], name="accounts_by_ae"),
                     models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_by_last_seen"),
                     models.Index(fields=["tenant", "created_at", "id"], name="accounts_by_created"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="accounts_by_updated"),
                     models.Index(fields=["tenant", "user_count", "id"], name="accounts_by_user_count"),
                     models.Index(
                         condition=models.Q(("known_cause_until__isnull", False)),
@@ -663,6 +664,7 @@ class Migration(migrations.Migration):
                     models.Index(fields=["tenant", "email", "id"], name="accounts_enduser_by_email"),
                     models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_enduser_by_last_seen"),
                     models.Index(fields=["tenant", "created_at", "id"], name="accounts_enduser_by_created"),
+                    models.Index(fields=["tenant", "updated_at", "id"], name="accounts_enduser_by_updated"),
                     models.Index(
                         fields=["tenant", "words"],
                         name="accounts_enduser_words",

@@ -126,6 +126,8 @@ class Account(TenantModel):
             models.Index(fields=["tenant", "ae", "id"], name="accounts_by_ae"),
             models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_by_last_seen"),
             models.Index(fields=["tenant", "created_at", "id"], name="accounts_by_created"),
+            # Read by whoever asks the API what has changed since they last asked.
+            models.Index(fields=["tenant", "updated_at", "id"], name="accounts_by_updated"),
             models.Index(fields=["tenant", "user_count", "id"], name="accounts_by_user_count"),
             # Read by the evaluation, for playbooks that respect it, and by the accounts table's filter.
             models.Index(
@@ -183,6 +185,8 @@ class EndUser(TenantModel):
             models.Index(fields=["tenant", "email", "id"], name="accounts_enduser_by_email"),
             models.Index(fields=["tenant", "last_seen_at", "id"], name="accounts_enduser_by_last_seen"),
             models.Index(fields=["tenant", "created_at", "id"], name="accounts_enduser_by_created"),
+            # Read by whoever asks the API what has changed since they last asked.
+            models.Index(fields=["tenant", "updated_at", "id"], name="accounts_enduser_by_updated"),
             # Read by search: the beginning of the first two words of a name.
             *(
                 models.Index(

@@ -1,8 +1,11 @@
+import re
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
@@ -121,6 +124,26 @@ def test_a_cursor_belongs_to_one_order(api: Api, twelve: list[int]) -> None:
 def test_only_the_fields_asked_for_are_sent(api: Api, twelve: list[int]) -> None:
     assert api.get("/accounts/?fields=name,id&limit=1&ordering=id").results == [{"id": twelve[0], "name": "Account 0"}]
     assert set(api.get(f"/accounts/{twelve[0]}/?fields=traits").json) == {"traits"}
+
+
+@pytest.mark.parametrize(
+    ("path", "index"), [("accounts", "accounts_by_updated"), ("users", "accounts_enduser_by_updated")]
+)
+def test_what_changed_is_read_from_an_index_that_begins_with_the_workspace(
+    api: Api, orbiton: Workspace, path: str, index: str
+) -> None:
+    since = MONDAY.isoformat().replace("+00:00", "Z")
+    with CaptureQueriesContext(connection) as asked:
+        api.get(f"/{path}/?updated_since={since}&ordering=updated_at")
+    [statement] = [one["sql"] for one in asked if "ORDER BY" in one["sql"] and '"updated_at" >=' in one["sql"]]
+    with tenant_context(orbiton.tenant.pk), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {statement}")
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+
+    assert f"using {index}" in plan
+    assert re.search(r"Index Cond: \(\(tenant_id = .* AND \(updated_at >= ", plan)
+    assert "Sort" not in plan
 
 
 def test_updated_since_finds_what_changed(api: Api, twelve: list[int]) -> None:
