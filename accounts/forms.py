@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.adding import NewUser
+from accounts.archiving import PLAYBOOKS_THERE, STOP
 from accounts.governed import is_governed
 from accounts.holders import PERSONS
 from accounts.models import Account, EndUser, Indicator, TraitDefinition
@@ -276,3 +277,19 @@ class IndicatorForm(forms.Form):
 
     def raised(self) -> dict[str, Any]:
         return self.cleaned_data | {"assignee": self.people.get(self.cleaned_data["assignee"])}
+
+
+class ArchiveForm(forms.Form):
+    """Where something is under way (`asks`) it has to be said what becomes of it."""
+
+    playbooks = forms.ChoiceField(
+        choices=(("", "Choose"), *PLAYBOOKS_THERE), error_messages={"required": "Say what becomes of the playbooks."}
+    )
+
+    def __init__(self, *args: Any, asks: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["playbooks"].required = asks
+
+    @property
+    def stops(self) -> bool:
+        return bool(self.cleaned_data["playbooks"] == STOP)

@@ -4,6 +4,7 @@ from accounts.table.lists import ACCOUNTS
 from accounts.views import (
     account,
     adding,
+    archiving,
     bulk,
     exports,
     filtering,
@@ -21,6 +22,8 @@ urlpatterns = [
     path("", table.show_table, {"listing": ACCOUNTS}, name="list"),
     path("<int:pk>/", account.account_page, name="detail"),
     path("<int:pk>/traits/", traits.edit_traits, name="traits"),
+    path("<int:pk>/archive/", archiving.archive_one, {"listing": ACCOUNTS}, name="archive"),
+    path("<int:pk>/restore/", archiving.restore_one, {"listing": ACCOUNTS}, name="restore"),
     path("new/", adding.new_account, name="new"),
     path("bulk/", bulk.bulk_edit, {"listing": ACCOUNTS}, name="bulk"),
     path("export/", exports.export_table, {"listing": ACCOUNTS}, name="export"),

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from accounts.table.lists import USERS
-from accounts.views import adding, bulk, exports, filtering, inline, table, user
+from accounts.views import adding, archiving, bulk, exports, filtering, inline, table, user
 
 app_name = "users"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("export/", exports.export_table, {"listing": USERS}, name="export"),
     path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),
     path("<int:pk>/", user.user_page, name="detail"),
+    path("<int:pk>/archive/", archiving.archive_one, {"listing": USERS}, name="archive"),
+    path("<int:pk>/restore/", archiving.restore_one, {"listing": USERS}, name="restore"),
     path("<int:pk>/accounts/<int:account_id>/key-contact/", user.key_contact, name="key_contact"),
     path("<int:pk>/traits/<int:trait_id>/", inline.edit_user_trait, name="trait"),
 ]

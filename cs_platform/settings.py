@@ -366,6 +366,8 @@ ACTOR_SOURCES = [
 ]
 # Who inherits what somebody below them is taken back from (accounts/heirs.py).
 HEIRS = ["accounts.bulk.heirs.BulkEdits", "accounts.csv_import.heirs.Imports", "playbooks.heirs.Runs"]
+# What goes on with accounts and users that somebody archives (accounts/archiving.py).
+UNDER_WAY = ["playbooks.under_way.Enrollments"]
 # Names of those who write comments and are neither team members nor keys.
 COMMENTERS = ["success_plans.guests.Stakeholders"]
 # What mails of upper layers say, by their kind (cs_platform/workspace/letters.py).
@@ -399,6 +401,8 @@ BULK_VERBS = [
     "accounts.bulk.segments.RemoveFromSegment",
     "playbooks.bulk.ApplyPlaybook",
     "playbooks.bulk.StopPlaybook",
+    "accounts.bulk.archive.Archive",
+    "accounts.bulk.archive.Restore",
 ]
 # What stands in the daily mail beside notifications (cs_platform/workspace/letters.py).
 DIGEST_SOURCES = ["ctas.digest.DueWork"]
@@ -445,6 +449,8 @@ USER_BULK_VERBS = [
     "accounts.bulk.segments.RemoveUsersFromSegment",
     "playbooks.bulk.ApplyUserPlaybook",
     "playbooks.bulk.StopUserPlaybook",
+    "accounts.bulk.archive.ArchiveUsers",
+    "accounts.bulk.archive.RestoreUsers",
 ]
 # What can be done to many CTAs at once (ctas/bulk/verbs.py).
 CTA_BULK_VERBS = [

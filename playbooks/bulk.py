@@ -20,12 +20,12 @@ from ctas.models import Cta
 from playbooks.enrollment import Application, enroll
 from playbooks.models import Enrollment, Playbook
 from playbooks.task_lists import apply_to_ctas, remove_from_ctas, why_not
+from playbooks.under_way import UNDER_WAY
 from playbooks.undo import STOPPABLE, stop_together
 
 MOST_PLAYBOOKS = 500
 ACTIVE_ALREADY = "It is active here already."
 AT_NO_ACCOUNT = "They belong to no account."
-UNDER_WAY = (Enrollment.State.ACTIVE, Enrollment.State.PAUSED)
 
 
 class PlaybookForm(VerbForm):

@@ -5,6 +5,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.archiving import LEAVE, PLAYBOOKS_THERE
 from accounts.models import (
     Account,
     AccountUser,
@@ -71,6 +72,7 @@ class AccountSerializer(serializers.ModelSerializer[Account]):
             "created_at",
             "updated_at",
             "archived_at",
+            "archived_by",
         )
         read_only_fields = fields
 
@@ -102,8 +104,15 @@ class UserSerializer(serializers.ModelSerializer[EndUser]):
             "created_at",
             "updated_at",
             "archived_at",
+            "archived_by",
         )
         read_only_fields = fields
+
+
+class ArchiveSerializer(StrictSerializer):
+    playbooks = serializers.ChoiceField(
+        PLAYBOOKS_THERE, default=LEAVE, help_text="What becomes of those that are under way."
+    )
 
 
 class TraitSerializer(serializers.ModelSerializer[TraitDefinition]):

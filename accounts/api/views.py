@@ -9,10 +9,11 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema_view
 from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import trait_jobs, trait_settings
+from accounts import archiving, trait_jobs, trait_settings
 from accounts.api import facts, filters, serializers, upserts
 from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
 from accounts.api.upserting import BULK_COST, UpsertViewSet
@@ -39,13 +40,29 @@ from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
-from cs_platform.tenancy.roles import Ability
+from cs_platform.tenancy.roles import Ability, scopes_allow
 
 
 class TableViewSet(UpsertViewSet):
-    """What has a table: it is exported and edited as the table shows it."""
+    """What has a table: it is exported and edited as the table shows it, archived and restored."""
 
     listing: ClassVar[Listing]
+
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, pk: str) -> Response:
+        """It leaves lists, rules and evaluations; nothing of it is lost."""
+        found, checked = self.get_object(), self.valid(serializers.ArchiveSerializer)
+        stop = checked["playbooks"] == archiving.STOP
+        if stop and not scopes_allow(self.caller.scopes, Ability.RUN_PLAYBOOKS):
+            raise PermissionDenied("To stop playbooks this key needs the scope playbooks:run, too.")
+        archiving.archive(self.listing, [found.pk], stop=stop, tenant=self.tenant, by=self.caller.actor, now=self.now)
+        return self.fresh(found)
+
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        found = self.get_object()
+        archiving.restore(self.listing, [found.pk], by=self.caller.actor, now=self.now)
+        return self.fresh(found)
 
     @action(detail=False, methods=["post"], ability_of_action=Ability.MANAGE_DATA, throttle_cost=BULK_COST)
     def export(self, request: Request) -> Response:
@@ -80,6 +97,10 @@ class TableViewSet(UpsertViewSet):
     ),
     by_external_id=documented("Read an account by its external id", answers=serializers.AccountSerializer),
     export=documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
+    archive=documented(
+        "Archive an account", request=serializers.ArchiveSerializer, answers=serializers.AccountSerializer
+    ),
+    restore=documented("Bring an archived account back", answers=serializers.AccountSerializer),
     bulk_edit=documented(
         "Edit many accounts at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
     ),
@@ -140,6 +161,8 @@ class AccountViewSet(Listed, Retrieved, TableViewSet):
     ),
     by_external_id=documented("Read a user by its external id", answers=serializers.UserSerializer),
     export=documented("Export users as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
+    archive=documented("Archive a user", request=serializers.ArchiveSerializer, answers=serializers.UserSerializer),
+    restore=documented("Bring an archived user back", answers=serializers.UserSerializer),
     bulk_edit=documented(
         "Edit many users at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True
     ),

@@ -38,15 +38,15 @@ class Selection:
         """Raises CannotAsk. `now` is the moment of choosing, so that “today” stays the same through a long job."""
         if self.query is None:
             ticked = compose("{id} = ANY({ids})", id=self.listing.id, ids=Sql("%s", (list(self.ids),)))
-            return Chosen(self.listing, tenant.pk, (ticked,))
+            return Chosen(self.listing, self.listing.own(tenant.pk), (ticked,))
         _catalogue, state = asked_table(self.listing, self.query, tenant=tenant, member=member, now=now)
-        return Chosen(self.listing, tenant.pk, tuple(state.conditions))
+        return Chosen(self.listing, state.scope(tenant.pk), tuple(state.conditions))
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
     listing: Listing
-    tenant_id: int
+    scope: Sql
     conditions: Sequence[Sql]
 
     def count(self) -> int:
@@ -62,6 +62,6 @@ class Chosen:
 
     def _select(self, template: str, **parts: Sql) -> list[tuple[Any, ...]]:
         where = Sql.join("", [compose(" AND {one}", one=one) for one in self.conditions])
-        own = {"table": self.listing.table, "id": self.listing.id, "present": self.listing.present(self.tenant_id)}
+        own = {"table": self.listing.table, "id": self.listing.id, "present": self.scope}
         sql = compose(template, where=where, **own, **parts)
         return fetch(sql.text, sql.params)

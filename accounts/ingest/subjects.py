@@ -63,12 +63,14 @@ def _found(subjects: Subjects, external_ids: list[str], tenant_id: int) -> dict[
 
 
 def _bring_back(subjects: Subjects, ids: Iterable[int], tenant_id: int, now: datetime) -> None:
-    """An import that was undone archived them; what is said of them now would be lost on whoever reads."""
+    """An import that was undone archived them; what is said of them now would be lost on whoever reads. What a person
+    has archived stays so.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE {subjects.table} SET archived_at = NULL, updated_at = %s WHERE id IN ("
             f"SELECT id FROM {subjects.table} WHERE tenant_id = %s AND id = ANY(%s) AND archived_at IS NOT NULL"
-            " ORDER BY id FOR NO KEY UPDATE)",
+            " AND archived_by = '' ORDER BY id FOR NO KEY UPDATE)",
             [now, tenant_id, list(ids)],
         )
 

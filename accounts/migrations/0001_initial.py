@@ -50,6 +50,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
                 ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("archived_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 (
                     "words",
                     models.GeneratedField(
@@ -553,6 +554,7 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("updated_at", models.DateTimeField()),
                 ("archived_at", models.DateTimeField(blank=True, null=True)),
+                ("archived_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
                 (
                     "words",
                     models.GeneratedField(

@@ -90,6 +90,7 @@ class Account(TenantModel):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
+    archived_by = models.CharField(max_length=100, blank=True, default="", db_default="")  # empty: an undone import
     words = _words_from(1)
     words_from_2 = _words_from(2)
     words_from_3 = _words_from(3)
@@ -167,6 +168,7 @@ class EndUser(TenantModel):
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     archived_at = models.DateTimeField(null=True, blank=True)
+    archived_by = models.CharField(max_length=100, blank=True, default="", db_default="")  # empty: an undone import
     words = _words_from(1)
     words_from_2 = _words_from(2)
     vars().update(slot_fields())

@@ -12,7 +12,7 @@ from accounts.rules.fields import LIFECYCLES
 from accounts.rules.sql import Sql, compose
 from accounts.table import cells
 from accounts.table.cells import Scored
-from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk
+from accounts.table.columns import Cells, Choice, Column, Facet, Sort, Walk, archived_facet
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
@@ -228,7 +228,7 @@ class BuiltIn:
         return COLUMNS
 
     def facets(self) -> Sequence[Facet]:
-        return (self._status(), self._csm(), self._renewal(), self._known_cause())
+        return (self._status(), self._csm(), self._renewal(), self._known_cause(), archived_facet("a"))
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
         found = _cells(columns, accounts)

@@ -83,6 +83,12 @@ class Facet:
 
 
 ANY = "any"
+ARCHIVED = "archived"
+
+
+def archived_facet(alias: str) -> Facet:
+    """Those that somebody has archived, of whom lists know nothing otherwise."""
+    return Facet(ARCHIVED, "Archived", "archive", (Choice("yes", "Yes", Sql(f"{alias}.archived_at IS NOT NULL")),))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,11 @@ class Listing:
     def table(self) -> Sql:
         return Sql(f"{self.model._meta.db_table} {self.alias}")
 
+    def own(self, tenant_id: int) -> Sql:
+        return compose(f"{self.alias}.tenant_id = {{tenant}}", tenant=Sql.value(tenant_id))
+
     def present(self, tenant_id: int) -> Sql:
-        own = f"{self.alias}.tenant_id = {{tenant}} AND {self.alias}.archived_at IS NULL"
-        return compose(own, tenant=Sql.value(tenant_id))
+        return compose(f"{{own}} AND {self.alias}.archived_at IS NULL", own=self.own(tenant_id))
 
     def __str__(self) -> str:
         return self.key.capitalize()

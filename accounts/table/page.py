@@ -185,7 +185,7 @@ def _query(
         table=state.listing.table,
         own=state.listing.id,
         alias=Sql(state.listing.alias),
-        present=state.listing.present(tenant_id),
+        present=state.scope(tenant_id),
         conditions=_and([*(one for one in state.conditions if one not in stretch.implied), stretch.condition, ahead]),
         order=_ordered(stretch.keys, direction),
         last=_ordered(stretch.keys[-1:], direction),
@@ -222,7 +222,7 @@ def load_totals(state: TableState, *, tenant_id: int, exact: bool = False) -> To
         _TOTALS,
         summed=Sql(state.listing.summed),
         table=state.listing.table,
-        present=state.listing.present(tenant_id),
+        present=state.scope(tenant_id),
         conditions=_and(state.conditions),
         limit=Sql.value(None if exact else COUNT_LIMIT + 1),
     )

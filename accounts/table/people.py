@@ -15,7 +15,7 @@ from accounts.models import Account, AccountUser, EndUser
 from accounts.rules.sql import Sql, compose
 from accounts.table import cells
 from accounts.table.built_in import EARLIEST, FIRST, LAST, LATEST, pattern_of
-from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort
+from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort, archived_facet
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Tenant
@@ -114,7 +114,7 @@ class People:
         return (*COLUMNS, *DETAILS)
 
     def facets(self) -> Sequence[Facet]:
-        return (_role(), self._seen(), _email(), _key_contact(), _account())
+        return (_role(), self._seen(), _email(), _key_contact(), _account(), archived_facet("u"))
 
     def cells(self, columns: Sequence[Column], users: Sequence[EndUser], *, now: datetime, here: str) -> Cells:
         fields = [(column.key, _FIELDS[column.key]) for column in columns if column.key in _FIELDS]

@@ -14,7 +14,7 @@ from django.http import QueryDict
 
 from accounts.rules.sql import Sql
 from accounts.table.catalogue import Catalogue
-from accounts.table.columns import Choice, Column, Facet, Sort, sort_of
+from accounts.table.columns import ARCHIVED, Choice, Column, Facet, Sort, sort_of
 from accounts.table.listing import Listing
 
 PASSING = ("after", "before", "totals")  # parameters that say where in the list we are, not what it is
@@ -96,6 +96,10 @@ class TableState:
             after=Cursor.read(params.get("after", ""), sort),
             before=Cursor.read(params.get("before", ""), sort),
         )
+
+    def scope(self, tenant_id: int) -> Sql:
+        """Without what is archived, unless that is asked for."""
+        return self.listing.own(tenant_id) if ARCHIVED in self.chosen else self.listing.present(tenant_id)
 
     @property
     def conditions(self) -> list[Sql]:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -21,8 +22,9 @@ from accounts.reach import reaches
 from accounts.rule_field import people_of
 from accounts.segments.listing import offered_to, segments_of
 from accounts.table.built_in import MONTHS
+from accounts.table.lists import ACCOUNTS
 from accounts.timeline import GROUPS, Search, doers, load_timeline
-from accounts.views.loading import account_or_404
+from accounts.views.archiving import archived_page
 from accounts.views.traits import traits_form
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import render_beside
@@ -43,7 +45,9 @@ FRAGMENTS = {
 @require_safe
 @requires(Ability.READ)
 def account_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    account = account_or_404(pk)
+    account = get_object_or_404(Account.objects.select_related("csm", "ae"), pk=pk)
+    if account.archived_at:
+        return archived_page(request, ACCOUNTS, account, _timeline(request, account), FRAGMENTS)
     part = PARTS.get(target_id(request) or "")
     if part:
         context = _about(account) | part(request, account)

@@ -12,7 +12,9 @@ from accounts import cards, contacts
 from accounts.models import AccountUser, EndUser
 from accounts.nps_panel import last_answers
 from accounts.places import Place
+from accounts.table.lists import USERS
 from accounts.timeline import GROUPS, Search, doers, load_timeline
+from accounts.views.archiving import archived_page
 from accounts.views.loading import told, user_or_404
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import render_beside
@@ -28,7 +30,9 @@ FRAGMENTS = {
 @require_safe
 @requires(Ability.READ)
 def user_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    user = user_or_404(pk)
+    user = get_object_or_404(EndUser, pk=pk)
+    if user.archived_at:
+        return archived_page(request, USERS, user, _timeline(request, user), FRAGMENTS)
     if target_id(request) in ("timeline", "older"):
         context = _about(user) | _timeline(request, user)
         return render_page(request, "accounts/users/user.html", context, fragments=FRAGMENTS)

@@ -55,10 +55,12 @@ def test_another_workspaces_account_is_not_there(priya: Visitor, halyard: Worksp
     assert priya.fragment(f"accounts/{foreign.pk}/", target).status_code == 404
 
 
-def test_an_archived_account_is_not_there(priya: Visitor, harbourline: Account) -> None:
+def test_of_an_archived_account_only_that_and_its_timeline_are_there(priya: Visitor, harbourline: Account) -> None:
     Account.objects.update(archived_at=NOW)
 
-    assert priya.page(f"accounts/{harbourline.pk}/").status_code == 404
+    assert "when an import was undone" in text(priya.page(f"accounts/{harbourline.pk}/"))
+    assert "account-body" not in text(priya.fragment(f"accounts/{harbourline.pk}/", "account-body"))
+    assert priya.page(f"accounts/{harbourline.pk}/csm/").status_code == 404
 
 
 # --- playbooks --------------------------------------------------------------------------------------------------------
