@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from django.utils.timezone import localtime
 
 from accounts.models.traits import TraitType
+from accounts.table import cells
 from accounts.table.asked import CannotAsk, asked_table
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Column
@@ -29,7 +30,7 @@ EXPORTS = {ACCOUNTS: "export_accounts", USERS: "export_users"}
 AT_ONCE = 1_000
 A_DAY = 5  # exports of one person or key
 BOM = b"\xef\xbb\xbf"
-ID_COLUMN = Column("external_id", "External id", "", loads=("external_id",))
+ID_COLUMN = Column("external_id", "External id", cells.text, loads=("external_id",))
 _MONEY_COLUMNS = ("arr",)  # whose value is whole cents
 
 
@@ -98,11 +99,11 @@ class ExportUsers(ExportAccounts):
 def _lines(
     catalogue: Catalogue, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime
 ) -> list[list[str]]:
-    cells = catalogue.cells(columns, things, now=now, here="")
+    values = catalogue.cells(columns, things, now=now, here="")
     own = {"external_id": lambda one: one.external_id, "name": lambda one: one.name}
     return [
         [
-            cell_text(column, own[column.key](thing) if column.key in own else cells.get((thing.pk, column.key)))
+            cell_text(column, own[column.key](thing) if column.key in own else values.get((thing.pk, column.key)))
             for column in columns
         ]
         for thing in things

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from accounts.table.lists import USERS
-from accounts.views import adding, archiving, bulk, exports, filtering, inline, table, user
+from accounts.views import adding, archiving, bulk, exports, filtering, inline, menus, table, user
 
 app_name = "users"
 urlpatterns = [
@@ -9,6 +9,9 @@ urlpatterns = [
     path("new/", adding.new_user, name="new"),
     path("bulk/", bulk.bulk_edit, {"listing": USERS}, name="bulk"),
     path("export/", exports.export_table, {"listing": USERS}, name="export"),
+    path("columns/", menus.show_columns, {"listing": USERS}, name="columns"),
+    path("columns/<path:key>/", menus.show_column, {"listing": USERS}, name="column"),
+    path("filters/", menus.show_filters, {"listing": USERS}, name="filters"),
     path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),
     path("<int:pk>/", user.user_page, name="detail"),
     path("<int:pk>/archive/", archiving.archive_one, {"listing": USERS}, name="archive"),

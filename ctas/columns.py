@@ -34,9 +34,10 @@ class CtaColumns:
 
 
 def _by_open() -> Sort:
+    words = ("Fewest first", "Most first")
+    return Sort("open_ctas", Sql("p.open"), int, *words, starts_descending=True, absent_is_least=True, walk=_counted)
+
+
+def _counted() -> Walk:
     tenant = Sql.value(current_tenant_id())
-    walk = Walk(compose(_COUNTED, tenant=tenant), absent=compose(_NONE, tenant=tenant), id=Sql("p.account_id"))
-    count = Sql("p.open")
-    return Sort(
-        "open_ctas", count, int, "Fewest first", "Most first", starts_descending=True, absent_is_least=True, walk=walk
-    )
+    return Walk(compose(_COUNTED, tenant=tenant), absent=compose(_NONE, tenant=tenant), id=Sql("p.account_id"))

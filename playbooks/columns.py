@@ -123,7 +123,7 @@ class PlaybookColumns:
         return [_column(self.owner, playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
 
     def facets(self) -> Sequence[Facet]:
-        return (Facet("playbook", "Any playbook", "workflow", tuple(_choices(self.owner, Sql(""), "is")), listed=True),)
+        return (Facet("playbook", "Any playbook", "workflow", partial(_choices, self.owner, verb="is")),)
 
     def cells(self, columns: Sequence[Column], things: Sequence[Any], *, now: datetime, here: str) -> Cells:
         """One query for the page: which enrollment speaks for each account, and the states of its runs."""
@@ -149,7 +149,7 @@ def _run(row: tuple[Any, ...], here: str) -> Run:
 
 
 def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
-    key, which = f"playbook:{playbook.pk}", compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook.pk))
+    key = f"playbook:{playbook.pk}"
     return Column(
         key,
         playbook.name,
@@ -158,29 +158,33 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
         group="Playbooks",
         classes="keep run",
         sorts=_sorts(owner, key, playbook),
-        facet=Facet(key, playbook.name, "workflow", tuple(_choices(owner, which, "")), listed=False),
+        facet=Facet(key, playbook.name, "workflow", partial(_choices, owner, playbook.pk), listed=False),
         usual=usual,
         without="Not applied",
     )
 
 
 def _sorts(owner: Owner, key: str, playbook: Playbook) -> tuple[Sort, ...]:
-    """Read from the enrollments' own indexes; whether one leads is asked only of those the page comes upon."""
-    pk = Sql.value(playbook.pk)
-    choices = {one.key: one.predicate for one in _choices(owner, compose(" AND e.playbook_id = {pk}", pk=pk), "")}
-    leads = compose(_LEADS, tenant=Sql.value(playbook.tenant_id), playbook=pk, own=Sql(owner.own))
-    # Where one is under way it leads, so the filter can be asked of the row itself, and an index knows.
-    alike = {choices["active"].wrapped(): Sql(f"p.state IN {ACTIVE}")}
-    walk = Walk(owner.joined, absent=choices["never"], condition=leads, id=Sql(f"p.{owner.own}"), alike=alike)
-    progress, applied = Sql("p.progress"), Sql("p.activated_on")
+    progress, applied, walk = Sql("p.progress"), Sql("p.activated_on"), partial(_walk, owner, playbook)
     return (
         Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", walk=walk),
         Sort(f"{key}.applied", applied, date, "Date applied, oldest first", "Date applied, newest first", walk=walk),
     )
 
 
-def _choices(owner: Owner, which: Sql, verb: str) -> Iterator[Choice]:
-    """`which` narrows to one playbook; with a verb the words stand in a chip: “is active”."""
+def _walk(owner: Owner, playbook: Playbook) -> Walk:
+    """By the enrollments' own indexes; whether one leads is asked only of those the page comes upon."""
+    tenant, pk = Sql.value(playbook.tenant_id), Sql.value(playbook.pk)
+    choices = {one.key: one.predicate for one in _choices(owner, playbook.pk)}
+    leads = compose(_LEADS, tenant=tenant, playbook=pk, own=Sql(owner.own))
+    # Where one is under way it leads, so the filter can be asked of the row itself, and an index knows.
+    alike = {choices["active"].wrapped(): Sql(f"p.state IN {ACTIVE}")}
+    return Walk(owner.joined, absent=choices["never"], condition=leads, id=Sql(f"p.{owner.own}"), alike=alike)
+
+
+def _choices(owner: Owner, playbook_id: int | None = None, *, verb: str = "") -> Iterator[Choice]:
+    """Of one playbook, or of any; with a verb the words stand in a chip: “is active”."""
+    which = compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook_id)) if playbook_id else Sql("")
     states = (
         ("active", "active", f" AND e.state IN {ACTIVE}"),
         ("finished", "finished", " AND e.state = 'completed'"),

@@ -1,6 +1,6 @@
 """The accounts table's column of success plans: the one under way, how far it is, and its page a click away."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -55,7 +55,7 @@ class PlanColumns:
         return (Column("success_plan", "Success plan", _written, icon="flag", usual=False, without="None under way"),)
 
     def facets(self) -> Sequence[Facet]:
-        return (_facet(),)
+        return (Facet("success_plan", "Success plan", "flag", _choices),)
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
         """The active plan that is due first, and how many there are beside it; two queries for the page."""
@@ -77,14 +77,11 @@ def _cell(plans: Sequence[SuccessPlan], percent: int) -> Cell:
     return Cell(first.pk, first.tenant.slug, first.name, percent, first.due_on, len(plans) - 1)
 
 
-def _facet() -> Facet:
+def _choices() -> Iterator[Choice]:
     active, draft = (_some(status) for status in ("active", "draft"))
-    choices = (
-        Choice("active", "is under way", active),
-        Choice("draft", "is a draft", draft),
-        Choice("none", "is missing", compose("NOT {active} AND NOT {draft}", active=active, draft=draft)),
-    )
-    return Facet("success_plan", "Success plan", "flag", choices)
+    yield Choice("active", "is under way", active)
+    yield Choice("draft", "is a draft", draft)
+    yield Choice("none", "is missing", compose("NOT {active} AND NOT {draft}", active=active, draft=draft))
 
 
 def _some(status: str) -> Sql:

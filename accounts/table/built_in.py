@@ -1,8 +1,9 @@
 """Columns and filters that every workspace has."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from accounts.health.reading import COMPARED_DAYS, healths_on
@@ -26,11 +27,10 @@ LEAST, MOST = "Lowest first", "Highest first"
 _PEOPLE = "(SELECT m.id, m.name FROM tenancy_membership m WHERE m.tenant_id = {tenant}) p"
 
 
-def _by_person(key: str) -> Sort:
-    """From person to person by name, and from each to their accounts."""
+def _from_person_to_person(key: str) -> Walk:
+    """By name, and from each to their accounts."""
     people, column = compose(_PEOPLE, tenant=Sql.value(current_tenant_id())), f"a.{key}_id"
-    walk = Walk(people, absent=Sql(f"{column} IS NULL"), condition=Sql(f"{column} = p.id"), each=True)
-    return Sort(key, Sql("p.name"), str, FIRST, LAST, walk=walk)
+    return Walk(people, absent=Sql(f"{column} IS NULL"), condition=Sql(f"{column} = p.id"), each=True)
 
 
 COLUMNS = (
@@ -81,8 +81,24 @@ COLUMNS = (
         shared=True,
     ),
 )
+
+
+def _person(key: str, label: str, *, usual: bool) -> Column:
+    return Column(
+        key,
+        label,
+        cells.person,
+        sorts=(Sort(key, Sql("p.name"), str, FIRST, LAST, walk=partial(_from_person_to_person, key)),),
+        loads=(key,),
+        usual=usual,
+        without="Nobody",
+        shared=True,
+    )
+
+
 # These stand after what upper layers add: looked up rather than worked on.
 DETAILS = (
+    _person("csm", "CSM", usual=True),
     Column(
         "last_seen_at",
         "Last seen",
@@ -112,6 +128,7 @@ DETAILS = (
     ),
 )
 RARELY_SHOWN = (
+    _person("ae", "AE", usual=False),
     Column(
         "external_id",
         "External id",
@@ -163,19 +180,6 @@ RARELY_SHOWN = (
 )
 
 
-def _person(key: str, label: str, *, usual: bool) -> Column:
-    return Column(
-        key,
-        label,
-        cells.person,
-        sorts=(_by_person(key),),
-        loads=(key,),
-        usual=usual,
-        without="Nobody",
-        shared=True,
-    )
-
-
 _VALUES: dict[str, Callable[[Account], Any]] = {
     "name": lambda account: account,
     "lifecycle": lambda account: Lifecycle(account.lifecycle),
@@ -203,8 +207,7 @@ class Details:
     """What stands at the end of the table."""
 
     def columns(self) -> Sequence[Column]:
-        csm, ae = _person("csm", "CSM", usual=True), _person("ae", "AE", usual=False)
-        return (csm, *DETAILS, ae, *RARELY_SHOWN)
+        return (*DETAILS, *RARELY_SHOWN)
 
     def facets(self) -> Sequence[Facet]:
         return ()
@@ -228,7 +231,13 @@ class BuiltIn:
         return COLUMNS
 
     def facets(self) -> Sequence[Facet]:
-        return (self._status(), self._csm(), self._renewal(), self._known_cause(), archived_facet("a"))
+        return (
+            Facet("status", "Status", "circle-dot", _lifecycles, multiple=True, default=_TRACKED),
+            Facet("csm", "CSM", "user", self._people),
+            Facet("renews", "Renewal", "calendar-clock", self._renewals),
+            Facet("cause", "Known cause", "info", self._lasting),
+            archived_facet("a"),
+        )
 
     def cells(self, columns: Sequence[Column], accounts: Sequence[Account], *, now: datetime, here: str) -> Cells:
         found = _cells(columns, accounts)
@@ -243,31 +252,27 @@ class BuiltIn:
             if account.health is not None
         }
 
-    def _status(self) -> Facet:
-        choices = [Choice(key, label, _is("a.lifecycle", key)) for key, label in LIFECYCLES]
-        tracked = tuple(choice.key for choice in choices if choice.key in TRACKED)
-        return Facet("status", "Status", "circle-dot", tuple(choices), multiple=True, default=tracked)
-
-    def _csm(self) -> Facet:
+    def _people(self) -> Iterator[Choice]:
+        yield Choice("me", "Me", _is("a.csm_id", self.me.pk))
+        yield Choice("nobody", "Nobody", Sql("a.csm_id IS NULL"))
         people = Membership.objects.in_tenant(self.me.tenant_id).active().order_by("name", "pk")
-        choices = [
-            Choice("me", "Me", _is("a.csm_id", self.me.pk)),
-            Choice("nobody", "Nobody", Sql("a.csm_id IS NULL")),
-            *(Choice(str(pk), name, _is("a.csm_id", pk)) for pk, name in people.values_list("pk", "name")),
-        ]
-        return Facet("csm", "CSM", "user", tuple(choices))
+        yield from (Choice(str(pk), name, _is("a.csm_id", pk)) for pk, name in people.values_list("pk", "name"))
 
-    def _known_cause(self) -> Facet:
-        lasts = compose("a.known_cause_until >= {today}", today=Sql.value(self.today))
-        return Facet("cause", "Known cause", "info", (Choice("lasts", "lasts", lasts),))
+    def _lasting(self) -> Iterator[Choice]:
+        yield Choice("lasts", "lasts", compose("a.known_cause_until >= {today}", today=Sql.value(self.today)))
 
-    def _renewal(self) -> Facet:
-        until = ((days, self.today + timedelta(days=days)) for days in RENEWAL_WINDOWS)
-        choices = [
-            Choice(str(days), f"within {days} days", _between("a.renewal_on", self.today, last)) for days, last in until
-        ]
-        overdue = Choice("past", "is past", compose("a.renewal_on < {today}", today=Sql.value(self.today)))
-        return Facet("renews", "Renewal", "calendar-clock", (*choices, overdue))
+    def _renewals(self) -> Iterator[Choice]:
+        for days in RENEWAL_WINDOWS:
+            last = self.today + timedelta(days=days)
+            yield Choice(str(days), f"within {days} days", _between("a.renewal_on", self.today, last))
+        yield Choice("past", "is past", compose("a.renewal_on < {today}", today=Sql.value(self.today)))
+
+
+_TRACKED = tuple(key for key, _label in LIFECYCLES if key in TRACKED)
+
+
+def _lifecycles() -> Iterator[Choice]:
+    return (Choice(key, label, _is("a.lifecycle", key)) for key, label in LIFECYCLES)
 
 
 def _is(column: str, value: object) -> Sql:

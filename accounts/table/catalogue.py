@@ -30,6 +30,9 @@ class Catalogue:
     def columns(self) -> list[Column]:
         return [column for _source, columns in self.by_source for column in columns]
 
+    def find(self, key: str) -> Column | None:
+        return next((column for column in self.columns if column.key == key), None)
+
     @cached_property
     def is_large(self) -> bool:
         """Too many to read all their names while somebody types."""
@@ -44,8 +47,9 @@ class Catalogue:
 
     def cells(self, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime, here: str) -> Cells:
         cells: dict[tuple[int, str], Any] = {}
+        asked = {column.key for column in columns}
         for source, own in self.by_source:
-            shown = [column for column in own if column in columns]
+            shown = [column for column in own if column.key in asked]
             if shown and things:
                 cells |= source.cells(shown, things, now=now, here=here)
         return cells

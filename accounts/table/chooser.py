@@ -17,26 +17,37 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    groups: Sequence[Group]
-    shown: int
-    known: int
-    reset: str  # the address with the usual columns in their usual widths; empty where they are in force
+    state: TableState
+    catalogue: Catalogue
 
-    @classmethod
-    def of(cls, state: TableState, catalogue: Catalogue) -> "Chooser":
-        movable = [column for column in catalogue.columns if column.key != "name"]
-        shown = [column for column in state.columns if column.key != "name"]
-        chosen = "column" in state.params or "width" in state.params
-        return cls(
-            groups=[Group("Shown", shown, shown=True), *_others(movable, {column.key for column in shown})],
-            shown=len(shown),
-            known=len(movable),
-            reset=state.address(column=None, width=None) if chosen else "",
-        )
+    @property
+    def shown(self) -> int:
+        return len(_movable(self.state.columns))
+
+    @property
+    def known(self) -> int:
+        return len(_movable(self.catalogue.columns))
+
+    @property
+    def groups(self) -> list[Group]:
+        shown = _movable(self.state.columns)
+        return [Group("Shown", shown, shown=True), *_others(_movable(self.catalogue.columns), shown)]
+
+    @property
+    def reset(self) -> str:
+        """The address with the usual columns in their usual widths; empty where they are in force."""
+        chosen = "column" in self.state.params or "width" in self.state.params
+        return self.state.address(column=None, width=None) if chosen else ""
 
 
-def _others(columns: Sequence[Column], shown: set[str]) -> list[Group]:
+def _movable(columns: Sequence[Column]) -> list[Column]:
+    """The name always leads."""
+    return [column for column in columns if column.key != "name"]
+
+
+def _others(columns: Sequence[Column], shown: Sequence[Column]) -> list[Group]:
     """Groups in the order in which the catalogue first mentions them."""
-    hidden = [column for column in columns if column.key not in shown]
+    keys = {column.key for column in shown}
+    hidden = [column for column in columns if column.key not in keys]
     labels = dict.fromkeys(column.group for column in hidden)
     return [Group(label, [column for column in hidden if column.group == label]) for label in labels]

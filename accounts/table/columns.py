@@ -7,11 +7,14 @@ Everything here is SQL over `a` (accounts_account) or `u` (accounts_enduser), th
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from accounts.rules.sql import Sql
 
 TRUE = Sql("true")
+ANY = "any"  # the word that switches a filter off which is in force otherwise
+ARCHIVED = "archived"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,12 @@ class Walk:
     )  # a filter of accounts, and what says no less of this table's rows
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Sort:
-    """One way to order the table. Rows without a value come last in both directions, or count as the least."""
+    """One way to order the table. Rows without a value come last in both directions, or count as the least.
+
+    `walk` is only made for the one that is in force.
+    """
 
     key: str
     value: Sql
@@ -44,7 +50,7 @@ class Sort:
     starts_descending: bool = False
     nullable: bool = True
     absent_is_least: bool = False
-    walk: Walk | None = None
+    walk: Callable[[], Walk] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +60,12 @@ class Choice:
     predicate: Sql
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Facet:
     """A filter with a few choices. With `multiple` an account may match any of those chosen.
+
+    `offers` makes the choices: only where they are shown, or one of them is in force. A list has many facets, and most
+    people use none of them.
 
     `default` is in force when the address says nothing of the facet; any other word, such as ANY, switches it off.
     `find` knows choices beside those that are offered. `tied`: predicates over `au`, the tie between user and account;
@@ -66,29 +75,32 @@ class Facet:
     key: str
     label: str
     icon: str
-    choices: tuple[Choice, ...]
+    offers: "Callable[[], Iterable[Choice]]"
     multiple: bool = False
     default: tuple[str, ...] = ()
     listed: bool = True  # offered under "Add filter"; else only in its column's menu
     tied: bool = False
     find: "Callable[[str], Choice | None] | None" = None
 
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        return tuple(self.offers())
+
     def chosen(self, asked: Iterable[str]) -> tuple[Choice, ...]:
         """Of these words; in the order in which they are offered."""
-        words = list(dict.fromkeys(asked))
+        words = [word for word in dict.fromkeys(asked) if word not in (ANY, "")]
+        if not words:
+            return ()
         known = [choice for choice in self.choices if choice.key in words]
-        others = set(words) - {choice.key for choice in known} - {ANY, ""}
+        others = set(words) - {choice.key for choice in known}
         more = [choice for word in words if self.find and word in others and (choice := self.find(word))]
         return tuple([*known, *more] if self.multiple else [*known, *more][:1])
 
 
-ANY = "any"
-ARCHIVED = "archived"
-
-
 def archived_facet(alias: str) -> Facet:
     """Those that somebody has archived, of whom lists know nothing otherwise."""
-    return Facet(ARCHIVED, "Archived", "archive", (Choice("yes", "Yes", Sql(f"{alias}.archived_at IS NOT NULL")),))
+    archived = Choice("yes", "Yes", Sql(f"{alias}.archived_at IS NOT NULL"))
+    return Facet(ARCHIVED, "Archived", "archive", lambda: (archived,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +116,7 @@ class Around:
 Writer = Callable[[Any, Around], str]  # escaped, unless it is safe already
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Column:
     key: str
     label: str

@@ -6,6 +6,7 @@ They lie in other tables, so a page asks for its own rows only; sorting reads al
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 from accounts.fields import counted_fields
@@ -90,6 +91,11 @@ class FactColumns:
 
     def _sort(self, one: Field) -> Sort:
         kind, ascending, descending = _SORTS[one.type]
+        counts = isinstance(one.source, Aggregate) and one.source.missing == 0
+        walk = partial(self._walk, one)
+        return Sort(one.key, Sql("p.value"), kind, ascending, descending, absent_is_least=counts, walk=walk)
+
+    def _walk(self, one: Field) -> Walk:
         alias = TABLES[self.subject].rpartition(" ")[2]
         parts = {
             "rows": self._rows(one),
@@ -97,14 +103,12 @@ class FactColumns:
             "alias": Sql(alias),
             "tenant": Sql.value(current_tenant_id()),
         }
-        walk = Walk(
+        return Walk(
             compose(_VALUED, **parts),
             absent=compose(_WITHOUT, **parts),
             condition=Sql("p.value IS NOT NULL"),
             id=Sql("p.id"),
         )
-        counts = isinstance(one.source, Aggregate) and one.source.missing == 0
-        return Sort(one.key, Sql("p.value"), kind, ascending, descending, absent_is_least=counts, walk=walk)
 
     def _rows(self, one: Field) -> Sql:
         """SELECT id, value; people by their names."""

@@ -1,7 +1,7 @@
 """The accounts table's column of active indicators, and its filter by them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -51,7 +51,7 @@ class IndicatorColumns:
                 "Indicators",
                 _cell,
                 icon="flag",
-                facet=_facet(),
+                facet=Facet("indicators", "Indicators", "flag", _choices),
                 usual=False,
                 without="None active",
                 shared=True,
@@ -71,13 +71,10 @@ class IndicatorColumns:
         return {(account_id, "indicators"): tuple(raised) for account_id, raised in found.items()}
 
 
-def _facet() -> Facet:
-    some = _active(Sql(""))
-    choices = (
-        *(Choice(kind.value, f"An active {kind.label.lower()}", _active(_of(kind))) for kind in Indicator.Kind),
-        Choice("none", "None active", compose("NOT {some}", some=some)),
-    )
-    return Facet("indicators", "Indicators", "flag", choices)
+def _choices() -> Iterator[Choice]:
+    for kind in Indicator.Kind:
+        yield Choice(kind.value, f"An active {kind.label.lower()}", _active(_of(kind)))
+    yield Choice("none", "None active", compose("NOT {some}", some=_active(Sql(""))))
 
 
 def _of(kind: str) -> Sql:

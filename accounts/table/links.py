@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from accounts.table.columns import ANY, Column, Facet, Sort
 from accounts.table.state import TableState, keys
@@ -18,35 +19,47 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """With one sort and no filter the head itself is the link; else it opens a menu."""
+    """With one sort and no filter the head itself is the link; else it opens a menu, which `menu` fetches."""
 
     column: Column
     aria_sort: str
     toggle: str
-    sorts: tuple[Item, ...]
-    choices: tuple[Item, ...]
-    hide: str  # the address without it; empty for the name
+    menu: str
     width: int | None
 
-    @property
-    def has_menu(self) -> bool:
-        return len(self.column.sorts) > 1 or bool(self.choices)
+
+def heads(state: TableState, menus: str) -> list[Head]:
+    """`menus` is the address below which each column has its own."""
+    here = state.address()
+    return [_head(state, column, f"{menus}{quote(column.key, safe=':')}/{here}") for column in state.columns]
 
 
-def heads(state: TableState) -> list[Head]:
-    return [_head(state, column) for column in state.columns]
-
-
-def _head(state: TableState, column: Column) -> Head:
-    first = column.sorts[0] if column.sorts else None
+def _head(state: TableState, column: Column, menu: str) -> Head:
+    has_menu = len(column.sorts) > 1 or column.facet is not None
+    first = column.sorts[0] if column.sorts and not has_menu else None
     return Head(
         column=column,
         aria_sort=_aria_sort(state, column),
         toggle=state.sorted_by(first, descending=_next_direction(state, first)) if first else "",
+        menu=menu if has_menu else "",
+        width=state.widths.get(column.key),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMenu:
+    column: Column
+    sorts: tuple[Item, ...]
+    choices: tuple[Item, ...]
+    hide: str  # the address without it; empty for the name
+
+
+def column_menu(state: TableState, column: Column) -> ColumnMenu:
+    return ColumnMenu(
+        column=column,
         sorts=tuple(item for sort in column.sorts for item in _directions(state, sort)),
         choices=_choices(state, column.facet) if column.facet else (),
         hide=_without(state, column),
-        width=state.widths.get(column.key),
     )
 
 

@@ -120,9 +120,9 @@ class Stretch:
 
 def _stretches(state: TableState) -> list[Stretch]:
     """In the order of the list."""
-    sort, walk, listing = state.sort, state.sort.walk, state.listing
-    if walk:
-        found = _walked(listing, walk, sort.value, state.conditions)
+    sort, listing = state.sort, state.listing
+    if sort.walk:
+        found = _walked(listing, sort.walk(), sort.value, state.conditions)
     elif sort.nullable:
         found = [
             Stretch(listing.table, compose("{v} IS NOT NULL", v=sort.value), listing.id, sort.value),

@@ -1,6 +1,6 @@
 """Columns and filters of people: they are listed once, however many accounts they belong to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -114,7 +114,15 @@ class People:
         return (*COLUMNS, *DETAILS)
 
     def facets(self) -> Sequence[Facet]:
-        return (_role(), self._seen(), _email(), _key_contact(), _account(), archived_facet("u"))
+        return (
+            Facet("role", "Role", "id-card", _roles, tied=True, find=_in_role),
+            Facet("seen", "Seen", "eye", self._seen),
+            Facet("email", "Email", "mail", _addresses),
+            Facet("key", "Key contact", "user", _key_contacts, tied=True),
+            # Too many to be listed; the page of an account leads here.
+            Facet("account", "Account", "building-2", tuple, listed=False, tied=True, find=_at_account),
+            archived_facet("u"),
+        )
 
     def cells(self, columns: Sequence[Column], users: Sequence[EndUser], *, now: datetime, here: str) -> Cells:
         fields = [(column.key, _FIELDS[column.key]) for column in columns if column.key in _FIELDS]
@@ -133,10 +141,10 @@ class People:
             found[tie.end_user_id, "accounts"] = (*found.get((tie.end_user_id, "accounts"), ()), place)
         return found
 
-    def _seen(self) -> Facet:
-        choices = [Choice(str(days), f"in {days} days", self._seen_within(days)) for days in SEEN]
+    def _seen(self) -> Iterator[Choice]:
+        yield from (Choice(str(days), f"in {days} days", self._seen_within(days)) for days in SEEN)
         long = compose("(u.last_seen_at IS NULL OR u.last_seen_at < {then})", then=self._days_ago(LONG))
-        return Facet("seen", "Seen", "eye", (*choices, Choice("long", f"not for {LONG} days", long)))
+        yield Choice("long", f"not for {LONG} days", long)
 
     def _seen_within(self, days: int) -> Sql:
         return compose("u.last_seen_at >= {then}", then=self._days_ago(days))
@@ -173,27 +181,22 @@ def at_one_account(predicates: Sequence[Sql]) -> Sql:
     return compose(_AT_ONE_ACCOUNT, tenant=Sql.value(current_tenant_id()), all=Sql.join(" AND ", predicates))
 
 
-def _role() -> Facet:
+def _roles() -> Iterator[Choice]:
     roles = fetch(_ROLES, {"tenant": current_tenant_id(), "most": ROLES_SHOWN})
-    return Facet("role", "Role", "id-card", tuple(_in_role(role) for (role,) in roles), tied=True, find=_in_role)
+    return (_in_role(role) for (role,) in roles)
 
 
 def _in_role(role: str) -> Choice:
     return Choice(role, role, compose("au.role = {role}", role=Sql.value(role)))
 
 
-def _email() -> Facet:
-    known = Choice("yes", "known", Sql("u.email <> ''"))
-    return Facet("email", "Email", "mail", (known, Choice("no", "not known", Sql("(u.email IS NULL OR u.email = '')"))))
+def _addresses() -> Iterator[Choice]:
+    yield Choice("yes", "known", Sql("u.email <> ''"))
+    yield Choice("no", "not known", Sql("(u.email IS NULL OR u.email = '')"))
 
 
-def _key_contact() -> Facet:
-    return Facet("key", "Key contact", "user", (Choice("yes", "Yes", Sql("au.is_key_contact")),), tied=True)
-
-
-def _account() -> Facet:
-    """Too many to be listed; the page of an account leads here."""
-    return Facet("account", "Account", "building-2", (), listed=False, tied=True, find=_at_account)
+def _key_contacts() -> Iterator[Choice]:
+    yield Choice("yes", "Yes", Sql("au.is_key_contact"))
 
 
 def _at_account(text: str) -> Choice | None:

@@ -29,23 +29,22 @@ def rendered(
 ) -> list[Row]:
     if not things:
         return []
-    by_column = [_cells_of(column, state.widths.get(column.key), things, cells, around) for column in state.columns]
+    ids = [thing.pk for thing in things]
+    by_column = [_cells_of(column, state.widths.get(column.key), ids, cells, around) for column in state.columns]
     if selectable:
-        by_column.insert(0, (format_html(_BOX, thing.pk, thing) for thing in things))
+        by_column.insert(0, (format_html(_BOX, thing.pk, str(thing)) for thing in things))
     return [
         Row(thing, mark_safe("".join(row)))  # every piece has been escaped
         for thing, row in zip(things, zip(*by_column, strict=True), strict=True)
     ]
 
 
-def _cells_of(
-    column: Column, width: int | None, things: Sequence[Thing], cells: Cells, around: Around
-) -> Iterator[str]:
+def _cells_of(column: Column, width: int | None, ids: Sequence[int], cells: Cells, around: Around) -> Iterator[str]:
     opening = _opening(column, width)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
-    for thing in things:
-        value = cells.get((thing.pk, column.key))
+    for id in ids:
+        value = cells.get((id, column.key))
         if value is None and column.without:
             yield nothing
         elif column.shared and value in written:

@@ -56,7 +56,7 @@ class RuleFilter:
         where = predicate(self.rule, tenant_id=tenant_id, clock=clock)
         choice = Choice(self.text, describe(self.rule, people=self.people), where)
         tied = self.rule.subject is Subject.USER
-        facet = Facet(PARAMETER, "Rule", "list-filter", (choice,), listed=False, tied=tied)
+        facet = Facet(PARAMETER, "Rule", "list-filter", lambda: (choice,), listed=False, tied=tied)
         return replace(catalogue, facets=[*catalogue.facets, facet])
 
     def chips(self, state: TableState) -> list[RuleChip]:

@@ -1,7 +1,7 @@
 """A table's column of segments, and its filter by them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -41,9 +41,11 @@ class SegmentColumns:
         )
 
     def facets(self) -> Sequence[Facet]:
+        return (Facet("segment", "Segment", "shapes", self._choices, multiple=True),)
+
+    def _choices(self) -> Iterator[Choice]:
         present = Segment.objects.filter(scope=self.subject.value, archived_at=None).order_by("name", "pk")
-        choices = tuple(Choice(str(pk), name, self._is_in(pk)) for pk, name in present.values_list("pk", "name"))
-        return (Facet("segment", "Segment", "shapes", choices, multiple=True),) if choices else ()
+        return (Choice(str(pk), name, self._is_in(pk)) for pk, name in present.values_list("pk", "name"))
 
     def cells(self, columns: Sequence[Column], things: Sequence[Thing], *, now: datetime, here: str) -> Cells:
         own = {f"{_FIELD[self.subject]}__in": things}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from accounts.models import TraitDefinition
@@ -55,8 +55,9 @@ class TraitColumns:
         return ()
 
     def _facet(self, key: str, definition: TraitDefinition) -> Facet | None:
-        choices = tuple(_choices(definition)) if definition.slot else ()
-        return Facet(key, definition.label, "tag", choices, listed=False) if choices else None
+        if not definition.slot or definition.type not in (TraitType.BOOLEAN, TraitType.CHOICE):
+            return None
+        return Facet(key, definition.label, "tag", partial(_choices, definition), listed=False)
 
     def _column(self, definition: TraitDefinition, *, usual: bool) -> Column:
         key = f"trait:{definition.key}"
@@ -104,11 +105,8 @@ def _choices(definition: TraitDefinition) -> Iterator[Choice]:
     slot = _slot(definition).text
     if definition.type == TraitType.BOOLEAN:
         yield from (Choice("yes", "Yes", Sql(f"{slot} = true")), Choice("no", "No", Sql(f"{slot} = false")))
-    elif definition.type == TraitType.CHOICE:
-        for word in definition.choices[:MOST_CHOICES]:
-            yield Choice(word, word, compose(f"{slot} = {{word}}", word=Sql.value(word)))
-    else:
-        return
+    for word in definition.choices[:MOST_CHOICES]:
+        yield Choice(word, word, compose(f"{slot} = {{word}}", word=Sql.value(word)))
     yield Choice(UNSET, "Not set", Sql(f"{slot} IS NULL"))
 
 

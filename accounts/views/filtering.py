@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 from django import forms
 from django.http import HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from accounts.fields import workspace_fields
@@ -15,7 +16,7 @@ from accounts.rules.sql import Clock
 from accounts.table.catalogue import Catalogue
 from accounts.table.listing import Listing
 from accounts.table.rule_filter import PARAMETER, RuleFilter, compact
-from accounts.table.state import PASSING
+from accounts.table.state import PASSING, TableState
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id, trigger
 
@@ -43,7 +44,15 @@ def filter_of(request: WorkspaceRequest, listing: Listing) -> RuleFilter:
     return RuleFilter.read(request.GET, fields=workspace_fields(), people=people, subject=listing.subject)
 
 
-def filtered(request: WorkspaceRequest, catalogue: Catalogue, rule: RuleFilter) -> Catalogue:
+def asked(request: WorkspaceRequest, listing: Listing) -> tuple[Catalogue, TableState, RuleFilter]:
+    """What the address asks of the table."""
+    rule = filter_of(request, listing)
+    today = timezone.localdate(request.now)
+    catalogue = _filtered(request, Catalogue.of(listing, request.membership, today=today), rule)
+    return catalogue, TableState.of(request.GET, catalogue), rule
+
+
+def _filtered(request: WorkspaceRequest, catalogue: Catalogue, rule: RuleFilter) -> Catalogue:
     clock = Clock.at(request.now, ZoneInfo(request.tenant.timezone))
     return rule.among(catalogue, tenant_id=request.tenant.pk, clock=clock)
 

@@ -16,9 +16,9 @@ from accounts.table.links import chips, heads, presets
 from accounts.table.listing import Listing
 from accounts.table.page import Page, Totals, load_page, load_totals
 from accounts.table.rows import Row, rendered
-from accounts.table.rule_filter import PARAMETER, RuleFilter
+from accounts.table.rule_filter import PARAMETER
 from accounts.table.state import TableState
-from accounts.views.filtering import filter_of, filtered
+from accounts.views.filtering import asked
 from cs_platform.jobs.bulk import BulkVerb
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import page_address, render_beside
@@ -40,23 +40,19 @@ def show_table(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpRe
     return render_beside(request, "accounts/table.html", lambda: _listed(request, listing), fragments=FRAGMENTS)
 
 
-def _state(request: WorkspaceRequest, listing: Listing) -> tuple[Catalogue, TableState, RuleFilter]:
-    rule = filter_of(request, listing)
-    today = timezone.localdate(request.now)
-    catalogue = filtered(request, Catalogue.of(listing, request.membership, today=today), rule)
-    return catalogue, TableState.of(request.GET, catalogue), rule
-
-
 def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
-    catalogue, state, rule = _state(request, listing)
+    catalogue, state, rule = asked(request, listing)
+    columns = _address_of(request, listing, "columns")
     page = load_page(state, tenant_id=request.tenant.pk)
     return {
         "state": state,
         "list": listing,
         "page": page,
         "rows": _rows(request, catalogue, state, page),
-        "heads": heads(state),
-        "chooser": Chooser.of(state, catalogue),
+        "heads": heads(state, columns),
+        "chooser": Chooser(state, catalogue),
+        "columns": f"{columns}{state.address()}",
+        "filters": f"{_address_of(request, listing, 'filters')}{state.address()}",
         "chips": [chip for chip in chips(state) if chip.facet.key != PARAMETER],
         "rule": rule,
         "rule_chips": rule.chips(state),
@@ -69,7 +65,6 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "export": f"{_address_of(request, listing, 'export')}{state.address()}",
         "previous": _beside(state, before=page.previous),
         "next": _beside(state, after=page.next),
-        "filters": [(facet, state.chosen.get(facet.key, ())) for facet in state.facets.values() if facet.listed],
         "totals": _totals(request, state) if "totals" in request.GET else None,
     }
 
@@ -106,7 +101,7 @@ def _beside(state: TableState, **cursor: Any) -> str:
 
 
 def _counted(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
-    _catalogue, state, _rule = _state(request, listing)
+    _catalogue, state, _rule = asked(request, listing)
     return {"state": state, "list": listing, "totals": _totals(request, state)}
 
 
