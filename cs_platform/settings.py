@@ -301,6 +301,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "ENUM_NAME_OVERRIDES": {
+        "PlaybooksThereEnum": "accounts.archiving.PLAYBOOKS_THERE",
         "PassedEnum": "playbooks.api.serializers.PASSED",
         "ConnectorStateEnum": "cs_platform.connectors.models.Connector.State",
         "MailboxStateEnum": "cs_platform.connectors.models.Mailbox.State",

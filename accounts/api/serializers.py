@@ -109,7 +109,7 @@ class UserSerializer(serializers.ModelSerializer[EndUser]):
         read_only_fields = fields
 
 
-class ArchiveSerializer(StrictSerializer):
+class PutAwaySerializer(StrictSerializer):
     playbooks = serializers.ChoiceField(
         PLAYBOOKS_THERE, default=LEAVE, help_text="What becomes of those that are under way."
     )

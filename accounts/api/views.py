@@ -51,7 +51,7 @@ class TableViewSet(UpsertViewSet):
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, pk: str) -> Response:
         """It leaves lists, rules and evaluations; nothing of it is lost."""
-        found, checked = self.get_object(), self.valid(serializers.ArchiveSerializer)
+        found, checked = self.get_object(), self.valid(serializers.PutAwaySerializer)
         stop = checked["playbooks"] == archiving.STOP
         if stop and not scopes_allow(self.caller.scopes, Ability.RUN_PLAYBOOKS):
             raise PermissionDenied("To stop playbooks this key needs the scope playbooks:run, too.")
@@ -98,7 +98,7 @@ class TableViewSet(UpsertViewSet):
     by_external_id=documented("Read an account by its external id", answers=serializers.AccountSerializer),
     export=documented("Export accounts as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
     archive=documented(
-        "Archive an account", request=serializers.ArchiveSerializer, answers=serializers.AccountSerializer
+        "Archive an account", request=serializers.PutAwaySerializer, answers=serializers.AccountSerializer
     ),
     restore=documented("Bring an archived account back", answers=serializers.AccountSerializer),
     bulk_edit=documented(
@@ -161,7 +161,7 @@ class AccountViewSet(Listed, Retrieved, TableViewSet):
     ),
     by_external_id=documented("Read a user by its external id", answers=serializers.UserSerializer),
     export=documented("Export users as CSV", request=ExportSerializer, answers=JobSerializer, status=201),
-    archive=documented("Archive a user", request=serializers.ArchiveSerializer, answers=serializers.UserSerializer),
+    archive=documented("Archive a user", request=serializers.PutAwaySerializer, answers=serializers.UserSerializer),
     restore=documented("Bring an archived user back", answers=serializers.UserSerializer),
     bulk_edit=documented(
         "Edit many users at once", request=BulkEditSerializer, answers=JobSerializer, status=201, needs_key=True

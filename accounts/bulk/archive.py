@@ -55,9 +55,8 @@ class Restore(BulkVerb):
         return "Restore"
 
     def apply(self, task: Task, ids: Sequence[int]) -> Done:
-        who = dict(self.listing.model.objects.filter(pk__in=ids).values_list("pk", "archived_by"))
         restored = restore(self.listing, ids, by=task.actor, now=task.now)
-        return Done([Item(subject_of(id, self.listing), {"archived_by": who[id]}) for id in restored])
+        return Done([Item(subject_of(id, self.listing), {}) for id in restored])
 
     def restore(self, task: Task, items: Sequence[JobItem], *, undone: str) -> Mapping[str, str]:
         ids = [id_of(item) for item in items]

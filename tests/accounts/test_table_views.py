@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account
+from accounts.models import Account, Segment
 from accounts.table import page as paging
 from cs_platform.tenancy.context import tenant_context
 from tests.visitor import Visitor, is_whole, text
@@ -132,17 +132,46 @@ def test_a_column_in_its_width_and_a_menu_to_choose_others(priya: Visitor) -> No
     assert '<th scope="col" class=" sized" style="--w: 90" data-column="plan">' in shown
     assert '<td class="sized" style="--w: 90">Scale</td>' in shown
     assert 'class="keep sized" style="--w: 60" data-column="health"' in shown
-    assert 'value="plan" checked> Plan' in shown
-    assert 'value="arr"> ARR' in shown
-    assert '<legend class="pop-title">Shown</legend>' in shown
+    assert 'id="columns" popover hx-get="/w/orbiton/accounts/columns/?column=plan&amp;column=health&amp;width=' in shown
+
+    menu = text(priya.fragment("accounts/columns/?column=plan&column=health", "columns"))
+    assert 'value="plan" checked> Plan' in menu
+    assert 'value="arr"> ARR' in menu
+    assert '<legend class="pop-title">Shown</legend>' in menu
 
 
 def test_a_column_can_be_hidden_from_its_menu_and_all_be_as_usual_again(priya: Visitor) -> None:
     trait("stage", "choice", choices=["Won"])
-    shown = text(priya.fragment("accounts/?column=plan&column=trait:stage", "results"))
+    query = "?column=plan&column=trait:stage"
+    menu = text(priya.fragment(f"accounts/columns/trait:stage/{query}", "head-2"))
+    chooser = text(priya.fragment(f"accounts/columns/{query}", "columns"))
+    here = priya.at("accounts/")
 
-    assert 'href="?column=plan" hx-get="?column=plan" hx-target="#results" hx-push-url="true"><svg' in shown
-    assert 'href="?" hx-get="?" hx-target="#results" hx-push-url="true">Reset</a>' in shown
+    assert f'href="{here}?column=plan" hx-get="{here}?column=plan" hx-target="#results" hx-push-url="true"><svg' in menu
+    assert f'href="{here}?" hx-get="{here}?" hx-target="#results" hx-push-url="true">Reset</a>' in chooser
+
+
+@pytest.mark.parametrize("menu", ["columns/", "filters/", "columns/trait:stage/"])
+def test_without_scripts_a_menu_is_a_page_of_plain_links_and_forms(priya: Visitor, menu: str) -> None:
+    trait("stage", "choice", choices=["Won"])
+    page = text(priya.page(f"accounts/{menu}?q=har"))
+
+    assert is_whole(priya.page(f"accounts/{menu}?q=har"))
+    assert priya.at("accounts/") in page[page.index('id="main"') :]
+    assert 'hx-target="#results"' not in page
+
+
+def test_a_menu_of_a_column_nobody_knows_is_not_found(priya: Visitor) -> None:
+    assert priya.page("accounts/columns/unheard-of/").status_code == 404
+
+
+def test_filters_are_made_and_asked_for_only_where_they_are_chosen(priya: Visitor) -> None:
+    """Among them a list of the team, and of all segments."""
+    Segment.objects.create(name="Champions", scope="account", created_at=NOW)
+    whole, menu = (text(priya.fragment(path, "filters")) for path in ("accounts/?csm=me", "accounts/filters/?csm=me"))
+
+    assert "Champions" not in whole
+    assert all(part in menu for part in ("Champions", '<option value="me" selected>Me', "Tom Lindqvist"))
 
 
 def test_names_are_text_whatever_they_contain(priya: Visitor) -> None:

@@ -193,6 +193,8 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /traits/{pk}/type/": {"type": "list", "preview": True},
     "post /users/": {"external_id": Free("u-9"), "name": Free("Ann"), "email": Free("ann@customer.example")},
     "patch /users/{pk}/": {"traits": {"mood": Free("good")}},
+    "post /accounts/{pk}/archive/": {"playbooks": "leave"},
+    "post /users/{pk}/archive/": {"playbooks": "leave"},
     "post /users/{pk}/key-contact/": {"account": Id("account"), "is_key_contact": True},
     "post /users/bulk-edit/": {
         "query": Free("q=Ben"),

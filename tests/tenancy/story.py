@@ -71,9 +71,11 @@ from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_r
 # route name -> variable part of its address -> the object it names
 IDS: Final[dict[str, dict[str, str]]] = {
     "accounts:ae": {"pk": "account"},
+    "accounts:archive": {"pk": "account"},
     "accounts:archive_note": {"pk": "note"},
     "accounts:attach_note": {"pk": "note"},
     "accounts:assign": {"pk": "indicator"},
+    "accounts:column": {"key": "playbook_column"},
     "accounts:comment": {"pk": "indicator"},
     "accounts:csm": {"pk": "account"},
     "accounts:detail": {"pk": "account"},
@@ -82,6 +84,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "accounts:note": {"pk": "note"},
     "accounts:parent": {"pk": "account"},
     "accounts:raise": {"pk": "account"},
+    "accounts:restore": {"pk": "archived_account"},
     "accounts:restore_note": {"pk": "archived_note"},
     "accounts:role": {"pk": "account", "role_id": "sponsor"},
     "accounts:settle": {"pk": "indicator"},
@@ -238,7 +241,10 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "workspace:mark": {"pk": "notification"},
     "workspace:restore_comment": {"pk": "archived_comment"},
     "workspace:settle_attachment": {"pk": "attachment"},
+    "users:archive": {"pk": "end_user"},
+    "users:column": {"key": "trait_column"},
     "users:detail": {"pk": "end_user"},
+    "users:restore": {"pk": "archived_user"},
     "users:key_contact": {"pk": "end_user", "account_id": "account"},
     "users:trait": {"pk": "end_user", "trait_id": "mood"},
 }
@@ -402,6 +408,7 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     },
     "connectors:renew": {"secret": ""},
     "accounts:ae": {"member": Id("priya")},
+    "accounts:archive": {"playbooks": "leave"},
     "accounts:assign": {"assignee": Id("tom")},
     "accounts:comment": {"body": "What now?"},
     "accounts:csm": {"member": Id("tom")},
@@ -517,11 +524,14 @@ def tell(home: Workspace, *, mark: str) -> Story:
         Membership.objects.filter(pk=member.pk).update(name=f"{member.name} {mark}")
     traits = {"stage": trait("stage", label=f"Stage {mark}"), "guide": trait("guide", "person", label=f"Guide {mark}")}
     traits["mood"] = trait("mood", scope="user", label=f"Mood {mark}")
+    own = trait(f"shoe_of_{home.tenant.slug}", scope="user")
     at = _account(f"Harbourline {mark}", home)
     person = user(f"Ben {mark}", at)
-    objects = {"account": at, "end_user": person, **home.people, **traits}
+    objects = {"account": at, "end_user": person, **home.people, **traits, "trait_column": f"trait:{own.key}"}
     objects |= {"source": _source(home, mark), "connector": _connector(home, mark)}
     objects |= {"mailbox": _mailbox(home, mark)}
+    objects["archived_account"] = account(f"Former {mark}", archived_at=MONDAY)
+    objects["archived_user"] = user(f"Gone {mark}", archived_at=MONDAY)
     return (
         objects
         | _playbooks(home, at, mark)
@@ -606,6 +616,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     held = _held_evaluation(playbook)
     return {
         "playbook": playbook,
+        "playbook_column": f"playbook:{playbook.pk}",
         "other_playbook": other,
         "dry_playbook": dry,
         "moved_playbook": Playbook.objects.get(key="moved"),

@@ -28,6 +28,7 @@ SERVERS = "cs_platform/embedded/"  # starts PostgreSQL itself, as its superuser;
 # Modules that speak SQL by themselves. In each, every statement on a workspace's table names tenant_id.
 RAW_SQL = {
     "accounts/api/filters.py",
+    "accounts/archiving.py",
     "accounts/bulk/heirs.py",
     "accounts/bulk/selection.py",
     "accounts/bulk/set_trait.py",

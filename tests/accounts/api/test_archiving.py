@@ -6,7 +6,7 @@ from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from playbooks.models import Enrollment
 from tests.rest.client import Api
-from tests.world import Workspace, account, apply_now, live, playbook_json, user
+from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, user
 
 
 @pytest.mark.parametrize("path", ["accounts", "users"])
@@ -26,7 +26,7 @@ def test_archived_it_is_listed_apart_and_restored_it_is_back(api: Api, orbiton: 
 def test_stopping_playbooks_takes_the_scope_for_it(orbiton: Workspace) -> None:
     with tenant_context(orbiton.tenant.pk):
         at = account()
-        apply_now(live(playbook_json()), at, now=at.created_at)
+        apply_now(live(playbook_json(steps=[raise_risk(1), raise_risk(9, key="later")])), at, now=at.created_at)
     body = {"playbooks": "stop"}
     refused = Api.with_key(orbiton.tenant, "write").post(f"/accounts/{at.pk}/archive/", body)
     done = Api.with_key(orbiton.tenant, "write", "playbooks:run").post(f"/accounts/{at.pk}/archive/", body)
