@@ -1,7 +1,7 @@
 """Putting an account or a user away, after asking what becomes of its playbooks; its page then; bringing it back."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -25,7 +25,7 @@ DIALOG = {"dialog": "accounts/_archive_dialog.html"}
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.EDIT_ACCOUNTS)
 def archive_one(request: WorkspaceRequest, slug: str, pk: int, listing: Listing) -> HttpResponse:
-    thing = get_object_or_404(listing.model, pk=pk, archived_at=None)
+    thing = cast(Thing, get_object_or_404(listing.model, pk=pk, archived_at=None))
     at_work = under_way(listing, [pk])
     form = ArchiveForm(request.POST if request.method == "POST" else None, asks=at_work.count > 0)
     if form.is_valid():
