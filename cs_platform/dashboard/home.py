@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from accounts.home import Facts as AccountFacts
 from accounts.models import Account
+from cs_platform.dashboard.beginning import first_steps
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import render_beside
 from cs_platform.web.home import Book, Fact, HomePanel
@@ -33,6 +34,7 @@ def _page(request: WorkspaceRequest) -> dict[str, Any]:
     panels = [(panel, panel.fragment(request, book)) for panel in _panels()]
     return {
         "mine": mine,
+        "first_steps": first_steps(request),
         "facts": list(_facts(request, book)),
         "says": _sentence([str(fragment.context["says"]) for _, fragment in panels]),
         "main": [one for one in panels if not one[0].side],
