@@ -98,7 +98,7 @@ TEMPLATES = [
                 "cs_platform.web.context.clock",
                 "cs_platform.web.context.abilities",
                 "cs_platform.web.context.views",
-                "cs_platform.web.notifications.bell",
+                "cs_platform.web.tally.tally",
             ],
         },
     }
@@ -415,6 +415,8 @@ NOTICE_SOURCES = [
 ]
 # Who hands over what when somebody leaves (cs_platform/workspace/handover.py).
 WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork"]
+# What waits for a member, counted in the sidebar (cs_platform/web/tally.py).
+TALLIES = ["ctas.home.OpenCtas", "playbooks.home.Drafts"]
 # The cards of the home page, in this order (cs_platform/web/home.py).
 HOME_PANELS = [
     "ctas.home.Today",

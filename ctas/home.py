@@ -1,11 +1,12 @@
 """What of somebody's is due, on their home page."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
+from cs_platform.tenancy.models import Membership
 from cs_platform.web.drawers import Fragment
 from cs_platform.web.home import SHOWN, Book, Fact
 from cs_platform.web.pages import WorkspaceRequest
@@ -27,6 +28,15 @@ class Today:
         total = due.count()
         says = f"{total:,} CTA{'' if total == 1 else 's'} need{'s' if total == 1 else ''} you today" if total else ""
         return Fragment("ctas/_home.html", {"rows": list(rows), "total": total, "says": says})
+
+
+class OpenCtas:
+    """Beside the cockpit."""
+
+    key: ClassVar[str] = "cockpit"
+
+    def rows(self, member: Membership, today: date) -> QuerySet[Cta]:
+        return Cta.objects.awake(today).filter(owner=member)
 
 
 class Facts:

@@ -1,14 +1,15 @@
 """Renewals with their playbooks, messages that wait for a look, and what playbooks did, on the home page."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 
 from accounts.conversations.models import Conversation
 from accounts.home import MONTHS, SOON, book_of
 from accounts.models import Account
+from cs_platform.tenancy.models import Membership
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.home import SHOWN, Book
 from cs_platform.web.pages import WorkspaceRequest
@@ -57,9 +58,7 @@ class Conversations:
     side: ClassVar[bool] = True
 
     def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
-        waiting = Conversation.objects.filter(state=Conversation.State.PENDING)
-        if book.member:
-            waiting = waiting.filter(Q(sender=book.member) | Q(account__csm=book.member))
+        waiting = _drafts(book.member)
         rows = waiting.select_related("account").order_by("send_at", "pk")[:SHOWN]
         total = waiting.count()
         says = f"{total:,} conversation{'' if total == 1 else 's'} wait{'s' if total == 1 else ''} for your review"
@@ -71,6 +70,20 @@ class Conversations:
             "says": says if total else "",
         }
         return Fragment("playbooks/_home_conversations.html", context)
+
+
+class Drafts:
+    """Beside the conversations."""
+
+    key: ClassVar[str] = "conversations"
+
+    def rows(self, member: Membership, today: date) -> QuerySet[Conversation]:
+        return _drafts(member)
+
+
+def _drafts(member: Membership | None) -> QuerySet[Conversation]:
+    waiting = Conversation.objects.filter(state=Conversation.State.PENDING)
+    return waiting.filter(Q(sender=member) | Q(account__csm=member)) if member else waiting
 
 
 class Activity:

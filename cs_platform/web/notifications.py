@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.utils.functional import SimpleLazyObject
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cs_platform.tenancy.roles import Ability
@@ -29,17 +28,6 @@ ICONS = {
 }
 
 
-def bell(request: HttpRequest) -> dict[str, Any]:
-    """Context processor. Counted only where the bell is shown: fragments have none."""
-    member = getattr(request, "membership", None)
-    return {"unread": SimpleLazyObject(lambda: _Unread(notifications.unread_count(member)))} if member else {}
-
-
-class _Unread(int):
-    def __str__(self) -> str:
-        return f"{notifications.MOST_COUNTED}+" if self > notifications.MOST_COUNTED else super().__repr__()
-
-
 @require_safe
 @requires(Ability.READ)
 def notification_list(request: WorkspaceRequest, slug: str) -> HttpResponse:
@@ -58,7 +46,7 @@ def notification_list(request: WorkspaceRequest, slug: str) -> HttpResponse:
 @require_safe
 @requires(Ability.READ)
 def count(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    return render_page(request, "workspace/_bell_count.html", {})
+    return render_page(request, "workspace/_tally.html", {})
 
 
 @require_POST

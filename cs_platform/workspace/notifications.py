@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership
@@ -18,7 +18,6 @@ from cs_platform.workspace.outbox import announce
 
 Kind = Notification.Kind
 Mail = Notification.Mail
-MOST_COUNTED = 99
 PAGE_SIZE = 30
 
 
@@ -104,10 +103,8 @@ def _choice(row: NotificationChoice | None, kind: str) -> Choice:
 # --- the bell ---------------------------------------------------------------------------------------------------------
 
 
-def unread_count(member: Membership) -> int:
-    """At most one more than are counted: the bell then says “99+”."""
-    new = Notification.objects.filter(member=member, read_at=None, is_shown=True)
-    return len(new.values_list("pk", flat=True)[: MOST_COUNTED + 1])
+def unread(member: Membership) -> QuerySet[Notification]:
+    return Notification.objects.filter(member=member, read_at=None, is_shown=True)
 
 
 @dataclass(frozen=True, slots=True)

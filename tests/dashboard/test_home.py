@@ -48,6 +48,11 @@ def test_it_says_what_needs_me_today(orbiton: Workspace, calyx: Account) -> None
     assert "<dt>Tasks done this week</dt><dd>1 <small>of 1</small></dd>" in page
     assert "<dt>ARR</dt><dd>$12K</dd>" in page
     assert "Health of my book" in page
+    assert '<span class="count" id="tally-cockpit">3</span>' in page
+    assert '<span class="count" id="tally-conversations">1</span>' in page
+    anew = text(Visitor(orbiton.priya).fragment("notifications/count/", "bell-count"))
+    assert '<hx-partial hx-target="#tally-cockpit">3</hx-partial>' in anew
+    assert 'id="tally-cockpit"></span>' in text(Visitor(orbiton.tom).page(""))
 
 
 def test_playbooks_show_on_renewals_and_failures_can_be_tried_again(orbiton: Workspace, calyx: Account) -> None:

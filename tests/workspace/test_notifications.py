@@ -5,7 +5,7 @@ from typing import Any
 from accounts.models import Account, Indicator
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.models import Notification
-from cs_platform.workspace.notifications import Choice, Kind, Mail, choose, notify, unread_count
+from cs_platform.workspace.notifications import Choice, Kind, Mail, choose, notify, unread
 from tests.rest.client import Api
 from tests.visitor import Visitor, text
 from tests.world import MONDAY, Workspace, days
@@ -43,8 +43,8 @@ def test_each_is_told_as_they_chose(inside: Workspace) -> None:
 
     rows = {row.member_id: (row.is_shown, row.mail) for row in Notification.objects.all()}
     assert rows == {inside.tom.pk: (False, "now"), inside.jonah.pk: (True, "off")}
-    assert unread_count(inside.tom) == 0
-    assert unread_count(inside.jonah) == 1
+    assert unread(inside.tom).count() == 0
+    assert unread(inside.jonah).count() == 1
 
 
 def test_what_becomes_somebodys_is_told_them(inside: Workspace, harbourline: Account) -> None:
@@ -69,16 +69,16 @@ def test_the_bell_counts_lists_and_forgets_what_was_read(inside: Workspace, priy
     assert priya.send(f"notifications/{first.pk}/read/").headers["HX-Trigger"] == '{"notifications:changed": {}}'
     assert text(priya.page("notifications/?show=new")).count("data-read") == 1
     priya.submit("notifications/read/")
-    assert unread_count(inside.priya) == 0
+    assert unread(inside.priya).count() == 0
     priya.submit(f"notifications/{first.pk}/unread/")
-    assert unread_count(inside.priya) == 1
+    assert unread(inside.priya).count() == 1
 
 
 def test_nobody_marks_what_others_were_told(inside: Workspace) -> None:
     tell(inside, inside.tom)
     Visitor(inside.maya).submit(f"notifications/{Notification.objects.get().pk}/read/")
 
-    assert unread_count(inside.tom) == 1
+    assert unread(inside.tom).count() == 1
 
 
 def test_older_ones_stand_on_further_pages(inside: Workspace, priya: Visitor) -> None:
