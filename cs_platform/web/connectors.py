@@ -1,5 +1,6 @@
 """Settings → Connectors: what playbooks speak to, set up, tested, renewed and put away."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -12,48 +13,86 @@ from django.views.decorators.http import require_http_methods, require_POST
 from cs_platform.connectors.mailboxes import disconnect
 from cs_platform.connectors.managing import CannotConnect, change, connect, put_away, renew_secret, try_again
 from cs_platform.connectors.models import Connector, Mailbox
-from cs_platform.connectors.providers import PROVIDERS
+from cs_platform.connectors.providers import PROVIDERS, Provider
 from cs_platform.connectors.testing import ask_for_test
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 
 MAILBOXES_SHOWN = 200
 FRAGMENTS = {"connector": "connectors/_standing.html"}
+KINDS = {"new-connector": "connectors/_new.html"}
 
 
-class NameForm(forms.Form):
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What the other side calls the secret, where it shows it, and when an address is wanted."""
+
+    secret: str
+    secret_at: str
+    url: str = ""
+
+
+WORDS = {
+    "webhook": Words(
+        secret="Signing secret",
+        secret_at="Leave it empty to have one made, which is shown once.",
+        url="Where calls go, for example https://example.com/hooks.",
+    ),
+    "slack": Words(
+        secret="Webhook address",
+        secret_at="In Slack: your app, Incoming Webhooks. It is of one channel: https://hooks.slack.com/…",
+    ),
+    "segment": Words(
+        secret="Write key",
+        secret_at="In Segment: Connections, Sources, your HTTP source, Settings, API keys.",
+        url="Only where it is not https://api.segment.io.",
+    ),
+    "intercom": Words(
+        secret="Access token",
+        secret_at="In Intercom: Developer Hub, your app, Authentication.",
+        url="Only for a workspace in Europe or Australia: https://api.eu.intercom.io, https://api.au.intercom.io.",
+    ),
+}
+
+
+class _OfKind(forms.Form):
+    """Asks for what this kind of connector needs, in the words of the other side."""
+
+    def __init__(self, *args: Any, provider: Provider, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        words = WORDS[provider.key]
+        if provider.url_is_secret:
+            self.fields.pop("url", None)
+        if url := self.fields.get("url"):
+            url.help_text, url.required = words.url, not provider.has_own_url
+        if secret := self.fields.get("secret"):
+            secret.label, secret.help_text, secret.required = words.secret, words.secret_at, not provider.makes_secret
+
+
+class NameForm(_OfKind):
     name = forms.CharField(max_length=100)
-    url = forms.CharField(
-        label="Address",
-        max_length=2_000,
-        required=False,
-        help_text="https://… Of Segment and Intercom only where it is another.",
-    )
+    url = forms.CharField(label="Address", max_length=2_000)
 
 
 class ConnectForm(NameForm):
-    kind = forms.ChoiceField(choices=[(one.key, one.label) for one in PROVIDERS.values()])
+    kind = forms.ChoiceField(choices=[(one.key, one.label) for one in PROVIDERS.values()], widget=forms.HiddenInput)
     key = forms.SlugField(max_length=40, help_text="How playbooks name it; it stays.")
-    secret = forms.CharField(
-        max_length=2_000,
-        required=False,
-        help_text="Segment’s write key, Intercom’s token, Slack’s address. A webhook’s is made if you leave it empty.",
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    secret = forms.CharField(max_length=2_000, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
     field_order = ["kind", "name", "key", "url", "secret"]
 
 
-class SecretForm(forms.Form):
-    secret = forms.CharField(
-        label="New secret", max_length=2_000, required=False, widget=forms.TextInput(attrs={"autocomplete": "off"})
-    )
+class SecretForm(_OfKind):
+    secret = forms.CharField(max_length=2_000, widget=forms.TextInput(attrs={"autocomplete": "off"}))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.MANAGE_CONNECTIONS)
 def connector_list(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    form = ConnectForm(request.POST if request.method == "POST" else None, initial={"kind": "webhook"})
+    asked = request.POST if request.method == "POST" else request.GET
+    provider = PROVIDERS.get(asked.get("kind", ""), PROVIDERS["webhook"])
+    initial = {"kind": provider.key, "name": provider.label, "key": provider.key}
+    form = ConnectForm(request.POST if request.method == "POST" else None, provider=provider, initial=initial)
     if form.is_valid():
         try:
             connector, secret = connect(**form.cleaned_data, by=request.membership, now=request.now)
@@ -63,18 +102,26 @@ def connector_list(request: WorkspaceRequest, slug: str) -> HttpResponse:
             return _shown(request, connector, secret=secret if connector.provider.makes_secret else "")
     mailboxes = Mailbox.objects.select_related("member").order_by("member__name", "pk")
     connectors = Connector.objects.present().order_by("name", "pk")
-    context = {"connectors": connectors, "mailboxes": mailboxes[:MAILBOXES_SHOWN], "form": form}
-    return render_page(request, "connectors/list.html", context, status=422 if form.is_bound else 200)
+    context = {
+        "connectors": connectors,
+        "mailboxes": mailboxes[:MAILBOXES_SHOWN],
+        "form": form,
+        "kinds": PROVIDERS.values(),
+        "kind": provider,
+    }
+    status = 422 if form.is_bound else 200
+    return render_page(request, "connectors/list.html", context, fragments=KINDS, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.MANAGE_CONNECTIONS)
 def connector_detail(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     connector = _or_404(pk)
-    form = NameForm(request.POST if request.method == "POST" else None, initial=vars(connector))
+    posted = request.POST if request.method == "POST" else None
+    form = NameForm(posted, provider=connector.provider, initial=vars(connector))
     if form.is_valid():
         try:
-            change(connector, **form.cleaned_data, by=request.membership, now=request.now)
+            change(connector, **{"url": "", **form.cleaned_data}, by=request.membership, now=request.now)
         except CannotConnect as refusal:
             form.add_error(refusal.field, str(refusal))
         else:
@@ -87,7 +134,8 @@ def _shown(
     request: WorkspaceRequest, connector: Connector, *, status: int = 200, secret: str = "", **forms: Any
 ) -> HttpResponse:
     """With its secret, this once."""
-    usual = {"form": NameForm(initial=vars(connector)), "secret_form": SecretForm()}
+    provider = connector.provider
+    usual = {"form": NameForm(provider=provider, initial=vars(connector)), "secret_form": SecretForm(provider=provider)}
     context = {"connector": connector, "secret": secret, **usual, **forms}
     return render_page(request, "connectors/detail.html", context, fragments=FRAGMENTS, status=status)
 
@@ -95,7 +143,8 @@ def _shown(
 @require_POST
 @requires(Ability.MANAGE_CONNECTIONS)
 def renew(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    connector, form = _or_404(pk), SecretForm(request.POST)
+    connector = _or_404(pk)
+    form = SecretForm(request.POST, provider=connector.provider)
     if form.is_valid():
         try:
             secret = renew_secret(connector, **form.cleaned_data, by=request.membership, now=request.now)

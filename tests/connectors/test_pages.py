@@ -83,3 +83,14 @@ def test_the_api_does_the_same_and_answers_a_secret_once(orbiton: Workspace, ser
     assert api.get(path).json["test_worked"] is True
     assert api.post(f"{path}archive/").status == 204
     assert api.get(path).status == 404
+
+
+def test_the_form_asks_for_what_a_kind_needs_in_the_words_of_the_other_side(orbiton: Workspace) -> None:
+    olga = Visitor(orbiton.olga)
+    slack = text(olga.page(f"{ROOT}?kind=slack"))
+    assert "Webhook address</label>" in slack
+    assert 'name="url"' not in slack
+    assert "Access token</label>" in text(olga.fragment(f"{ROOT}?kind=intercom", "new-connector"))
+    refused = olga.submit(ROOT, kind="slack", name="Team", key="team", secret="")
+    assert (refused.status_code, "Webhook address</label>" in text(refused)) == (422, True)
+    assert 'Signing secret <span class="opt">optional' in text(olga.page(f"{ROOT}?kind=nonsense"))
