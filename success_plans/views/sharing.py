@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.actors import load_actors
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
-from success_plans import sharing
-from success_plans.forms import ShareForm, show_refusal
+from success_plans import guests, sharing
+from success_plans.forms import GuestForm, ShareForm, show_refusal
 from success_plans.models import ShareLink, SuccessPlan
 from success_plans.planning import CannotPlan
 from success_plans.sharing import shared_plan, visits_of
@@ -88,5 +88,7 @@ def preview(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """As the customer sees it; looking here is no visit."""
     link = link_or_404(pk)
     shown = shared_plan(link, today=timezone.localdate(request.now))
-    context = {"shown": shown, "workspace": request.tenant.name, "account": link.plan.account.name, "link": link}
-    return render(request, "plans/shared.html", context | {"previewed": link})
+    context = {"shown": shown, "workspace": request.tenant.name, "account": link.plan.account.name, "previewed": link}
+    if guests.ACT in link.parts:
+        context["guest_form"] = GuestForm()
+    return render(request, "plans/shared.html", context)

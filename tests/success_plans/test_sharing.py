@@ -12,6 +12,7 @@ from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import AuditEntry, Credential
 from cs_platform.workspace.comments import write_comment
 from success_plans import planning, sharing
+from success_plans.guests import ACT
 from success_plans.models import ShareLink, ShareVisit, SuccessPlan
 from success_plans.planning import CannotPlan
 from success_plans.sharing import FIELD, OBJECTIVE, PARTS, offered_parts
@@ -252,6 +253,18 @@ def test_looking_as_the_customer_is_the_same_page_and_no_visit(
     assert "What Ines sees" in ours
     assert ours.partition('<main class="public-main"')[2] == theirs.partition('<main class="public-main"')[2]
     assert ShareVisit.objects.count() == 1
+
+
+def test_looking_as_the_customer_shows_how_they_come_in_and_lets_nobody_in(
+    orbiton: Workspace, priya: Visitor, told: SuccessPlan
+) -> None:
+    link, _address = share(told, orbiton, "name", ACT)
+    ours = text(priya.page(f"plans/links/{link.pk}/preview/"))
+
+    assert "Take part" in ours
+    assert "<fieldset" in ours
+    assert "disabled" in ours
+    assert "<form" not in ours
 
 
 def test_only_parts_of_this_plan_can_be_picked(orbiton: Workspace, told: SuccessPlan, harbour: Account) -> None:
