@@ -12,7 +12,7 @@ from accounts.revenue import Renewing, RetainedMonth
 from cs_platform.common.csv_text import csv_text
 from cs_platform.dashboard.reporting import PERIODS, USUAL_PERIOD, YEAR, Asked, Report, lines
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.charts import Bars, Line, bars, line, scale
+from cs_platform.web.charts import Bars, Line, apart, bars, line, scale
 from cs_platform.web.drawers import render_beside
 from cs_platform.web.home import Book, Fact
 from cs_platform.web.pages import WorkspaceRequest, requires
@@ -111,19 +111,20 @@ def _retention_chart(months: Sequence[RetainedMonth]) -> dict[str, Line] | None:
     shares = [share for one in months for share in (one.whole.net_share, one.whole.gross_share) if share is not None]
     if not shares:
         return None
-    marks = scale(shares)
+    marks = scale([min(shares) - 1, max(shares) + 1])  # never a line without a height
     rows = [(mark, f"{mark:g}%") for mark in marks]
     words = [f"{month.first_day:%b}" for month in months]
-    return {
-        name: line(
+    net, gross = (
+        line(
             list(zip(words, (getattr(month.whole, share) for month in months), strict=True)),
             low=marks[0],
             high=marks[-1],
             rows=rows,
             right=LINE_ENDS,
         )
-        for name, share in (("net", "net_share"), ("gross", "gross_share"))
-    }
+        for share in ("net_share", "gross_share")
+    )
+    return dict(zip(("net", "gross"), apart(net, gross), strict=True))
 
 
 def _renewals_chart(months: Sequence[Renewing]) -> Bars | None:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 WIDTH, HEIGHT = 540, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 500, 12, 166
-_GAP, _HALF_A_LETTER = 9, 4
+_GAP, _HALF_A_LETTER, _LINE = 9, 4, 14
 _BARS_LEFT, _THICKNESS, _SEAM, _ABOVE = 44, 42, 2, 6
 
 
@@ -27,11 +27,6 @@ class Dot:
     y: float
     value: float
 
-    @property
-    def beside(self) -> tuple[float, float]:
-        """Where its value stands."""
-        return self.x + _GAP, self.y + _HALF_A_LETTER
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -46,10 +41,25 @@ class Line:
     height: int = HEIGHT
     left: int = _LEFT
     right: int = _RIGHT
+    nudge: float = 0  # how much lower its last value is written
 
     @property
     def end(self) -> Dot | None:
         return self.dots[-1] if self.dots else None
+
+    @property
+    def beside(self) -> tuple[float, float] | None:
+        """Where its last value stands."""
+        return (self.end.x + _GAP, self.end.y + _HALF_A_LETTER + self.nudge) if self.end else None
+
+
+def apart(one: Line, other: Line) -> tuple[Line, Line]:
+    """Both, with their last values written where neither lies on the other."""
+    if one.end is None or other.end is None or abs(one.end.y - other.end.y) >= _LINE:
+        return one, other
+    missing = (_LINE - abs(one.end.y - other.end.y)) / 2
+    up = -missing if one.end.y <= other.end.y else missing
+    return replace(one, nudge=up), replace(other, nudge=-up)
 
 
 def line(

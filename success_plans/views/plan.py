@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
@@ -20,7 +21,7 @@ from cs_platform.web.pages import WorkspaceRequest, requires
 from success_plans import guests, planning
 from success_plans.custom_fields import laid_out
 from success_plans.forms import ClosePlanForm, PlanForm, StakeholderForm, show_refusal
-from success_plans.gantt import Scale, draw
+from success_plans.gantt import ObjectiveRow, Scale, draw
 from success_plans.models import Objective, Stakeholder, SuccessPlan
 from success_plans.objectives import Line, by_category, load_lines
 from success_plans.planning import CannotPlan, OpenObjectives, open_objectives
@@ -30,6 +31,7 @@ from success_plans.views.loading import BEATEN, dialog, plan_or_404, told, with_
 FRAGMENTS = {"plan": "plans/_plan.html", "older": "plans/_timeline.html"}
 TABS = {"objectives": "Objectives", "gantt": "Gantt", "info": "Plan info", "timeline": "Timeline"}
 ENTRIES = 30
+MOST_DIGITS = 18
 
 
 @require_safe
@@ -75,7 +77,19 @@ def _gantt(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], prog
     scale = Scale.MONTHS if request.GET.get("scale") == Scale.MONTHS else Scale.WEEKS
     today = timezone.localdate(request.now)
     chart = draw(plan, lines, percent=progress.percent, today=today, scale=scale)
-    return {"chart": chart, "scale": scale, "collapsed": request.GET.get("tasks") == "hidden"}
+    every = {row.line.objective.pk for row in chart.rows if row.tasks}
+    asked = {int(pk) for pk in request.GET.getlist("fold") if pk.isdecimal() and len(pk) <= MOST_DIGITS}
+    folded = every if request.GET.get("tasks") == "hidden" else every & asked
+    rows = [(row, row.line.objective.pk in folded, _folding(scale, folded, row)) for row in chart.rows]
+    return {"chart": chart, "rows": rows, "scale": scale, "collapsed": bool(every) and folded == every}
+
+
+def _folding(scale: Scale, folded: set[int], row: ObjectiveRow) -> str:
+    """Where its tasks are hidden, or shown again."""
+    if not row.tasks:
+        return ""
+    pks = sorted(folded ^ {row.line.objective.pk})
+    return "?" + urlencode([("tab", "gantt"), ("scale", scale), *(("fold", pk) for pk in pks)])
 
 
 def _info(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], progress: Any) -> dict[str, Any]:

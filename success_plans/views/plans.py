@@ -55,9 +55,9 @@ def _listed(request: WorkspaceRequest) -> dict[str, Any]:
 
 def _tab(asked: Asked, tab: str, count: int) -> dict[str, Any]:
     """Of the filters in force; a view that was opened is left."""
-    counted = f" {count}" if 0 < count <= COUNT_LIMIT else f" {COUNT_LIMIT:,}+" if count else ""
+    counted = f"{count}" if 0 < count <= COUNT_LIMIT else f"{COUNT_LIMIT:,}+" if count else ""
     address = asked.address(tab=tab, view=ALL)
-    return {"label": TABS[tab] + counted, "address": address, "current": tab == asked.tab}
+    return {"label": TABS[tab], "count": counted, "address": address, "current": tab == asked.tab}
 
 
 def _head(asked: Asked, key: str, label: str) -> dict[str, str]:
