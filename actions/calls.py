@@ -68,7 +68,7 @@ class ConnectorField(forms.ChoiceField):
     def _offered(self) -> list[tuple[str, str]]:
         present = Connector.objects.present().filter(kind=self.kind).order_by("name", "pk")
         found = once(f"connectors: {self.kind}", lambda: list(present.values_list("key", "name")))
-        return [("", "Choose one"), *found]
+        return [("", "Choose one" if found else "None is connected: see Settings, Connectors"), *found]
 
     def clean(self, value: Any) -> str:
         try:

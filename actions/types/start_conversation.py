@@ -72,12 +72,10 @@ class StartConversationForm(ActionForm):
         "filters": ("recipients", frozenset({MATCHING})),
     }
 
-    sender = RoleField(initial=CSM)
-    fallback_sender = RoleField(required=False)
     channel = forms.ChoiceField(label="By", choices=Channel.choices, required=False, initial=Channel.SMTP)
     connector = ConnectorField("intercom", required=False)
-    subject = TemplateField()
-    body = TemplateField(single_line=False)
+    sender = RoleField(label="From", initial=CSM)
+    fallback_sender = RoleField(label="Otherwise from", required=False)
     recipients = forms.ChoiceField(
         label="To",
         choices=[
@@ -88,7 +86,16 @@ class StartConversationForm(ActionForm):
         initial=TARGET,
     )
     filters = UserRuleField(label="Which users", required=False)
-    review_hours = forms.IntegerField(required=False, initial=0, min_value=0, max_value=24 * 14)
+    subject = TemplateField()
+    body = TemplateField(label="Message", single_line=False)
+    review_hours = forms.IntegerField(
+        label="Hours to review it",
+        required=False,
+        initial=0,
+        min_value=0,
+        max_value=24 * 14,
+        help_text="Meanwhile your team can change, send or cancel it. 0: it is sent straight away.",
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -11,6 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from actions.base import (
+    GIVE,
     Action,
     Applied,
     ApplyOutcome,
@@ -39,7 +40,7 @@ from success_plans.templates import Wanted, outline_of, start_plans
 
 
 class StartSuccessPlanForm(ActionForm):
-    template = forms.CharField(max_length=60, widget=forms.Select, help_text="The key of a template of plans.")
+    template = forms.CharField(max_length=60, widget=forms.Select, help_text="Its objectives come with their tasks.")
     name = TemplateField()
     owner = RoleField(initial=CSM)
     fallback_owner = RoleField(required=False)
@@ -48,7 +49,9 @@ class StartSuccessPlanForm(ActionForm):
         min_value=0, max_value=1_000, required=False, help_text="After the start. Empty: as the template says."
     )
     begin = forms.BooleanField(
-        required=False, help_text="Its objectives are work at once. Otherwise somebody looks at the draft first."
+        label="Begin at once",
+        required=False,
+        help_text="Its objectives are work at once. Otherwise somebody looks at the draft first.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -78,6 +81,8 @@ class StartSuccessPlan(Action):
     key = "start_success_plan"
     label = "Start a success plan"
     icon = "flag"
+    group = GIVE
+    summary = "From a template, with objectives and tasks"
     form = StartSuccessPlanForm
     sample = {
         "template": "onboarding",

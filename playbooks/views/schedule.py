@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.rules.describe import counted
 from accounts.rules.fields import Subject
-from actions.base import GROUPS, Action, Batch, Prepared, Run
+from actions.base import GROUPS, Action, Batch, ExternalAction, Prepared, Run
 from actions.base import Audience as ActionAudience
 from actions.calls import CallAction
 from actions.checks import ActionErrors, clean_config, form_of, form_posted, read_config
@@ -109,6 +109,8 @@ class Board:
                 )
             except ActionErrors:
                 continue
+        if isinstance(self.action, ExternalAction):
+            return "What left the workspace cannot be taken back."
         return "What it did is taken back, where nobody has touched it since."
 
     def _clean(self, action: Action, config: Any) -> dict[str, Any]:

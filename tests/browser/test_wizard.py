@@ -89,7 +89,7 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
     keys.press("button", "Add action")
     keys.press("button", "Start a conversation", exact=False)
     keys.fill("Subject", "Your renewal, {{ account.name }}")
-    keys.fill("Body", "You renew on {{ account.renewal_on }}.")
+    keys.fill("Message", "You renew on {{ account.renewal_on }}.")
     expect(screen.locator("#board")).to_contain_text("Send “Your renewal")
     keys.press("button", "Add action")
     keys.press("button", "Create a task", exact=False)

@@ -107,3 +107,11 @@ def test_a_name_keeps_its_colour() -> None:
 
 def test_an_icon_points_into_the_sprite() -> None:
     assert 'href="/static/icons.svg#flag"' in ui.icon("flag", "sm")
+
+
+def test_a_sentence_shows_its_variables_as_what_stands_there_later_and_escapes_the_rest() -> None:
+    said = 'Send “{{ account.name | default: "you" }} <b>” to {{ user.email }}'
+    assert ui.variables(said) == (
+        'Send “<span class="var">account.name</span> &lt;b&gt;” to <span class="var">user.email</span>'
+    )
+    assert ui.variables("Nothing in it") == "Nothing in it"

@@ -1,5 +1,6 @@
 """How values look on a page: icons, money, days, moments, people. Loaded into every template (settings.TEMPLATES)."""
 
+import re
 import zlib
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
@@ -11,7 +12,7 @@ from django.forms import BoundField, CheckboxInput, Select, Textarea
 from django.template.defaultfilters import floatformat
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django_cotton.templatetags import Attrs
 
@@ -21,6 +22,7 @@ MINUS = "−"
 NOTHING = "–"
 HUES = 12
 GOOD_HEALTH, WATCHED_HEALTH = 75, 50
+_VARIABLE = re.compile(r"\{\{\s*([\w.]+)[^}]*\}\}")
 PIPS = frozenset({"done", "next", "failed", "skipped", "undone"})
 
 
@@ -144,6 +146,20 @@ def moment(value: datetime | None, today: date | None = None) -> str:
         return NOTHING
     said = "Today" if today is not None and value.date() == today else day(value, today)
     return f"{said}, {value:%H:%M}"
+
+
+@register.filter
+def variables(said: str) -> SafeString:
+    """A sentence about a text that is not filled in yet: `{{ account.name }}` is shown as what stands there later."""
+    pieces = _VARIABLE.split(said)
+    words = format_html_join("", "{}<span class=\"var\">{}</span>", zip(pieces[::2], pieces[1::2], strict=False))
+    return format_html("{}{}", words, pieces[-1])
+
+
+@register.filter
+def uncap(said: str) -> str:
+    """A moment within a sentence: `checked today, 06:02`."""
+    return said.replace("Today", "today", 1)
 
 
 @register.filter(expects_localtime=True)
