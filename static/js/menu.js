@@ -1,6 +1,7 @@
 // Menus are popovers, so the browser opens and closes them; here they only get their place beside their button.
 
 const GAP = 6;
+const WIDE = 300;
 
 document.addEventListener("beforetoggle", ({ target, newState }) => {
   if (newState === "open" && target.matches(".pop[popover]")) placeBesideButton(target);
@@ -25,13 +26,19 @@ function placeBesideButton(menu) {
   if (button) place(menu, button.getBoundingClientRect());
 }
 
+// A menu begins where its button begins or ends where it ends: whichever keeps it on the screen.
+function beginsAtButton(menu, button) {
+  if (menu.classList.contains("start")) return innerWidth - button.left > WIDE || button.left < innerWidth / 2;
+  return button.right < Math.min(WIDE, innerWidth) && button.left < innerWidth / 2;
+}
+
 function place(menu, button) {
   const below = button.top < innerHeight / 2;
   const style = menu.style;
   style.top = below ? `${button.bottom + GAP}px` : "auto";
   style.bottom = below ? "auto" : `${innerHeight - button.top + GAP}px`;
   style.maxHeight = `${(below ? innerHeight - button.bottom : button.top) - 2 * GAP}px`;
-  const start = menu.classList.contains("start");
+  const start = beginsAtButton(menu, button);
   style.left = start ? `${Math.max(button.left, GAP)}px` : "auto";
   style.right = start ? "auto" : `${Math.max(document.documentElement.clientWidth - button.right, GAP)}px`;
 }
