@@ -159,3 +159,17 @@ def test_values_and_cards_move_by_keys_and_every_look_is_accessible(
         assert Cta.objects.get(name="CTA 00").due_on == TODAY + timedelta(days=21)
     screen.set_viewport_size({"width": 390, "height": 844})
     assert violations(screen) == []
+
+
+def test_a_group_that_is_folded_stays_so(screen: Page, live_server: LiveServer) -> None:
+    screen.goto(f"{live_server.url}/w/orbiton/ctas/")
+    screen.locator("summary", has_text="Overdue").click()
+    expect(row(screen, "Usage is down")).to_be_hidden()
+    with screen.expect_response(lambda answer: "/ctas/" in answer.url):
+        screen.evaluate("document.body.dispatchEvent(new Event('account:changed'))")
+    expect(row(screen, "Usage is down")).to_be_hidden()
+    screen.reload()
+    expect(row(screen, "CTA 00")).to_be_visible()
+    expect(row(screen, "Usage is down")).to_be_hidden()
+    screen.locator("summary", has_text="Overdue").click()
+    expect(row(screen, "Usage is down")).to_be_visible()
