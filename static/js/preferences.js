@@ -6,14 +6,14 @@ preferences?.addEventListener("change", () => {
   const chosen = new FormData(preferences);
   set("theme", chosen.get("theme"), "system");
   set("density", chosen.get("density"), "comfortable");
-  for (const button of document.querySelectorAll("[data-density] button")) {
+  for (const button of document.querySelectorAll("[data-density-switch] button")) {
     button.ariaPressed = String(chosen.get("density") === "compact");
   }
 });
 
 // The switch above a table chooses in that form. Without scripts it is one of its own.
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-density] button");
+  const button = event.target.closest("[data-density-switch] button");
   if (!button || !preferences) return;
   event.preventDefault();
   const wanted = button.ariaPressed === "true" ? "comfortable" : "compact";

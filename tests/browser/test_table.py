@@ -95,3 +95,14 @@ def test_rows_are_selected_by_key_and_by_range(desk: Page) -> None:
     assert violations(desk) == []
     desk.keyboard.press("Escape")
     expect(desk.locator("[data-bulk]")).to_be_hidden()
+
+
+def test_low_rows_leave_every_other_button_what_it_was(desk: Page) -> None:
+    compact = desk.get_by_role("button", name="Compact rows")
+    compact.click()
+    expect(desk.locator("html")).to_have_attribute("data-density", "compact")
+    expect(compact).to_have_attribute("aria-pressed", "true")
+    desk.get_by_role("button", name=re.compile("Columns")).click()
+
+    expect(desk.get_by_role("searchbox", name="Find a column")).to_be_visible()
+    expect(desk.locator("html")).to_have_attribute("data-density", "compact")
