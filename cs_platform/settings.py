@@ -370,7 +370,7 @@ HEIRS = ["accounts.bulk.heirs.BulkEdits", "accounts.csv_import.heirs.Imports", "
 # What goes on with accounts and users that somebody archives (accounts/archiving.py).
 UNDER_WAY = ["playbooks.under_way.Enrollments"]
 # Names of those who write comments and are neither team members nor keys.
-COMMENTERS = ["success_plans.guests.Stakeholders"]
+COMMENTERS = ["success_plans.guests.Stakeholders", "playbooks.actors.PlaybookActors"]
 # What mails of upper layers say, by their kind (cs_platform/workspace/letters.py).
 LETTER_SOURCES = {"guest": "success_plans.guests.letter_of"}
 # What can be done as a long job (cs_platform/jobs/kinds.py).

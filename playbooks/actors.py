@@ -14,6 +14,10 @@ class PlaybookActors:
         }
         return evaluations | _playbooks(wanted) | _runs(wanted) | _stops(wanted)
 
+    def names(self, wanted: Collection[str]) -> Mapping[str, str]:
+        """Where only a name is asked for: beside a comment, a notification (settings.COMMENTERS)."""
+        return {actor: one.name for actor, one in self.actors(wanted).items()}
+
 
 def _playbooks(wanted: Collection[str]) -> dict[str, Actor]:
     ids = ids_after("playbook:", wanted)

@@ -6,9 +6,10 @@ from accounts.models import Account, Indicator
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.models import Notification
 from cs_platform.workspace.notifications import Choice, Kind, Mail, choose, notify, unread
+from ctas.telling import Agent
 from tests.rest.client import Api
 from tests.visitor import Visitor, text
-from tests.world import MONDAY, Workspace, days
+from tests.world import MONDAY, Workspace, days, live, playbook_json
 
 URL = "/w/orbiton/jobs/"
 
@@ -109,3 +110,9 @@ def test_a_key_that_manages_members_reads_what_they_were_told(inside: Workspace)
 
     assert [row["member"] for row in api.get("/notifications/?kind=job&read=false").results] == [inside.tom.pk]
     assert Api.with_key(inside.tenant, "read").get("/notifications/").status == 403
+
+
+def test_what_a_playbook_gave_somebody_comes_from_it(inside: Workspace, priya: Visitor) -> None:
+    tell(inside, inside.priya, by=Agent(live(playbook_json(name="Renewal runway")).actor))
+
+    assert "Renewal runway ·" in text(priya.fragment("notifications/", "bell-list"))

@@ -152,7 +152,7 @@ def moment(value: datetime | None, today: date | None = None) -> str:
 def variables(said: str) -> SafeString:
     """A sentence about a text that is not filled in yet: `{{ account.name }}` is shown as what stands there later."""
     pieces = _VARIABLE.split(said)
-    words = format_html_join("", "{}<span class=\"var\">{}</span>", zip(pieces[::2], pieces[1::2], strict=False))
+    words = format_html_join("", '{}<span class="var">{}</span>', zip(pieces[::2], pieces[1::2], strict=False))
     return format_html("{}{}", words, pieces[-1])
 
 
