@@ -68,7 +68,7 @@ function linkOf(row) {
 let stood = null;
 
 document.addEventListener("htmx:before:swap", () => {
-  const row = document.activeElement.closest("[data-row]");
+  const row = document.activeElement?.closest("[data-row]");
   stood = row && { at: shownRows().indexOf(row), href: linkOf(row)?.getAttribute("href") };
 });
 
