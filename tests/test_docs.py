@@ -166,6 +166,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "LETTER_SOURCES",
         "NOTICE_SOURCES",
         "SUBJECTS",
+        "TALLIES",
         "WORK_SOURCES",
     }
     for name, protocol in rows:
