@@ -47,7 +47,7 @@ def test_the_page_says_what_came_of_it(priya: Visitor, inside: Workspace) -> Non
     apply_now(review, account("Harbourline", csm=inside.priya), now=NOW)
     Task.objects.filter(title="Usage").update(status="done")
 
-    assert "<dt>Tasks done</dt><dd>1 <small>of 2 in a year" in text(priya.page(f"playbooks/{review.pk}/"))
+    assert "<dt>Tasks done in a year</dt><dd>1 <small>of 2" in text(priya.page(f"playbooks/{review.pk}/"))
 
 
 # --- list -------------------------------------------------------------------------------------------------------------
