@@ -63,17 +63,25 @@ _LOAD = """
 
 
 def load(
-    tenant: Tenant, step_id: int, run_ids: Sequence[UUID], *, token: UUID, now: datetime, lock_subjects: bool = False
+    tenant: Tenant,
+    step_id: int,
+    run_ids: Sequence[UUID],
+    *,
+    token: UUID,
+    now: datetime,
+    lock_subjects: bool = False,
+    is_locked: bool = False,
 ) -> Work:
     """Lock order, the same everywhere: enrollments by id, then (for undo) accounts and users by id, then targets.
 
-    Raises LeaseLost when a run was taken over meanwhile.
+    `is_locked`: this transaction has locked all of that before. Raises LeaseLost when a run was taken over meanwhile.
     """
     step = Step.objects.select_related("version__playbook").get(pk=step_id)
     with connection.cursor() as cursor:
-        enrollment_ids = _lock_enrollments(cursor, tenant.pk, run_ids)
-        if lock_subjects:
-            lock_subjects_of(enrollment_ids, tenant_id=tenant.pk)
+        if not is_locked:
+            enrollment_ids = _lock_enrollments(cursor, tenant.pk, run_ids)
+            if lock_subjects:
+                lock_subjects_of(enrollment_ids, tenant_id=tenant.pk)
         cursor.execute(_LOAD.format(fence="AND r.lease_token = %s"), [tenant.pk, list(run_ids), token])
         claimed = list(_rows(cursor.fetchall()))
     if len(claimed) != len(run_ids):

@@ -139,7 +139,7 @@ def stop_together(ids: Sequence[int], *, tenant: Tenant, by: str, note: str, now
         stopping = _begin(ids, tenant_id=tenant.pk, by=by, note=note, now=now)
         if stopping:
             lock_subjects_of(stopping, tenant_id=tenant.pk)  # all at once: another such stop waits, and none deadlocks
-            _undo_all(tenant, Turn.at(now), stopping)
+            _undo_all(tenant, Turn.at(now), stopping, is_locked=True)
             _close(tenant, now)
         if Enrollment.objects.filter(pk__in=stopping, state=Enrollment.State.STOPPING).exists():
             WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.APPLY, due_at=now)
@@ -267,37 +267,37 @@ def finish_stops(tenant: Tenant, turn: Turn, *, enrollment_ids: list[int] | None
     return settled
 
 
-def _undo_all(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
+def _undo_all(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None, *, is_locked: bool = False) -> int:
     settled = 0
-    while done := _undo_round(tenant, turn, enrollment_ids):
+    while done := _undo_round(tenant, turn, enrollment_ids, is_locked):
         settled += done
     return settled
 
 
-def _undo_round(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
+def _undo_round(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None, is_locked: bool) -> int:
     with tenant_context(tenant.pk):
         now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
-    return sum(_undo_step(tenant, step_id, turn.now(), enrollment_ids) for step_id in steps if not turn.is_over)
+    return sum(_undo_step(tenant, step, turn.now(), enrollment_ids, is_locked) for step in steps if not turn.is_over)
 
 
-def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None) -> int:
+def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None, is_locked: bool) -> int:
     with tenant_context(tenant.pk):
         claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=enrollment_ids)
     if claim is None:
         return 0
     in_halves(
         claim.run_ids,
-        lambda ids: _undo(tenant, claim, ids, now),
+        lambda ids: _undo(tenant, claim, ids, now, is_locked=is_locked),
         lambda id, why: _undo_dead(tenant, claim, id, why, now),
     )
     return len(claim.run_ids)
 
 
-def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime) -> None:
+def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime, *, is_locked: bool = False) -> None:
     with tenant_context(tenant.pk):
-        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_subjects=True)
+        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_subjects=True, is_locked=is_locked)
         decisions = _decide(work)
         outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
         settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
