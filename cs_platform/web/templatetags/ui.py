@@ -149,8 +149,10 @@ def moment(value: datetime | None, today: date | None = None) -> str:
 
 
 @register.filter
-def variables(said: str) -> SafeString:
+def variables(said: str) -> str:
     """A sentence about a text that is not filled in yet: `{{ account.name }}` is shown as what stands there later."""
+    if not said or "{{" not in said:
+        return said
     pieces = _VARIABLE.split(said)
     words = format_html_join("", '{}<span class="var">{}</span>', zip(pieces[::2], pieces[1::2], strict=False))
     return format_html("{}{}", words, pieces[-1])
