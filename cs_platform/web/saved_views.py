@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Case, IntegerField, Q, When
 from django.http import QueryDict
 from django.urls import reverse
 
@@ -14,6 +13,7 @@ from cs_platform.workspace.saved_views import VIEW, CannotSave, Setup, default_v
 
 SHOWN = 50
 BESIDE = 6  # in the sidebar
+KNOWN = 500  # of all pages
 ICONS = {"accounts": "building-2", "users": "users", "cockpit": "square-check-big", "plans": "flag"}
 ALL = "all"  # the page as it is made, whatever it opens with
 
@@ -45,10 +45,16 @@ class ViewLink:
 
 def views_beside(request: WorkspaceRequest) -> list[ViewLink]:
     """The first of one's own, of whichever page, then of those shared by others, for the sidebar."""
-    is_others = Case(When(owner=request.membership, then=0), default=1, output_field=IntegerField())
-    mine_or_shared = Q(owner=request.membership) | Q(is_shared=True)
-    views = SavedView.objects.filter(mine_or_shared, archived_at=None, page__in=settings.PAGES_WITH_VIEWS)
-    return [_link(request, view) for view in views.order_by(is_others, "name", "pk")[:BESIDE]]
+    views = sorted(_visible(request), key=lambda view: view.owner_id != request.membership.pk)
+    return [_link(request, view) for view in views[:BESIDE]]
+
+
+def _visible(request: WorkspaceRequest) -> list[SavedView]:
+    """By name, of every page: asked once for the tabs above a list and for the sidebar."""
+    if not hasattr(request, "visible_views"):
+        found = visible_views(request.membership, *settings.PAGES_WITH_VIEWS).select_related("owner")
+        request.visible_views = list(found[:KNOWN])  # type: ignore[attr-defined]
+    return request.visible_views  # type: ignore[attr-defined, no-any-return]
 
 
 def _link(request: WorkspaceRequest, view: SavedView) -> ViewLink:
@@ -74,7 +80,7 @@ def opening(request: WorkspaceRequest, page: str) -> str | None:
 
 
 def view_bar(request: WorkspaceRequest, page: str) -> ViewBar:
-    views = list(visible_views(request.membership, page).select_related("owner")[:SHOWN])
+    views = [view for view in _visible(request) if view.page == page][:SHOWN]
     current = next((view for view in views if str(view.pk) == request.GET.get(VIEW)), None)
     return ViewBar(
         page=page,

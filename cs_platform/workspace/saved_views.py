@@ -67,10 +67,10 @@ def query_of(view: SavedView) -> str:
 # Who sees and changes which ------------------------------------------------------------------------------------------
 
 
-def visible_views(member: Membership, page: str) -> "models.QuerySet[SavedView]":
+def visible_views(member: Membership, *pages: str) -> "models.QuerySet[SavedView]":
     """One's own and those shared by others."""
     mine_or_shared = models.Q(owner=member) | models.Q(is_shared=True)
-    views: models.QuerySet[SavedView] = SavedView.objects.filter(mine_or_shared, page=page, archived_at=None)
+    views: models.QuerySet[SavedView] = SavedView.objects.filter(mine_or_shared, page__in=pages, archived_at=None)
     return views.order_by("name", "pk")
 
 
@@ -135,10 +135,11 @@ def restore_view(view: SavedView, *, now: datetime) -> None:
 def default_view(member: Membership, page: str) -> SavedView | None:
     """One's own choice, else everyone's."""
     chosen = DefaultView.objects.filter(models.Q(member=member) | models.Q(member=None), page=page)
-    visible = visible_views(member, page)
-    ordered = chosen.filter(view__in=visible).order_by(models.F("member").asc(nulls_last=True)).select_related("view")
-    found = ordered.first()
-    return found.view if found else None
+    by_member = dict(chosen.values_list("member_id", "view_id"))
+    if not by_member:  # nearly always
+        return None
+    visible = visible_views(member, page).in_bulk(by_member.values())
+    return next((visible[by_member[id]] for id in (member.pk, None) if by_member.get(id) in visible), None)
 
 
 def set_default(view: SavedView, *, member: Membership | None) -> None:
