@@ -167,6 +167,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "NOTICE_SOURCES",
         "SUBJECTS",
         "TALLIES",
+        "UNDER_WAY",
         "WORK_SOURCES",
     }
     for name, protocol in rows:
