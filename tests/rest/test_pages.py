@@ -139,6 +139,7 @@ def test_what_changed_is_read_from_an_index_that_begins_with_the_workspace(
     with tenant_context(orbiton.tenant.pk), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")  # there are twelve rows: any way would do
         cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
         cursor.execute(f"EXPLAIN {statement}")
         plan = "\n".join(line for (line,) in cursor.fetchall())
 

@@ -221,9 +221,9 @@ def test_the_history_names_the_import_and_its_undo(inside: Workspace) -> None:
     account("Acme", external_id="acme", traits={"stage": "Old"}, t01="Old")
     job = run(inside, mapped(inside, "id,stage\nacme,New\n"))
     undone = undo(inside, job)
-    actors = list(TraitChange.objects.order_by("pk").values_list("actor", "before", "after"))
+    said = list(TraitChange.objects.order_by("pk").values_list("actor", "undone_by", "before", "after"))
 
-    assert actors == [(f"import:{job.params['import']}", "Old", "New"), (f"job:{undone.pk}", "New", "Old")]
+    assert said == [(f"import:{job.params['import']}", "", "Old", "New"), ("import", f"job:{undone.pk}", "New", "Old")]
 
 
 def test_undoing_the_later_of_two_imports_brings_back_the_earlier_ones_value(inside: Workspace) -> None:
