@@ -269,10 +269,6 @@ def _is_chain(standing: Sequence[tuple[str, str, str]], value: str | None, write
 
 # Mails ----------------------------------------------------------------------------------------------------------------
 
-# It may have left. What is still under way when the judge comes is stuck, but nothing was done twice; neither was it
-# where a call that may have arrived is to be repeated under its id.
-_OPEN = ("uncertain", "running")
-
 
 def _wrong_mails(tenant: Tenant, taken: Mapping[str, list[Arrival]]) -> Iterator[tuple[str, str]]:
     rows = _rows(
@@ -289,7 +285,7 @@ def _wrong_mails(tenant: Tenant, taken: Mapping[str, list[Arrival]]) -> Iterator
             yield DOUBLED, "mails sent twice"
         if was_applied and (not arrivals or messages != 1):
             yield LOST, "mails on record that were not sent"
-        if arrivals and not was_applied and state not in _OPEN:
+        if arrivals and not was_applied and state != "uncertain":
             yield DOUBLED, f"mails sent though their run is {state}"
         if state == "uncertain" and not marked:
             yield LOST, "mails called uncertain though nobody tried"
@@ -348,7 +344,7 @@ def _wrong_call(
         yield DOUBLED, f"calls of {action} acted on twice"
     if was_applied and not effects:
         yield LOST, f"calls of {action} on record that were not made"
-    if effects and not was_applied and state not in _OPEN and not (state == "scheduled" and marked):
+    if effects and not was_applied and state != "uncertain":
         yield DOUBLED, f"calls of {action} made though their run is {state}"
     if state == "uncertain" and not marked:
         yield LOST, f"calls of {action} called uncertain though nobody tried"
