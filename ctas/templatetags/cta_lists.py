@@ -23,8 +23,11 @@ def _lists(context: template.Context) -> Lists:
 
 @register.simple_tag(takes_context=True)
 def cta_type(context: template.Context, key: str, classes: str = "") -> SafeString:
-    """Its tile, with its name for those who do not see it."""
-    entry = _lists(context).find(ListEntry.Kind.TYPE, key)
+    return type_mark(_lists(context).find(ListEntry.Kind.TYPE, key), classes)
+
+
+def type_mark(entry: Entry, classes: str = "") -> SafeString:
+    """A type's tile, with its name for those who do not see it."""
     return format_html(
         '<span class="type-mark {} {}" title="{}">{}<span class="sr">{}</span></span>',
         entry.tone,
@@ -47,8 +50,11 @@ def cta_stage(context: template.Context, cta: Cta) -> Entry:
 
 @register.simple_tag(takes_context=True)
 def priority_bars(context: template.Context, key: str) -> SafeString:
-    """One to three bars, in the colour an admin chose."""
-    lists = _lists(context)
+    return bars(_lists(context), key)
+
+
+def bars(lists: Lists, key: str) -> SafeString:
+    """One to three, in the colour an admin chose for this priority."""
     entry = lists.find(ListEntry.Kind.PRIORITY, key)
     return format_html(
         '<span class="prio bars-{} {}" title="{} priority">{}<span class="sr">{} priority</span></span>',

@@ -30,6 +30,7 @@ from ctas.cockpit import (
     load_pending,
 )
 from ctas.forms import NewCtaForm, suggested_accounts
+from ctas.lines import Lines
 from ctas.lists import Kind, Lists, current_lists
 from ctas.models import CLOSED, Cta
 from ctas.month import load_month
@@ -73,22 +74,23 @@ def cockpit(request: WorkspaceRequest, slug: str) -> HttpResponse:
 def _shown(request: WorkspaceRequest) -> dict[str, Any]:
     asked, today, lists = Asked.of(request.GET), timezone.localdate(request.now), current_lists()
     counts = load_counts(asked, member=request.membership, today=today)
-    here = page_address(request)
+    address = page_address(request)
+    here = f"{address}{'&' if '?' in address else '?'}"
     context = {
         "asked": asked,
         "views": view_bar(request, PAGE),
         "tabs": [(_tab(asked, tab), tab, label, counts.get(tab)) for tab, label in TABS.items()],
         "title_count": counts.get(asked.tab),
         "looks": _looks(request, asked),
-        "here": here + ("&" if "?" in here else "?"),
+        "here": here,
         "filters": _filters(asked, lists),
         "chips": _chips(request, asked, lists),
         "kept": _kept(request),
     }
-    return context | _look(request, asked, lists)
+    return context | _look(request, asked, lists, here=here)
 
 
-def _look(request: WorkspaceRequest, asked: Asked, lists: Lists) -> dict[str, Any]:
+def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -> dict[str, Any]:
     member, today = request.membership, timezone.localdate(request.now)
     if asked.tab is Tab.CONVERSATIONS:
         return _pages(request, asked, load_pending(asked))
@@ -107,7 +109,9 @@ def _look(request: WorkspaceRequest, asked: Asked, lists: Lists) -> dict[str, An
             "undated": _address(request, look=Look.LIST, month=None, due=Due.NONE),
         }
     page = load_page(asked, member=member, today=today, lists=lists)
+    lines = Lines(request, asked, lists, here=here)
     return _pages(request, asked, page) | {
+        "groups": [(group, lines.of(group.rows)) for group in page.groups],
         "groupings": [(_address(request, group=one), label, one is asked.grouping) for one, label in GROUPINGS.items()],
         "grouping_label": GROUPINGS[asked.grouping],
         "orders": [(_address(request, order=one), label, one is asked.order) for one, label in ORDERS.items()],
