@@ -3,6 +3,7 @@ templates took longer than all the rest of it.
 """
 
 from collections.abc import Iterable
+from functools import cache
 
 from django.middleware.csrf import get_token
 from django.urls import reverse
@@ -70,6 +71,10 @@ class Lines:
         self.csrf = get_token(request) if self.works and asked.tab is Tab.TASKS else ""
         self.bulk = reverse("ctas:bulk", args=[slug])
         self.cell, self.finish, self.snooze = (addresses(f"ctas:{name}", slug) for name in ("cell", "finish", "snooze"))
+        # Written once for all the lines that show them.
+        self.mark = cache(lambda type: type_mark(lists.find(Kind.TYPE, type)))
+        self.bars = cache(lambda priority: bars(lists, priority))
+        self.person = cache(avatar)
         self.edit_task, self.tick = addresses("ctas:edit_task", slug), addresses("ctas:tick", slug, "complete")
 
     def of(self, rows: Iterable[Row]) -> SafeString:
@@ -79,8 +84,7 @@ class Lines:
         return self._of_task(row, row.task) if row.task else self._of_cta(row, row.cta)
 
     def _of_cta(self, row: Row, cta: Cta) -> SafeString:
-        mark = type_mark(self.lists.find(Kind.TYPE, cta.type))
-        bars_shown = bars(self.lists, cta.priority)
+        mark, bars_shown = self.mark(cta.type), self.bars(cta.priority)
         if self.works and cta.status == Cta.Status.OPEN:
             bars_shown = self._editable(cta, "priority", bars_shown)
         return self._written(
@@ -94,7 +98,7 @@ class Lines:
         )
 
     def _of_task(self, row: Row, task: Task) -> SafeString:
-        due_on, person = due(task.due_on, self.today), _person(row)
+        due_on, person = due(task.due_on, self.today), self._person(row)
         if self.works:
             due_on = format_html(_EDITABLE, self.edit_task(task.pk), f"task-{task.pk}-row", "", _EDIT_DUE, due_on)
             person = format_html(_SELECT, person, task.pk, task.title)
@@ -103,7 +107,7 @@ class Lines:
             box=format_html(_TICK, self.tick(task.pk), self.csrf, task.title) if self.works else _NO_BOX,
             title=task.title,
             about=format_html('<span class="truncate">{} · {}</span>', row.cta.name, row.cta.account.name),
-            weight=bars(self.lists, row.cta.priority),
+            weight=self.bars(row.cta.priority),
             due_on=due_on,
             owner=person,
         )
@@ -147,8 +151,8 @@ class Lines:
 
     def _owner_of(self, row: Row, cta: Cta) -> SafeString:
         if not self.works or cta.status != Cta.Status.OPEN:
-            return _person(row)
-        shown = avatar(row.owner.name) if row.owner else icon("user", "faint")
+            return self._person(row)
+        shown = self.person(row.owner.name) if row.owner else icon("user", "faint")
         words = f"Edit owner: {row.owner.name if row.owner else 'Nobody'}"
         return format_html(
             "<span>{}{}{}{}</span>",
@@ -158,16 +162,15 @@ class Lines:
             format_html(_BY_KEY, f"{self.bulk}?ids={cta.pk}&verb=apply_playbook", "p", "Apply a playbook"),
         )
 
+    def _person(self, row: Row) -> SafeString:
+        return self.person(row.owner.name) if row.owner else _NOBODY
+
     def _editable(self, cta: Cta, field: str, shown: str, *, words: str = _EDIT, key: str = "") -> SafeString:
         """A value, and the place where its field appears."""
         by_key = format_html(' data-key="{}"', key) if key else ""
         return format_html(
             _EDITABLE, f"{self.cell(cta.pk)}?field={field}", f"cell-{cta.pk}-{field}", by_key, words, shown
         )
-
-
-def _person(row: Row) -> SafeString:
-    return avatar(row.owner.name) if row.owner else _NOBODY
 
 
 def _source(row: Row) -> SafeString:
