@@ -29,6 +29,10 @@ ENVIRONMENT = {
 }
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--walks", action="store_true", help="the long walks too, as on the build server")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     os.environ.update(ENVIRONMENT)
@@ -37,6 +41,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     number = int(worker.removeprefix("gw")) if worker else 15
     os.environ.update(servers.environment(database=f"test_{worker or 'main'}", redis_number=number % 16))
     return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # to workers every path looks like one that somebody named
+        named = config.args_source is not pytest.Config.ArgsSource.TESTPATHS
+        os.environ["TEST_WALKS"] = "1" if named or config.getoption("walks") else ""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    walks = [] if os.environ["TEST_WALKS"] else [item for item in items if item.get_closest_marker("walk")]
+    if walks:
+        config.hook.pytest_deselected(items=walks)
+        items[:] = [item for item in items if not item.get_closest_marker("walk")]
 
 
 def pytest_collection_finish() -> None:

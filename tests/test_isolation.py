@@ -55,6 +55,8 @@ from tests.tenancy.rows import TENANT_MODELS
 from tests.tenancy.story import API_IDS, BODIES, DRAWN, Id, Story, tell
 from tests.world import PEOPLE, Workspace, workspace
 
+pytestmark = pytest.mark.walk
+
 ROUTES, API_ROUTES = routes(), list(api_routes())
 PAGES = [route for route in ROUTES if route.in_workspace]
 WITH_IDS = [route for route in PAGES if route.ids]

@@ -133,6 +133,7 @@ def answers_get(view: Any) -> bool:
     return True
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(360)  # some hundred pages, on whatever machine
 def test_axe_finds_nothing_on_any_page_in_either_theme_and_none_scrolls_sideways(page: Page, filled: list[str]) -> None:
     page.evaluate(Axe().axe_script)

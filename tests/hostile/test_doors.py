@@ -18,6 +18,8 @@ from .corpus import QUERIES, RAN, RAW, TEXTS, VALUES, faults_in, read
 from .doors import API_DOORS, NOTHING_TYPED, filled, one_at_a_time
 from .scene import Scene
 
+pytestmark = pytest.mark.walk
+
 PAGES = [route for route in routes() if route.in_workspace]
 ENDPOINTS = {str(endpoint): endpoint for endpoint in endpoints()}
 DONE, REFUSED = {200, 201, 202, 204, 302}, {400, 404, 409, 413, 415, 422}

@@ -45,6 +45,8 @@ from tests.rest.client import Answer, Api, refill_buckets
 from tests.rest.routes import Route, routes
 from tests.world import MONDAY, Workspace, account, evaluate, live, playbook_json, trait, user
 
+pytestmark = pytest.mark.walk
+
 ROUTES = list(routes())
 KEY = {"Idempotency_Key": "k"}
 # Addressed by an id the caller chooses: another workspace's is simply free here.
