@@ -252,8 +252,8 @@ OUTBOUND_TRUSTED = env.list("OUTBOUND_TRUSTED", default=[])
 GOOGLE_CLIENT_ID = env.str("GOOGLE_CLIENT_ID", default="")
 GOOGLE_CLIENT_SECRET = env.str("GOOGLE_CLIENT_SECRET", default="")
 GOOGLE_CONSENT_URL = "https://accounts.google.com/o/oauth2/v2/auth"
-GOOGLE_TOKEN_URL = "https://oauth2.googleapis.com/token"
-GMAIL_URL = "https://gmail.googleapis.com"
+GOOGLE_TOKEN_URL = env.str("GOOGLE_TOKEN_URL", default="https://oauth2.googleapis.com/token")
+GMAIL_URL = env.str("GMAIL_URL", default="https://gmail.googleapis.com")
 INTERCOM_URL = "https://api.intercom.io"
 CONNECTOR_KEYS = env.list("CONNECTOR_KEYS", default=[])
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="CS Platform <no-reply@localhost>")

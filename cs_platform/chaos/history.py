@@ -7,6 +7,7 @@ have been recognised.
 """
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 
 from django.db import connection
 
+from cs_platform.chaos.channels import GMAIL, member_of
 from cs_platform.chaos.hooks import Arrival as Call
 from cs_platform.chaos.mail import Arrival
 from cs_platform.chaos.world import TASKS, TRAIT
@@ -177,7 +179,7 @@ def findings(
             counts.update(_broken_promises(tenant))
             counts.update(_not_enrolled(tenant, expected))
             counts.update(_wrong_traits(tenant))
-            counts.update(_wrong_mails(tenant, taken))
+            counts.update(_wrong_mails(tenant, taken, calls_about))
             counts.update(_wrong_calls(tenant, calls_about))
     return [Finding(kind, what, count) for (kind, what), count in sorted(counts.items())]
 
@@ -198,7 +200,9 @@ def unfinished(tenants: Sequence[Tenant], *, now: datetime) -> int:
     """Everything that has yet to come to an end by itself."""
     sql = (
         "SELECT (SELECT count(*) FROM run WHERE state IN ('running', 'undoing')"
-        " OR (state = 'scheduled' AND enrollment_state <> 'stopped')) +"
+        " OR (state = 'scheduled' AND enrollment_state <> 'stopped')"
+        # What it leaves by is mended soon, and then it goes on.
+        " OR (state = 'held' AND reason_code IN ('needs_reauth', 'no_mailbox', 'token'))) +"
         " (SELECT count(*) FROM playbooks_enrollment e WHERE {ours} AND e.state = 'stopping')"
     )
     total = WorkDue.objects.filter(queue=WorkDue.Queue.EVALUATE, due_at__lte=now).count()
@@ -270,33 +274,55 @@ def _is_chain(standing: Sequence[tuple[str, str, str]], value: str | None, write
 # Mails ----------------------------------------------------------------------------------------------------------------
 
 
-def _wrong_mails(tenant: Tenant, taken: Mapping[str, list[Arrival]]) -> Iterator[tuple[str, str]]:
+def _wrong_mails(
+    tenant: Tenant, taken: Mapping[str, list[Arrival]], calls: "Mapping[_About, list[Call]]"
+) -> Iterator[tuple[str, str]]:
+    """Nobody who takes mails recognises a repeat: the mail server's by their ids, Gmail's and Intercom's by what they
+    say."""
     rows = _rows(
-        f"WITH run AS ({_RUNS}) SELECT run.id, run.state, run.was_applied, run.sent_marker_at IS NOT NULL,"
+        f"WITH run AS ({_RUNS}) SELECT run.id, COALESCE(NULLIF(run.config ->> 'channel', ''), 'smtp'),"
+        " replace(run.config ->> 'subject', '{{ account.name }}', a.name),"
+        " run.state, run.was_applied, run.sent_marker_at IS NOT NULL,"
         " run.stopped_at, (SELECT count(*) FROM accounts_message m JOIN accounts_conversation v"
         " ON v.id = m.conversation_id WHERE v.tenant_id = %(tenant)s AND v.origin_run_id = run.id)"
-        " FROM run WHERE action = 'start_conversation'",
+        " FROM run JOIN accounts_account a ON a.tenant_id = %(tenant)s AND a.id = run.account_id"
+        " WHERE action = 'start_conversation'",
         tenant,
     )
     by_run = {message_id.partition("@")[0].removeprefix("<run-"): found for message_id, found in taken.items()}
-    for run_id, state, was_applied, marked, stopped_at, messages in rows:
-        arrivals = by_run.get(str(run_id), [])
-        if len(arrivals) > 1:
-            yield DOUBLED, "mails sent twice"
-        if was_applied and (not arrivals or messages != 1):
-            yield LOST, "mails on record that were not sent"
-        if arrivals and not was_applied and state != "uncertain":
-            yield DOUBLED, f"mails sent though their run is {state}"
-        if state == "uncertain" and not marked:
-            yield LOST, "mails called uncertain though nobody tried"
-        if stopped_at and any(arrival.at > stopped_at for arrival in arrivals):
-            yield DOUBLED, "mails sent after their playbook was stopped"
+    for run_id, channel, subject, *standing in rows:
+        if channel == "smtp":
+            yield from _wrong_mail("mails", by_run.get(str(run_id), []), *standing)
+        else:
+            yield from _wrong_mail(f"mails by {channel}", calls.get((tenant.slug, channel, subject), []), *standing)
+
+
+def _wrong_mail(
+    what: str,
+    arrivals: Sequence[Arrival | Call],
+    state: str,
+    was_applied: bool,
+    marked: bool,
+    stopped_at: datetime | None,
+    messages: int,
+) -> Iterator[tuple[str, str]]:
+    if len(arrivals) > 1:
+        yield DOUBLED, f"{what} sent twice"
+    if was_applied and (not arrivals or messages != 1):
+        yield LOST, f"{what} on record that were not sent"
+    if arrivals and not was_applied and state != "uncertain":
+        yield DOUBLED, f"{what} sent though their run is {state}"
+    if state == "uncertain" and not marked:
+        yield LOST, f"{what} called uncertain though nobody tried"
+    if stopped_at and any(arrival.at > stopped_at for arrival in arrivals):
+        yield DOUBLED, f"{what} sent after their playbook was stopped"
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------
 
 _KEYED = ("call_webhook", "segment_track")
-_About = tuple[str, str, str]  # the workspace's slug, what is said, and of which account
+_ADDRESS_OF_MEMBER = re.compile(rf"<{member_of('(.+)')}>")
+_About = tuple[str, str, str]  # the workspace's slug, what is said, and of or to which account
 
 
 def _by_what_they_say(calls: Sequence[Call]) -> Mapping[_About, list[Call]]:
@@ -309,6 +335,10 @@ def _by_what_they_say(calls: Sequence[Call]) -> Mapping[_About, list[Call]]:
 
 def _about(call: Call) -> _About:
     slug, said = call.path.split("/")[1], call.message
+    if call.path.startswith(GMAIL):
+        return _ADDRESS_OF_MEMBER.findall(said["From"])[0], "gmail", said["Subject"]
+    if "subject" in said:
+        return slug, "intercom", said["subject"]
     if "data" in said:
         return slug, said["type"], said["data"]["account"]["name"]
     if "event" in said:

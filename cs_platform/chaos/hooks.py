@@ -1,8 +1,9 @@
-"""A server that speaks what Slack, Segment and receivers of webhooks speak, misbehaves on purpose, and remembers.
+"""A server that speaks what Slack, Segment, Gmail, Intercom and receivers of webhooks speak, misbehaves, and remembers.
 
 What it does with a message depends on the seed, the message and how often it came, so a run can be told again.
 """
 
+import base64
 import json
 import random
 import sys
@@ -12,8 +13,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from uuid import uuid4
+
+from cs_platform.chaos import channels
+from cs_platform.chaos.channels import Question, is_question
 
 TAKE, SLOW, TAKE_AND_FAIL, TAKE_AND_HANG, LATER, FAIL, REVOKE, GARBLE, REDIRECT = (
     "take",
@@ -46,7 +52,7 @@ SLOW_SECONDS, HANG_SECONDS = 1.0, 12.0
 class Arrival:
     """One message that was handed over, and whether it was acted on."""
 
-    id: str  # what it would be recognised by; empty for Slack
+    id: str  # what it would be recognised by; empty for Slack, Gmail and Intercom
     mood: str
     path: str
     headers: Mapping[str, str]
@@ -59,7 +65,23 @@ class Arrival:
 
     @property
     def message(self) -> Any:
-        return json.loads(self.body)
+        """What it says; a mail, by its lines."""
+        said = json.loads(self.body)
+        return dict(_mail(said["raw"]).items()) if "raw" in said else said
+
+
+def _mail(raw: str) -> Any:
+    return message_from_bytes(base64.urlsafe_b64decode(raw), policy=policy.default)
+
+
+def _yes(arrival: Arrival) -> bytes:
+    """As each says it; who names what it took gives it a name of its own."""
+    name = uuid4().hex
+    if arrival.path.endswith("/messages/send"):
+        return json.dumps({"id": f"m-{name}", "threadId": f"t-{name}", "labelIds": ["SENT"]}).encode()
+    if arrival.path.endswith("/messages"):
+        return json.dumps({"type": "admin_message", "id": name}).encode()
+    return b'{"success": true}' if arrival.path.endswith("/v1/track") else b"ok"
 
 
 class _Server(ThreadingHTTPServer):
@@ -80,6 +102,7 @@ class MoodyHooks:
         self.slow_seconds = 0.0
         self.at_once = self.most_at_once = 0
         self.arrivals: list[Arrival] = []
+        self.asked: Counter[str] = Counter()  # questions, by what became of them
         self._times: dict[str, int] = defaultdict(int)
         self._lock = threading.Lock()
         self._server = _Server(("127.0.0.1", 0), self._handler())
@@ -112,17 +135,28 @@ class MoodyHooks:
 
     def moods(self) -> Counter[str]:
         with self._lock:
-            return Counter(arrival.mood for arrival in self.arrivals)
+            return Counter(arrival.mood for arrival in self.arrivals) + self.asked
 
-    def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> Arrival:
-        """Written down before it is answered: from here on it is acted on, whatever becomes of the call."""
-        id = headers.get("webhook-id") or json.loads(body).get("messageId", "")
-        message = id or f"{path} {body.decode()}"
+    def ask(self, question: Question) -> channels.Said:
+        mood = channels.FINE if self.calm or self.mood else self._chosen(question.key, channels.MOODS)
+        with self._lock:
+            self.asked[f"asked: {mood}"] += 1
+        return channels.answer(question, mood)
+
+    def _chosen(self, message: str, moods: Mapping[str, int]) -> str:
         with self._lock:
             self._times[message] += 1
             chance = random.Random(f"{self.seed} {message} {self._times[message]}")
-            mood = TAKE if self.calm else self.mood or chance.choices(list(MOODS), list(MOODS.values()))[0]
-            arrival = Arrival(id, mood, path, headers, body)
+        return chance.choices(list(moods), list(moods.values()))[0]
+
+    def receive(self, path: str, headers: Mapping[str, str], body: bytes) -> Arrival:
+        """Written down before it is answered: from here on it is acted on, whatever becomes of the call."""
+        said = json.loads(body)
+        id = headers.get("webhook-id") or said.get("messageId", "")
+        same = _mail(said["raw"])["Message-ID"] if "raw" in said else body.decode()  # a mail has its moment in it
+        mood = TAKE if self.calm else self.mood or self._chosen(id or f"{path} {same}", MOODS)
+        arrival = Arrival(id, mood, path, headers, body)
+        with self._lock:
             self.arrivals.append(arrival)
         return arrival
 
@@ -135,9 +169,16 @@ class MoodyHooks:
         hooks = self
 
         class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.do_POST()
+
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
+                if is_question(self.command, self.path):
+                    status, said = hooks.ask(Question(self.path, headers, body))
+                    self._say(status, json.dumps(said).encode())
+                    return
                 arrival = hooks.receive(self.path, headers, body)
                 hooks.count(1)
                 time.sleep(hooks.slow_seconds)
@@ -166,7 +207,7 @@ class MoodyHooks:
                         self._take(arrival)
 
             def _take(self, arrival: Arrival) -> None:
-                self._say(200, b'{"success": true}' if arrival.path.endswith("/v1/track") else b"ok")
+                self._say(200, _yes(arrival))
 
             def _say(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
                 self.send_response(status)

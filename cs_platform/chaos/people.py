@@ -15,8 +15,9 @@ from functools import partial
 from django.db import Error, close_old_connections, connection
 
 from accounts.models import Account
+from cs_platform.chaos.world import say_yes_at_google
 from cs_platform.connectors.managing import try_again
-from cs_platform.connectors.models import Connector
+from cs_platform.connectors.models import Connector, Mailbox
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
@@ -43,10 +44,17 @@ SET due_at = GREATEST(r.due_at - interval '1 day', LEAST(r.due_at, now())),
     try_at = GREATEST(r.try_at - interval '1 day', LEAST(r.try_at, now()))
 FROM waiting WHERE r.tenant_id = %(tenant)s AND r.id = waiting.id
 """
-# For connectors, too: their buckets fill, and whoever rests after failures has rested.
+# For connectors, too: their buckets fill, whoever rests after failures has rested, and is read again.
 _CONNECTORS_REST = """
-UPDATE connectors_connector SET filled_at = filled_at - interval '1 day', open_until = open_until - interval '1 day'
+UPDATE connectors_connector
+SET filled_at = filled_at - interval '1 day', open_until = open_until - interval '1 day',
+    look_at = look_at - interval '1 day'
 WHERE tenant_id = %(tenant)s AND archived_at IS NULL
+"""
+# The tokens of yesterday are good for nothing today.
+_TOKENS_END = """
+UPDATE connectors_mailbox SET good_until = good_until - interval '1 day', look_at = look_at - interval '1 day'
+WHERE tenant_id = %(tenant)s
 """
 
 
@@ -54,20 +62,23 @@ def let_a_day_pass(tenants: Sequence[Tenant]) -> None:
     for tenant in tenants:
         with tenant_context(tenant.pk):
             with connection.cursor() as cursor:
-                for sql in (_CONNECTORS_REST, _A_DAY_PASSES):
+                for sql in (_CONNECTORS_REST, _TOKENS_END, _A_DAY_PASSES):
                     cursor.execute(sql, {"tenant": tenant.pk})
             for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER):
                 WorkDue.announce(tenant_id=tenant.pk, queue=queue, due_at=database_now())
 
 
 def mend_connectors(tenants: Sequence[Tenant]) -> int:
-    """Whoever is told that a connector refuses us looks after it. Returns how many needed it."""
+    """Whoever is told that a connector or the own mailbox refuses us looks after it. Returns how many needed it."""
     mended = 0
     for tenant in tenants:
         with tenant_context(tenant.pk):
             csm = Membership.objects.in_tenant(tenant.pk).get()
             present = Connector.objects.present().select_for_update(no_key=True).order_by("pk")
             mended += sum(try_again(connector, by=csm, now=database_now()) for connector in present)
+            if Mailbox.objects.filter(state=Mailbox.State.NEEDS_REAUTH).exists():
+                say_yes_at_google(tenant, database_now())
+                mended += 1
     return mended
 
 

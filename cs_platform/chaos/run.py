@@ -52,7 +52,7 @@ class Verdict:
 def run_chaos(options: Options, *, logs: Path, say: Callable[[str], None]) -> Verdict:
     outside = _Outside(MoodyMailServer(options.seed), MoodyHooks(options.seed))
     settings.LEASE_SECONDS = LEASE_SECONDS  # people's stops take leases too, in this process
-    settings.OUTBOUND_TRUSTED = [outside.hooks.host]
+    settings.OUTBOUND_TRUSTED = [outside.hooks.host]  # and they connect what is out there
     hooks = outside.hooks.url if options.external else ""
     tenants = build(options.size, hooks=hooks, seconds=options.seconds, now=database_now())
     with outside.misbehaving(), stack.running(outside.environment(), logs) as processes:
@@ -76,6 +76,8 @@ class _Outside:
             "PUMP_SECONDS": str(PUMP_SECONDS),
             "EMAIL_URL": self.mail.url,
             "OUTBOUND_TRUSTED": self.hooks.host,
+            "GOOGLE_TOKEN_URL": f"{self.hooks.url}/token",
+            "GMAIL_URL": self.hooks.url,
         }
 
     @contextmanager
@@ -156,7 +158,7 @@ def _judge(tenants: Sequence[Tenant], outside: _Outside, done: _Done, options: O
     }
     facts = {"what went wrong, and what people did": done.counts, "runs": states, "mails": outside.mail.moods()}
     if options.external:
-        facts["calls"] = outside.hooks.moods()
+        facts["calls, Gmail and Intercom"] = outside.hooks.moods()
     return Verdict(figures, found, facts)
 
 

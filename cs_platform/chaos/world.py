@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import Account, AccountUser, EndUser, SendingPolicy, TraitDefinition
+from cs_platform.chaos.channels import consent_of, member_of
+from cs_platform.connectors import mailboxes
 from cs_platform.connectors.managing import connect
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, User, WorkDue
@@ -40,7 +42,7 @@ def build(size: Size, *, hooks: str = "", seconds: float, now: datetime) -> list
 def _workspace(number: int, now: datetime) -> Tenant:
     slug = f"chaos-{number + 1}"
     tenant = Tenant.objects.create(slug=slug, name=slug.title(), evaluation_hour=0, created_at=now)
-    user = User.objects.create_user(email=f"csm@{slug}.example", password=None, name="Casey Moreno")
+    user = User.objects.create_user(email=member_of(slug), password=None, name="Casey Moreno")
     Membership.objects.create(
         tenant=tenant, user=user, role=Role.ADMIN, name=user.name, email=user.email, joined_at=now
     )
@@ -75,8 +77,15 @@ def _connect(tenant: Tenant, url: str, now: datetime) -> None:
         ("webhook", {"url": f"{url}/webhook"}),
         ("slack", {"secret": f"{url}/slack"}),
         ("segment", {"url": url, "secret": f"write-key-{tenant.slug}"}),
+        ("intercom", {"url": url, "secret": f"token-{tenant.slug}"}),
     ):
         connect(kind=kind, key=kind, name=kind.title(), by=csm, now=now, **at)
+    say_yes_at_google(tenant, now)
+
+
+def say_yes_at_google(tenant: Tenant, now: datetime) -> None:
+    """Whoever writes to the customers connects the own mailbox, for the first time or once more."""
+    mailboxes.begin(tenant.memberships.get(), code=consent_of(tenant.slug), verifier="of no interest here", now=now)
 
 
 def _plan(n: int) -> str:
@@ -118,6 +127,9 @@ def _signals() -> list[dict[str, Any]]:
         _call("post", 2, "post_to_slack", "slack", text="{{ account.name }}"),
         _call("track", 2, "segment_track", "segment", event="Signal"),
         _call("hook-again", 4, "call_webhook", "webhook", event="signal-again"),
+        _mail("gmail", 1, channel="gmail", subject="By Gmail to {{ account.name }}"),
+        _mail("intercom", 2, channel="intercom", connector="intercom", subject="By Intercom to {{ account.name }}"),
+        _mail("gmail-again", 3, review_hours=24, channel="gmail", subject="Again to {{ account.name }}"),
     ]
 
 
@@ -164,7 +176,9 @@ def _call(key: str, day: int, action: str, connector: str, **config: Any) -> dic
     return {"key": key, "day": day, "action": action, "config": {"connector": connector, **config}}
 
 
-def _mail(key: str, day: int, *, review_hours: int = 0) -> dict[str, Any]:
+def _mail(
+    key: str, day: int, *, review_hours: int = 0, subject: str = "News for {{ account.name }}", **by: str
+) -> dict[str, Any]:
     body = 'Hello {{ user.first_name | default: "there" }},\n\nhow are you?\n\n{{ sender.first_name }}'
-    config = {"sender": "csm", "subject": "News for {{ account.name }}", "body": body, "review_hours": review_hours}
+    config = {"sender": "csm", "subject": subject, "body": body, "review_hours": review_hours, **by}
     return {"key": key, "day": day, "action": "start_conversation", "config": config}

@@ -44,6 +44,8 @@ class Lived:
     def post(self, action: ExternalAction, payload: Any) -> DeliveryOutcome:
         if action.key != "start_conversation":
             return self.call(payload)
+        if payload.transport:
+            return action.deliver(payload)
         message_id = payload.letter.message_id
         self.taken.setdefault(message_id, []).append(Arrival(message_id, TAKE, datetime.now(UTC)))
         return Applied(payload.receipt)
@@ -70,15 +72,20 @@ class Lived:
 
 @pytest.fixture(scope="module")
 def past(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Lived]:
-    """Lived through once, in a transaction that is never committed."""
-    trusted = override_settings(OUTBOUND_TRUSTED=["127.0.0.1:9"])
-    with django_db_blocker.unblock(), trusted, transaction.atomic():
-        yield _live()
+    """Lived through once, in a transaction that is never committed. Gmail and Intercom are really spoken to."""
+    outside = hooks.MoodyHooks()
+    outside.calm = True
+    outside.start()
+    there = {"OUTBOUND_TRUSTED": [outside.host], "GOOGLE_TOKEN_URL": f"{outside.url}/token", "GMAIL_URL": outside.url}
+    with django_db_blocker.unblock(), override_settings(**there), transaction.atomic():
+        lived = _live(outside.url)
+        yield replace(lived, calls=[*lived.calls, *outside.acted_on()])
         transaction.set_rollback(True)
+    outside.stop()
 
 
-def _live() -> Lived:
-    (tenant,) = build(SIZE, hooks="http://127.0.0.1:9", seconds=0, now=database_now())
+def _live(url: str) -> Lived:
+    (tenant,) = build(SIZE, hooks=url, seconds=0, now=database_now())
     lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts, external=True)])
     lived.work()
     let_a_day_pass([tenant])
@@ -136,8 +143,12 @@ def _calls_of(lived: Lived, path: str) -> list[hooks.Arrival]:
     return [call for call in lived.calls if call.path.endswith(path)]
 
 
-def _post_again(lived: Lived) -> None:
-    lived.calls.append(_calls_of(lived, "/slack")[0])
+def _send_again_by(path: str) -> Callable[[Lived], None]:
+    return lambda lived: lived.calls.append(_calls_of(lived, path)[0])
+
+
+def _never_send_by(path: str) -> Callable[[Lived], None]:
+    return lambda lived: lived.calls.remove(_calls_of(lived, path)[0])
 
 
 def _call_under_another_id(lived: Lived) -> None:
@@ -183,7 +194,11 @@ WOUNDS: dict[str, tuple[str, Callable[[Lived], None]]] = {
     "somebody was not enrolled": (LOST, _expect_another),
     "somebody was enrolled by mistake": (DOUBLED, _expect_one_less),
     "a mail was sent twice": (DOUBLED, _send_again),
-    "Slack was told twice": (DOUBLED, _post_again),
+    "a mail by Gmail was sent twice": (DOUBLED, _send_again_by("/messages/send")),
+    "a mail by Gmail was never sent": (LOST, _never_send_by("/messages/send")),
+    "a message by Intercom was sent twice": (DOUBLED, _send_again_by("/messages")),
+    "a message by Intercom was never sent": (LOST, _never_send_by("/messages")),
+    "Slack was told twice": (DOUBLED, _send_again_by("/slack")),
     "a call was repeated under another id": (DOUBLED, _call_under_another_id),
     "an event was never sent": (LOST, _never_track),
     "a keyed call is left uncertain": (LOST, _leave_open),

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--seconds", type=float, default=75, help="how long faults are made (default: 75)")
         parser.add_argument("--seed", type=int, help="plans the faults; the same one makes the same plan")
         parser.add_argument("--accounts", type=int, default=100, help="of each of the four workspaces (default: 100)")
-        parser.add_argument("--external", action="store_true", help="more mails, webhooks, Slack and Segment too")
+        parser.add_argument("--external", action="store_true", help="webhooks, Slack, Segment, Gmail, Intercom too")
         parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
 
     def handle(self, *args: Any, **options: Any) -> None:
