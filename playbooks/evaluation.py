@@ -204,14 +204,25 @@ def _evaluate(tenant: Tenant, run: EvaluationRun, *, now: datetime) -> None:
         open_due(today=run.local_date, now=now)  # CTAs that come again
     look = Look(tenant, run, fields, now, Account.objects.tracked().count())
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
-    for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS):
-        for chunk in _chunks(look, kind):
-            stage_hits(look, chunk, users=kind == Playbook.Audience.USERS)
-            stage_fresh(look, chunk)
-            _settle_chunk(look, chunk)
+    _ask_and_settle(look)
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
     run.save(update_fields=["looked_at", "started_at", "finished_at", "duration_ms"])
+
+
+def _ask_and_settle(look: Look) -> None:
+    """Every rule is asked before anything follows from one: whom a look enrolls or stops changes no answer of its own,
+    so it does not matter in which order playbooks are looked at.
+    """
+    chunks = [chunk for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS) for chunk in _chunks(look, kind)]
+    with connection.cursor() as cursor:
+        for number, chunk in enumerate(chunks):
+            stage_hits(look, chunk, users=_asks_users(chunk))
+            cursor.execute(f"ALTER TABLE hit RENAME TO hit_{number}")
+        for number, chunk in enumerate(chunks):
+            cursor.execute(f"DROP TABLE IF EXISTS hit; ALTER TABLE hit_{number} RENAME TO hit")
+            stage_fresh(look, chunk)
+            _settle_chunk(look, chunk)
 
 
 def _is_ours(tenant: Tenant) -> bool:

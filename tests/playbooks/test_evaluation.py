@@ -2,11 +2,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import QuerySet
 
 from accounts.facts import set_known_cause
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import WorkDue
+from playbooks import evaluation
 from playbooks.evaluation import drop, evaluate_if_due, release
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook
 from playbooks.pump import pump
@@ -110,6 +112,37 @@ def test_a_user_of_two_matching_accounts_is_enrolled_for_each(inside: Workspace)
     evaluate(inside.tenant, now=MONDAY)
 
     assert set(playbook.enrollments.values_list("account__name", "end_user")) == {("One", ada.pk), ("Two", ada.pk)}
+
+
+@pytest.mark.parametrize("chunks", ["as many as fit", "one by one"])
+def test_what_an_evaluation_does_changes_none_of_its_own_answers(
+    inside: Workspace, monkeypatch: pytest.MonkeyPatch, chunks: str
+) -> None:
+    """Whichever kind of audience is looked at first, and however many playbooks one statement holds."""
+    if chunks == "one by one":
+        monkeypatch.setattr(evaluation, "chunked", lambda audiences: [[audience] for audience in audiences])
+    user("Ann", account("Pro", plan="Pro"))
+    on_pro = {"field": "plan", "op": "is", "value": "Pro"}
+    owners = {"audience": "users", "user": {"field": "role", "op": "set"}}
+
+    def one(key: str, *, unless: str, **more: Any) -> Playbook:
+        rules = {"account": {"all": [on_pro, {"field": f"playbook:{unless}", "op": "is", "value": "never"}]}}
+        audience = more.pop("audience", "accounts")
+        return live(playbook_json(key, audience=audience, rules=rules | more))
+
+    for key in ("first", "last", "people"):
+        import_playbook(playbook_json(key, audience="users" if key == "people" else "accounts"), by=None, now=MONDAY)
+    wary = [one("last", unless="first"), one("first", unless="last"), one("people", unless="first", **owners)]
+
+    evaluate(inside.tenant, now=MONDAY)
+    assert [names(playbook) for playbook in wary] == [["Pro"], ["Pro"], ["Pro"]]
+
+    evaluate(inside.tenant, now=MONDAY + days(1))
+    assert list(_night(MONDAY + days(1)).values_list("matched", flat=True)) == [0, 0, 0]
+
+
+def _night(at: datetime) -> "QuerySet[Evaluation]":
+    return Evaluation.objects.filter(run__started_at=at)
 
 
 def test_nobody_is_enrolled_twice_by_the_next_evaluation(inside: Workspace) -> None:
