@@ -267,6 +267,12 @@ TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
 STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_FINDERS = [
+    "cs_platform.web.stylesheet.StylesheetFinder",
+    "django.contrib.staticfiles.finders.FileSystemFinder",
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+]
+BUNDLE_ROOT = Path(STATIC_ROOT).with_name("bundled")
 STATIC_FROM_SOURCE = env.bool("STATIC_FROM_SOURCE", default=False)  # serve them as they stand, nothing collected
 WHITENOISE_USE_FINDERS = STATIC_FROM_SOURCE
 STORAGES = {

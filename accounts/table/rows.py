@@ -1,4 +1,4 @@
-"""The rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
+"""Heads and rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,10 +8,26 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from accounts.table.columns import Around, Cells, Column
+from accounts.table.links import Head
 from accounts.table.listing import Thing
 from accounts.table.state import TableState
+from cs_platform.web.templatetags.ui import icon
 
 _NOTHING = '<span class="faint" aria-hidden="true">–</span><span class="sr">{}</span>'
+_KEYS = mark_safe('aria-keyshortcuts="Shift+ArrowLeft Shift+ArrowRight"')
+_HEAD = (
+    '<th scope="col" class="{}"{} data-column="{}"{}>{}<span class="resize" data-resize aria-hidden="true"></span></th>'
+)
+_MENU = (
+    '<button class="th-btn" type="button" id="th-{0}" popovertarget="head-{0}" {1}>{2}{3} {4}</button>'
+    '<div class="pop start" id="head-{0}" popover hx-get="{5}" hx-trigger="beforetoggle once">'
+    '<a class="item" href="{5}">Sort and filter</a></div>'
+)
+_TOGGLE = (
+    '<a class="th-btn" id="th-{0}" href="{5}" hx-get="{5}" hx-target="#results" hx-push-url="true" {1}>{2}{3} {4}</a>'
+)
+_NAME = '<span class="th-btn" id="th-{0}" tabindex="0" {1}>{2}{3}</span>'
+_ARROWS = {"ascending": "arrow-up", "descending": "arrow-down"}
 _BOX = (
     '<td class="sel pin"><input class="check" type="checkbox" name="ids" value="{}" form="bulk" data-select'
     ' aria-label="Select {}"></td>'
@@ -68,3 +84,22 @@ def in_width(classes: str, width: int | None) -> str:
 
 def style_of(width: int | None) -> SafeString:
     return format_html(' style="--w: {}"', width) if width else mark_safe("")
+
+
+def headings(heads: Sequence[Head]) -> SafeString:
+    return mark_safe("".join(_heading(at, head) for at, head in enumerate(heads, 1)))  # each has been escaped
+
+
+def _heading(at: int, head: Head) -> SafeString:
+    column, sorted_by = head.column, _ARROWS.get(head.aria_sort, "")
+    mark = format_html("{} ", icon(column.icon)) if column.icon else ""
+    arrow = icon(sorted_by or "chevron-down") if sorted_by or head.menu else ""
+    form, address = (_MENU, head.menu) if head.menu else (_TOGGLE, head.toggle) if head.toggle else (_NAME, "")
+    return format_html(
+        _HEAD,
+        in_width(column.classes, head.width),
+        style_of(head.width),
+        column.key,
+        format_html(' aria-sort="{}"', head.aria_sort) if head.aria_sort else "",
+        format_html(form, at, _KEYS, mark, column.label, arrow, address),
+    )

@@ -15,7 +15,7 @@ from accounts.table.columns import Around
 from accounts.table.links import chips, heads, presets
 from accounts.table.listing import Listing
 from accounts.table.page import Page, Totals, load_page, load_totals
-from accounts.table.rows import Row, rendered
+from accounts.table.rows import Row, headings, rendered
 from accounts.table.rule_filter import PARAMETER
 from accounts.table.state import TableState
 from accounts.views.filtering import asked
@@ -49,7 +49,7 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "list": listing,
         "page": page,
         "rows": _rows(request, catalogue, state, page),
-        "heads": heads(state, columns),
+        "heads": headings(heads(state, columns)),
         "chooser": Chooser(state, catalogue),
         "columns": f"{columns}{state.address()}",
         "filters": f"{_address_of(request, listing, 'filters')}{state.address()}",

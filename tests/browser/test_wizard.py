@@ -117,8 +117,8 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
         assert (mail.subject, mail.to_email) == ("Your renewal, Yarrow Retail", "lena.ruiz@customer.example")
         assert not Task.objects.filter(cta__account=renewing).exists()
         noon = now.replace(hour=12, minute=0)
-        for day in range(1, 8):  # messages keep to decent hours of working days
-            tick(now=noon + timedelta(days=day), deliver=deliver_to_nobody)
+        for day in range(8):  # messages keep to decent hours of working days; today's may be ahead still
+            tick(now=max(now, noon + timedelta(days=day)), deliver=deliver_to_nobody)
         task = Task.objects.get(cta__account=renewing)
         assert (task.title, task.owner) == ("Review their product usage", story.orbiton.priya)
         assert Enrollment.objects.get(playbook=playbook).state == "completed"
