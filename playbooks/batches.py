@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -37,7 +38,7 @@ class Work:
     tenant: Tenant
     step: Step
     action: Action
-    token: UUID
+    token: UUID | None
     claimed: Sequence[Claimed]
     now: datetime
 
@@ -62,27 +63,32 @@ _LOAD = """
 """
 
 
+class Lock(Enum):
+    """What is locked before runs are looked at, the same order everywhere: then come the targets."""
+
+    ENROLLMENTS = auto()  # by id
+    ALL = auto()  # for an undo: their accounts and users, too, by id
+    HELD = auto()  # this transaction has locked all of that before
+
+
 def load(
     tenant: Tenant,
     step_id: int,
     run_ids: Sequence[UUID],
     *,
-    token: UUID,
+    token: UUID | None,
     now: datetime,
-    lock_subjects: bool = False,
-    is_locked: bool = False,
+    lock: Lock = Lock.ENROLLMENTS,
 ) -> Work:
-    """Lock order, the same everywhere: enrollments by id, then (for undo) accounts and users by id, then targets.
-
-    `is_locked`: this transaction has locked all of that before. Raises LeaseLost when a run was taken over meanwhile.
-    """
+    """Without a token, of runs that are not leased. Raises LeaseLost when a run was taken over meanwhile."""
     step = Step.objects.select_related("version__playbook").get(pk=step_id)
     with connection.cursor() as cursor:
-        if not is_locked:
+        if lock is not Lock.HELD:
             enrollment_ids = _lock_enrollments(cursor, tenant.pk, run_ids)
-            if lock_subjects:
+            if lock is Lock.ALL:
                 lock_subjects_of(enrollment_ids, tenant_id=tenant.pk)
-        cursor.execute(_LOAD.format(fence="AND r.lease_token = %s"), [tenant.pk, list(run_ids), token])
+        fence = "AND r.lease_token IS NOT DISTINCT FROM %s::uuid"
+        cursor.execute(_LOAD.format(fence=fence), [tenant.pk, list(run_ids), token])
         claimed = list(_rows(cursor.fetchall()))
     if len(claimed) != len(run_ids):
         raise LeaseLost

@@ -220,29 +220,31 @@ def release_reconnected(*, tenant_id: int, now: datetime) -> int:
 
 # Who stops is read once: a list of ids that is asked for each run is put in order for each run, and the planner, which
 # has not heard of those that have just begun to stop, would walk through all of them as often.
-_CLAIM_UNDO = """
+_LAST_APPLIED = """
     WITH stopping AS MATERIALIZED (
         SELECT e.id FROM playbooks_enrollment e WHERE e.tenant_id = %(tenant)s AND e.state = 'stopping'
           AND (%(only)s::bigint[] IS NULL OR e.id = ANY(%(only)s))
-    ), last AS (
-        SELECT r.id FROM stopping e JOIN playbooks_actionrun r ON r.tenant_id = %(tenant)s AND r.enrollment_id = e.id
-        WHERE r.step_id = %(step)s
-          AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %(now)s))
-          AND r.claims BETWEEN %(least)s AND %(most)s
-          -- Last first: whatever was applied later goes before, and a message on the wire is waited for.
-          AND NOT EXISTS (
-              SELECT 1 FROM playbooks_actionrun l
-              WHERE l.tenant_id = %(tenant)s AND l.enrollment_id = r.enrollment_id AND l.id <> r.id
-                AND (l.state = 'running' OR (l.state IN ('applied', 'undoing')
-                     AND (l.settled_at, l.position) > (r.settled_at, r.position))))
-          -- A CTA playbook it has applied goes before the CTA does.
-          AND NOT EXISTS (
-              SELECT 1 FROM playbooks_enrollment c
-              JOIN playbooks_actionrun l ON l.tenant_id = c.tenant_id AND l.enrollment_id = c.id
-              WHERE c.tenant_id = %(tenant)s AND c.parent_run_id = r.id AND c.state = 'stopping'
-                AND l.state IN ('running', 'applied', 'undoing'))
-        ORDER BY e.id LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
     )
+    SELECT r.id FROM stopping e JOIN playbooks_actionrun r ON r.tenant_id = %(tenant)s AND r.enrollment_id = e.id
+    WHERE r.step_id = %(step)s
+      AND (r.state = 'applied' OR (r.state = 'undoing' AND r.lease_until < %(now)s))
+      AND r.claims BETWEEN %(least)s AND %(most)s
+      -- Last first: whatever was applied later goes before, and a message on the wire is waited for.
+      AND NOT EXISTS (
+          SELECT 1 FROM playbooks_actionrun l
+          WHERE l.tenant_id = %(tenant)s AND l.enrollment_id = r.enrollment_id AND l.id <> r.id
+            AND (l.state = 'running' OR (l.state IN ('applied', 'undoing')
+                 AND (l.settled_at, l.position) > (r.settled_at, r.position))))
+      -- A CTA playbook it has applied goes before the CTA does.
+      AND NOT EXISTS (
+          SELECT 1 FROM playbooks_enrollment c
+          JOIN playbooks_actionrun l ON l.tenant_id = c.tenant_id AND l.enrollment_id = c.id
+          WHERE c.tenant_id = %(tenant)s AND c.parent_run_id = r.id AND c.state = 'stopping'
+            AND l.state IN ('running', 'applied', 'undoing'))
+    ORDER BY e.id LIMIT %(size)s
+"""
+_CLAIM_UNDO = f"""
+    WITH last AS ({_LAST_APPLIED} FOR UPDATE OF r SKIP LOCKED)
     UPDATE playbooks_actionrun r
     SET state = 'undoing', claims = claims + 1, lease_token = %(token)s, lease_until = %(until)s
     FROM last WHERE r.id = last.id AND r.tenant_id = %(tenant)s RETURNING r.id
@@ -287,6 +289,24 @@ def claim_undo(*, tenant_id: int, step_id: int, now: datetime, enrollment_ids: l
         if ids:
             return Claim(token, step_id, ids)
     return None
+
+
+def last_applied(*, tenant_id: int, step_id: int, now: datetime, enrollment_ids: list[int]) -> list[UUID]:
+    """The same without a lease, for a transaction that has locked these enrollments and takes them back itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _LAST_APPLIED,
+            {
+                "tenant": tenant_id,
+                "step": step_id,
+                "only": enrollment_ids,
+                "now": now,
+                "least": 0,
+                "most": TIERS[-1][1],
+                "size": BATCH,
+            },
+        )
+        return [id for (id,) in cursor.fetchall()]
 
 
 def claim_failed_undo(run_id: UUID, *, tenant_id: int, now: datetime) -> UUID | None:

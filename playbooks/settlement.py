@@ -48,7 +48,8 @@ _SETTLE = """
                 ELSE r.settled_at END,
             claims = 0, lease_token = NULL, lease_until = NULL
         FROM outcome o
-        WHERE r.id = o.id AND r.tenant_id = %(tenant)s AND r.lease_token = %(token)s AND r.state = %(from)s
+        WHERE r.id = o.id AND r.tenant_id = %(tenant)s
+          AND r.state = %(from)s AND r.lease_token IS NOT DISTINCT FROM %(token)s::uuid
         RETURNING r.id, r.enrollment_id, r.state, r.reason, r.receipt
     ), written AS (
         INSERT INTO playbooks_ledgerentry
@@ -59,8 +60,10 @@ _SETTLE = """
 """
 
 
-def settle(outcomes: Sequence[Settled], *, tenant_id: int, token: UUID, from_state: str, now: datetime) -> None:
-    """Raises LeaseLost when any run is no longer ours: then nothing of the transaction may stand."""
+def settle(outcomes: Sequence[Settled], *, tenant_id: int, token: UUID | None, from_state: str, now: datetime) -> None:
+    """Without a token, of runs that nobody leases. Raises LeaseLost when any is no longer ours: then nothing of the
+    transaction may stand.
+    """
     if not outcomes:
         return
     with connection.cursor() as cursor:

@@ -18,8 +18,16 @@ from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id, tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks import ledger
-from playbooks.batches import Claimed, Work, load, lock_subjects_of, peek
-from playbooks.leases import Claim, LeaseLost, claim_failed_undo, claim_undo, reclaim_expired, steps_to_undo
+from playbooks.batches import Claimed, Lock, Work, load, lock_subjects_of, peek
+from playbooks.leases import (
+    Claim,
+    LeaseLost,
+    claim_failed_undo,
+    claim_undo,
+    last_applied,
+    reclaim_expired,
+    steps_to_undo,
+)
 from playbooks.models import ActionRun, Enrollment, Step
 from playbooks.runner import in_halves
 from playbooks.settlement import Settled, settle
@@ -139,7 +147,7 @@ def stop_together(ids: Sequence[int], *, tenant: Tenant, by: str, note: str, now
         stopping = _begin(ids, tenant_id=tenant.pk, by=by, note=note, now=now)
         if stopping:
             lock_subjects_of(stopping, tenant_id=tenant.pk)  # all at once: another such stop waits, and none deadlocks
-            _undo_all(tenant, Turn.at(now), stopping, is_locked=True)
+            _undo_together(tenant, stopping, now)
             _close(tenant, now)
         if Enrollment.objects.filter(pk__in=stopping, state=Enrollment.State.STOPPING).exists():
             WorkDue.announce(tenant_id=tenant.pk, queue=WorkDue.Queue.APPLY, due_at=now)
@@ -267,40 +275,78 @@ def finish_stops(tenant: Tenant, turn: Turn, *, enrollment_ids: list[int] | None
     return settled
 
 
-def _undo_all(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None, *, is_locked: bool = False) -> int:
+def _undo_all(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
     settled = 0
-    while done := _undo_round(tenant, turn, enrollment_ids, is_locked):
+    while done := _undo_round(tenant, turn, enrollment_ids):
         settled += done
     return settled
 
 
-def _undo_round(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None, is_locked: bool) -> int:
+def _undo_round(tenant: Tenant, turn: Turn, enrollment_ids: list[int] | None) -> int:
     with tenant_context(tenant.pk):
         now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=False, now=now)
         steps = steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=enrollment_ids)
-    return sum(_undo_step(tenant, step, turn.now(), enrollment_ids, is_locked) for step in steps if not turn.is_over)
+    return sum(_undo_step(tenant, step, turn.now(), enrollment_ids) for step in steps if not turn.is_over)
 
 
-def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None, is_locked: bool) -> int:
+def _undo_step(tenant: Tenant, step_id: int, now: datetime, enrollment_ids: list[int] | None) -> int:
     with tenant_context(tenant.pk):
         claim = claim_undo(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=enrollment_ids)
     if claim is None:
         return 0
-    in_halves(
-        claim.run_ids,
-        lambda ids: _undo(tenant, claim, ids, now, is_locked=is_locked),
-        lambda id, why: _undo_dead(tenant, claim, id, why, now),
-    )
+    _undo_in_halves(tenant, _Taken.by(claim), claim.run_ids, now)
     return len(claim.run_ids)
 
 
-def _undo(tenant: Tenant, claim: Claim, run_ids: Sequence[UUID], now: datetime, *, is_locked: bool = False) -> None:
+def _undo_together(tenant: Tenant, stopping: list[int], now: datetime) -> None:
+    """In the transaction that stops them: nobody else sees a run between applied and undone, so none is leased.
+
+    Each run is tried once. What is not taken back by that is left to the engine.
+    """
+    tried: set[UUID] = set()
+    before = -1
+    while before < len(tried):
+        before = len(tried)
+        for step_id in steps_to_undo(tenant_id=tenant.pk, now=now, enrollment_ids=stopping):
+            last = last_applied(tenant_id=tenant.pk, step_id=step_id, now=now, enrollment_ids=stopping)
+            fresh = [id for id in last if id not in tried]
+            tried.update(fresh)
+            if fresh:
+                _undo_in_halves(tenant, _Taken(step_id), fresh, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Runs of one step that are ours to take back: by a lease, or by the locks of the transaction that stops them."""
+
+    step_id: int
+    token: UUID | None = None
+
+    @classmethod
+    def by(cls, claim: Claim) -> "_Taken":
+        return cls(claim.step_id, claim.token)
+
+    @property
+    def state(self) -> str:
+        return ActionRun.State.UNDOING if self.token else ActionRun.State.APPLIED
+
+
+def _undo_in_halves(tenant: Tenant, taken: _Taken, run_ids: Sequence[UUID], now: datetime) -> None:
+    in_halves(
+        run_ids,
+        lambda ids: _undo(tenant, taken, ids, now),
+        lambda id, why: _undo_dead(tenant, taken, id, why, now),
+    )
+
+
+def _undo(tenant: Tenant, taken: _Taken, run_ids: Sequence[UUID], now: datetime) -> None:
     with tenant_context(tenant.pk):
-        work = load(tenant, claim.step_id, run_ids, token=claim.token, now=now, lock_subjects=True, is_locked=is_locked)
+        lock = Lock.ALL if taken.token else Lock.HELD
+        work = load(tenant, taken.step_id, run_ids, token=taken.token, now=now, lock=lock)
         decisions = _decide(work)
         outcomes = [_settled(one, decisions[one.run.id]) for one in work.claimed]
-        settle(outcomes, tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
+        settle(outcomes, tenant_id=tenant.pk, token=taken.token, from_state=taken.state, now=now)
         _hand_over(work.claimed, decisions)
         _tell(work, decisions)
 
@@ -346,12 +392,12 @@ def _tell(work: Work, decisions: Mapping[UUID, UndoDecision]) -> None:
         ledger.tell(lines, tenant_id=work.tenant.pk, kind=kind, actor=actor, now=work.now)
 
 
-def _undo_dead(tenant: Tenant, claim: Claim, run_id: UUID, why: str, now: datetime) -> None:
+def _undo_dead(tenant: Tenant, taken: _Taken, run_id: UUID, why: str, now: datetime) -> None:
     """One undo that cannot be done: shown to a person; the rest of the stop goes on."""
     try:
         with tenant_context(tenant.pk):
             outcome = Settled(run_id, "undo_dead", reason_code="undo_failed", reason=why)
-            settle([outcome], tenant_id=tenant.pk, token=claim.token, from_state="undoing", now=now)
+            settle([outcome], tenant_id=tenant.pk, token=taken.token, from_state=taken.state, now=now)
     except LeaseLost:
         return
 
@@ -369,12 +415,7 @@ def retry_undo(run: ActionRun, *, by: str, now: datetime) -> bool:
             return False
         said = "Its undo was tried again."
         ledger.record_runs([run.pk], tenant_id=tenant_id, from_state="undo_dead", actor=by, now=now, reason=said)
-        claim = Claim(token, step.pk, [run.pk])
-        in_halves(
-            claim.run_ids,
-            lambda ids: _undo(step.tenant, claim, ids, now),
-            lambda id, why: _undo_dead(step.tenant, claim, id, why, now),
-        )
+        _undo_in_halves(step.tenant, _Taken(step.pk, token), [run.pk], now)
     return True
 
 

@@ -31,7 +31,7 @@ from playbooks.evaluation import evaluate_now
 from playbooks.failures import mark_done, retry, skip
 from playbooks.models import ActionRun, Enrollment, Playbook
 from playbooks.pump import pump
-from playbooks.undo import outcome_of_stop, preview_stop, request_stop, request_stops
+from playbooks.undo import outcome_of_stop, preview_stop, request_stop, request_stops, stop_together
 from playbooks.versions import import_playbook, pause, publish, resume
 from tests.playbooks.model import Book, Customer, Enrolled, Model, Run, Spec, demand
 from tests.world import MONDAY, Workspace, account, live, playbook_json, set_trait_step, trait, user
@@ -235,7 +235,7 @@ class Machine(RuleBasedStateMachine):
         act: dict[str, Callable[[], object]] = {
             "apply": lambda: runner._apply(self.tenant, dead.claim, dead.run_ids, dead.since),
             "deliver": lambda: delivery._prepare(self.tenant, dead.claim, dead.run_ids, dead.since),
-            "undo": lambda: undo._undo(self.tenant, dead.claim, dead.run_ids, dead.since),
+            "undo": lambda: undo._undo(self.tenant, undo._Taken.by(dead.claim), dead.run_ids, dead.since),
             "sent": lambda: self.record_late(dead),
         }
         ours = all(self.holds(dead, run_id) for run_id in dead.run_ids)
@@ -430,6 +430,18 @@ class Machine(RuleBasedStateMachine):
         waits = any(run.state in ("running", "undoing") for run in one.runs)
         demand(one.state == ("stopping" if waits else "stopped"), "a stop is carried out", one)
         assert not request_stop(row, by=self.person, now=self.now)
+
+    @rule(which=st.integers(0, 9), most=st.integers(1, 3))
+    def a_job_stops_several(self, which: int, most: int) -> None:
+        """In one transaction, without a lease: what it finds under way is left to the engine."""
+        found = self.model.stoppable()[which % 3 :][:most]
+        ids = {one.id for one in found}
+        assert stop_together(sorted(ids), tenant=self.tenant, by="person:1", note="", now=self.now) == ids
+        self.follow()
+        for one in found:
+            waits = any(run.state in ("running", "undoing") for run in one.runs)
+            demand(one.state == ("stopping" if waits else "stopped"), "a stop is carried out", one)
+        assert not stop_together(sorted(ids), tenant=self.tenant, by="person:1", note="", now=self.now)
 
     @rule(which=st.integers(0, 9))
     def a_stop_is_asked_for_and_the_worker_dies(self, which: int) -> None:

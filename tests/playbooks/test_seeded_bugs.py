@@ -44,7 +44,8 @@ def instead(module: Any, name: str, other: Any) -> Callable[[pytest.MonkeyPatch]
 
 
 def no_fence(monkeypatch: pytest.MonkeyPatch) -> None:
-    without(settlement, "_SETTLE", " AND r.lease_token = %(token)s AND r.state = %(from)s")(monkeypatch)
+    fence = "AND r.state = %(from)s AND r.lease_token IS NOT DISTINCT FROM %(token)s::uuid"
+    without(settlement, "_SETTLE", fence)(monkeypatch)
     monkeypatch.setattr(batches, "_LOAD", batches._LOAD.replace("{fence}", "AND (true OR (true {fence}))"))
 
 

@@ -17,6 +17,7 @@ from cs_platform.jobs.pump import run_jobs
 from cs_platform.tenancy.context import tenant_context
 from playbooks.api.serializers import NOTE_LIMIT
 from playbooks.models import ActionRun, Enrollment, LedgerEntry, Playbook
+from playbooks.pump import pump
 from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
 from tests.visitor import Visitor, text
 from tests.world import MONDAY, Workspace, account, apply_now, days, live, playbook_json, raise_risk, workspace
@@ -100,6 +101,44 @@ def test_an_undo_that_fails_is_listed_and_the_others_are_not_kept_waiting(
     assert (error.subject, error.position) == ("One", 1)
     assert "could not be undone" in error.message
     assert ActionRun.objects.get(enrollment=one, state="undo_dead").reason == "It will not come off."
+
+
+def test_what_one_transaction_takes_back_is_never_leased_and_goes_last_first(inside: Workspace) -> None:
+    playbook = live(playbook_json(steps=[raise_risk(1), raise_risk(1, key="more", title="More")]))
+    places(playbook, "One", "Two")
+    run(start_stop(Places(playbook.pk, finished=True), by=inside.jonah, now=LATER))
+
+    moves = LedgerEntry.objects.filter(run_id__isnull=False, at=LATER).order_by("pk")
+    steps = dict(ActionRun.objects.values_list("pk", "step__key"))
+    assert [(one.from_state, one.to_state, steps[one.run_id]) for one in moves] == [
+        ("applied", "undone", "more"),
+        ("applied", "undone", "more"),
+        ("applied", "undone", "risk"),
+        ("applied", "undone", "risk"),
+    ]
+    assert set(ActionRun.objects.values_list("state", "claims", "lease_token")) == {("undone", 0, None)}
+
+
+def test_a_run_that_another_has_moved_meanwhile_is_left_to_it(
+    inside: Workspace, rescue: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The settling statement finds it is not as it was: nothing of its undo stands, and the engine ends the stop."""
+    places(rescue, "One")
+    undo = CreateIndicator.undo
+
+    def moving(self: CreateIndicator, batch: Batch) -> Mapping[UUID, UndoDecision]:
+        found = undo(self, batch)
+        ActionRun.objects.filter(pk__in=batch.run_ids).update(state="kept")
+        return found
+
+    monkeypatch.setattr(CreateIndicator, "undo", moving)
+    run(start_stop(Places(rescue.pk), by=inside.jonah, now=LATER))
+
+    assert states() == {"stopping": 1}
+    assert Indicator.objects.get().state == "active"
+    monkeypatch.undo()
+    pump("apply", clock=lambda: LATER)
+    assert (states(), Indicator.objects.get().state) == ({"stopped": 1}, "ended")
 
 
 @pytest.mark.django_db(transaction=True)
