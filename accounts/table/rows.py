@@ -1,4 +1,4 @@
-"""Heads and rows of a page as HTML. There are more than a thousand cells, so what is the same in many is written once."""
+"""Heads and rows of a page as HTML. There are over a thousand cells: what is the same in many is written once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,6 @@
-"""One stylesheet for the browser: `css/bundle.css` is `css/app.css` with all that it imports in its place. Dozens of files
-asked for one by one would be most of what a first visit waits for.
+"""One stylesheet for the browser: `css/bundle.css` is `css/app.css` with all that it imports in its place.
+
+Dozens of files, asked for one by one, would be most of what a first visit waits for.
 """
 
 import os
@@ -33,7 +34,7 @@ class StylesheetFinder(BaseFinder):
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         self.storage = FileSystemStorage(location=settings.BUNDLE_ROOT)
 
-    def find(self, path: str, find_all: bool = False, **_kwargs: Any) -> str | list[str]:
+    def find(self, path: str, find_all: bool = False, **_kwargs: Any) -> Any:
         found = [self._fresh()] if path == BUNDLE else []
         return found if find_all or not found else found[0]
 
