@@ -1,6 +1,6 @@
 """The cockpit as a board: a column per status, or per day by which things are due, with what comes first in each."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from cs_platform.common.together import count_each, first_ids_of_each
 from cs_platform.tenancy.models import Membership
 from ctas.cockpit import (
     COUNT_LIMIT,
@@ -23,8 +24,8 @@ from ctas.cockpit import (
     matching,
     with_names,
 )
-from ctas.lists import Lists
-from ctas.models import CLOSED
+from ctas.lists import Entry, Lists
+from ctas.models import CLOSED, Cta
 
 CARDS = 15  # of one column
 
@@ -34,7 +35,7 @@ class By(StrEnum):
     DUE = "due"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class ColumnOfCards:
     """`change` is what a card takes over that is put here; none: nothing can be put here."""
 
@@ -48,25 +49,29 @@ class ColumnOfCards:
 
 
 def load_board(asked: Asked, by: By, *, member: Membership, today: date, lists: Lists) -> list[ColumnOfCards]:
+    """In a fixed number of statements, however many columns."""
     rows = matching(asked, member=member, today=today, lists=lists)
-    columns = list(_of_statuses(rows, lists) if by is By.STATUS else _of_days(rows, today))
-    _fill(columns)
-    return columns
+    columns = _of_statuses(lists) if by is By.STATUS else _of_days(today)
+    _fill(by, {column: rows.filter(which) for column, which in columns if which is not None})
+    return [column for column, _which in columns]
 
 
-def _of_statuses(rows: QuerySet[Any], lists: Lists) -> Iterator[ColumnOfCards]:
-    for entry in lists.stages("open"):
-        column = ColumnOfCards(entry.key, entry.name, entry.tone, {"stage": entry.key})
-        yield _counted(column, rows, in_stages([entry.key], lists=lists))
-    for entry in lists.stages(*CLOSED):
-        yield ColumnOfCards(entry.key, entry.name, entry.tone, {"stage": entry.key}, is_ending=True)
+def _of_statuses(lists: Lists) -> list[tuple[ColumnOfCards, Q | None]]:
+    opened = [(_of_status(one), in_stages([one.key], lists=lists)) for one in lists.stages("open")]
+    return [*opened, *((_of_status(one, is_ending=True), None) for one in lists.stages(*CLOSED))]
 
 
-def _of_days(rows: QuerySet[Any], today: date) -> Iterator[ColumnOfCards]:
-    for due in Due:
-        change = None if due is Due.OVERDUE else {"due_on": _put_on(due, today)}
-        column = ColumnOfCards(due, DUE_LABELS[due], "bad" if due is Due.OVERDUE else "neutral", change)
-        yield _counted(column, rows, due_range(due, today=today))
+def _of_status(entry: Entry, *, is_ending: bool = False) -> ColumnOfCards:
+    return ColumnOfCards(entry.key, entry.name, entry.tone, {"stage": entry.key}, is_ending=is_ending)
+
+
+def _of_days(today: date) -> list[tuple[ColumnOfCards, Q | None]]:
+    return [(_of_day(due, today), due_range(due, today=today)) for due in Due]
+
+
+def _of_day(due: Due, today: date) -> ColumnOfCards:
+    change = None if due is Due.OVERDUE else {"due_on": _put_on(due, today)}
+    return ColumnOfCards(due, DUE_LABELS[due], "bad" if due is Due.OVERDUE else "neutral", change)
 
 
 def _put_on(due: Due, today: date) -> str:
@@ -77,19 +82,20 @@ def _put_on(due: Due, today: date) -> str:
     return days[due].isoformat() if due in days else ""
 
 
-def _counted(column: ColumnOfCards, rows: QuerySet[Any], which: Q) -> ColumnOfCards:
-    mine = rows.filter(which)
-    found: list[Any] = []
-    for part in by_due(mine):
-        if len(found) <= CARDS:
-            found += with_names(part)[: CARDS + 1 - len(found)]
-    column.count = len(found) if len(found) <= CARDS else mine.order_by()[: COUNT_LIMIT + 1].count()
-    column.rows = found[:CARDS]
-    return column
+def _fill(by: By, columns: Mapping[ColumnOfCards, QuerySet[Any]]) -> None:
+    counts = count_each(columns.values(), most=COUNT_LIMIT + 1)
+    parts = {column: _parts(by, column, rows) for column, rows in columns.items()}
+    firsts = iter(first_ids_of_each((one for some in parts.values() for one in some), most=CARDS))
+    ids = {column: [pk for _part in some for pk in next(firsts)][:CARDS] for column, some in parts.items()}
+    found = with_names(Cta.objects.filter(pk__in=[pk for some in ids.values() for pk in some]))
+    rows = {row.cta.pk: row for row in load_rows(found)}
+    for column, count in zip(columns, counts, strict=True):
+        column.rows, column.count = [rows[pk] for pk in ids[column] if pk in rows], count
 
 
-def _fill(columns: Sequence[ColumnOfCards]) -> None:
-    """What the cards show beside their row, for all columns at once."""
-    made = iter(load_rows([row for column in columns for row in column.rows]))
-    for column in columns:
-        column.rows = [next(made) for _row in column.rows]
+def _parts(by: By, column: ColumnOfCards, rows: QuerySet[Any]) -> list[QuerySet[Any]]:
+    """A column reads as the list does: what has a day, by it, and then what has none. One of days has only either."""
+    dated, undated = by_due(rows)
+    if by is By.STATUS:
+        return [dated, undated]
+    return [undated if column.key == Due.NONE else dated]

@@ -21,6 +21,7 @@ from django.http import QueryDict
 
 from accounts.actors import load_actors
 from accounts.conversations.models import Conversation
+from cs_platform.common.together import count_each
 from cs_platform.tenancy.models import Membership
 from ctas.lists import Entry, Kind, Lists, current_lists
 from ctas.models import Cta, Task
@@ -262,11 +263,9 @@ def matching(asked: Asked, *, member: Membership | None, today: date, lists: Lis
 
 def load_counts(asked: Asked, *, member: Membership, today: date) -> Mapping[Tab, int]:
     """Of each tab without its filters, up to COUNT_LIMIT + 1; what is closed is not counted."""
-    return {
-        tab: _listed(Asked(tab=tab), member=member, today=today).order_by()[: COUNT_LIMIT + 1].count()
-        for tab in Tab
-        if tab is not Tab.CLOSED
-    }
+    tabs = [tab for tab in Tab if tab is not Tab.CLOSED]
+    listed = [_listed(Asked(tab=tab), member=member, today=today) for tab in tabs]
+    return dict(zip(tabs, count_each(listed, most=COUNT_LIMIT + 1), strict=True))
 
 
 def load_pending(asked: Asked) -> PendingPage:
@@ -361,8 +360,12 @@ def _found(asked: Asked, *, member: Membership, today: date, lists: Lists) -> li
 
 
 def with_names(rows: QuerySet[Any]) -> QuerySet[Any]:
-    """With what a line shows of other tables."""
-    return rows.select_related(*(("cta__account", "owner") if rows.model is Task else ("account", "owner")))
+    """With what a line shows of other tables, and no more of them: an account alone has a hundred columns."""
+    at = "cta__" if rows.model is Task else ""
+    names = [f"{at}account__name", "owner__name"]
+    own = [field.name for field in rows.model._meta.concrete_fields]
+    own += [f"cta__{field.name}" for field in Cta._meta.concrete_fields] if at else []
+    return rows.select_related(f"{at}account", "owner").only(*own, *names)
 
 
 def _ranges(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> Iterator[QuerySet[Any]]:

@@ -1,12 +1,12 @@
 """The cockpit as a calendar: six weeks, with the first few of each day and how many there are."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.db.models.expressions import RawSQL
 
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership
@@ -16,7 +16,6 @@ from ctas.lists import Lists
 SHOWN = 3  # of one day
 COUNTED = 100
 WEEKS = 6
-_SOME_DAY = date(1, 1, 1)  # nothing is due then
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +58,11 @@ def load_month(asked: Asked, *, member: Membership, today: date, lists: Lists) -
 
 
 def _by_day(rows: QuerySet[Any], days: Sequence[date]) -> dict[date, list[int]]:
-    """A bounded range of the index for each day: how many there are of all days says nothing about one. The statement
-    for one day is written once and said for each.
-    """
-    ids = rows.filter(due_on=_SOME_DAY).order_by("pk").values_list("due_on", "pk")[:COUNTED]
+    """A bounded range of the index for each day: how many there are of all days says nothing about one."""
+    ids = rows.filter(due_on=RawSQL("d.day", [])).order_by("pk").values("pk")[:COUNTED]
     sql, params = ids.query.sql_with_params()
-    said = [day if value == _SOME_DAY else value for day in days for value in params]
-    found: dict[date, list[int]] = defaultdict(list)
-    for day, pk in fetch(" UNION ALL ".join([f"({sql})"] * len(days)), said):
-        found[day].append(pk)
-    return found
+    each = f"SELECT d.day, ARRAY({sql}) FROM unnest(%s::date[]) d(day)"
+    return dict(fetch(each, [*params, list(days)]))
 
 
 def _shown(asked: Asked, ids: set[int], *, member: Membership, today: date, lists: Lists) -> dict[int, Row]:

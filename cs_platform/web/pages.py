@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.html import escape
+from django.utils.safestring import SafeString
 
 from cs_platform.tenancy.models import Membership, Tenant
 from cs_platform.tenancy.roles import Ability
@@ -74,10 +76,10 @@ def render_page(
     return response
 
 
-def addresses(name: str, slug: str, *args: str) -> Callable[[int], str]:
+def addresses(name: str, slug: str, *args: str) -> Callable[[int], SafeString]:
     """The address of each thing by its id, where a list has many: to ask the resolver for each takes a while."""
-    before, after = reverse(name, args=[slug, 0, *args]).rsplit("/0/", 1)
-    return lambda pk: f"{before}/{pk}/{after}"
+    before, after = map(escape, reverse(name, args=[slug, 0, *args]).rsplit("/0/", 1))
+    return lambda pk: SafeString(f"{before}/{pk:d}/{after}")
 
 
 def target_id(request: HttpRequest) -> str | None:

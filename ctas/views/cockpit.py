@@ -30,8 +30,10 @@ from ctas.cockpit import (
     load_pending,
 )
 from ctas.forms import NewCtaForm, suggested_accounts
-from ctas.lines import Lines
 from ctas.lists import Kind, Lists, current_lists
+from ctas.looks.cards import Cards
+from ctas.looks.days import Days
+from ctas.looks.lines import Lines
 from ctas.models import CLOSED, Cta
 from ctas.month import load_month
 from ctas.opening import open_cta
@@ -98,14 +100,18 @@ def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -
         by = By(request.GET["by"]) if request.GET.get("by") in set(By) else By.STATUS
         columns = load_board(asked, by, member=member, today=today, lists=lists)
         bys = [(_address(request, by=one), label, one is by) for one, label in BYS.items()]
-        return {"columns": [(one, _column(request, by, one.key)) for one in columns], "bys": bys, "by": BYS[by]}
+        cards = Cards(request, asked, lists, here=here)
+        shown = [(one, cards.of(one.rows), _column(request, by, one.key)) for one in columns]
+        return {"columns": shown, "bys": bys, "by": BYS[by]}
     if asked.look is Look.CALENDAR:
         month = load_month(asked, member=member, today=today, lists=lists)
+        day_address = _address(request, look=Look.LIST, month=None) + "&day="
+        days = Days(request, asked, lists, here=here, day_address=day_address)
         months = {"before": month.before, "after": month.after, "today": today}
         return {
             "month": month,
+            "weeks": [map(days.day, week) for week in month.weeks],
             "months": {name: _address(request, month=f"{day:%Y-%m}") for name, day in months.items()},
-            "day_address": _address(request, look=Look.LIST, month=None) + "&day=",
             "undated": _address(request, look=Look.LIST, month=None, due=Due.NONE),
         }
     page = load_page(asked, member=member, today=today, lists=lists)

@@ -41,11 +41,20 @@ const begun = (area) => area.value.slice(0, area.selectionStart).match(BEGUN)?.[
 async function offer(area) {
   const typed = begun(area);
   if (typed === undefined) return close();
+  narrow(typed);
   const mine = ++asked;
   const response = await fetch(`${area.dataset.mentions}?q=${encodeURIComponent(typed)}`);
   if (!response.ok || mine !== asked || begun(area) !== typed) return;
   const { members } = await response.json();
   members.length ? open(area, members) : close();
+}
+
+// Until the answer is here: nobody is to be chosen whom the letters typed meanwhile do not mean.
+function narrow(typed) {
+  if (!isOpen()) return;
+  for (const one of options()) if (!one.textContent.toLowerCase().includes(typed.toLowerCase())) one.remove();
+  if (list.firstElementChild) select(list.firstElementChild);
+  else list.hidePopover();
 }
 
 function open(area, members) {

@@ -1,9 +1,7 @@
-"""The lines of the cockpit's list as HTML. In Python: a page has fifty of a dozen pieces each, and to fill them in as
-templates took longer than all the rest of it.
-"""
+"""A line of the list: a CTA, or a task with its CTA."""
 
 from collections.abc import Iterable
-from functools import cache
+from typing import Any
 
 from django.middleware.csrf import get_token
 from django.urls import reverse
@@ -11,15 +9,13 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, addresses
-from cs_platform.web.templatetags.ui import avatar, day, icon, percent, weekday
-from ctas.cockpit import Asked, Row, Tab
-from ctas.lists import Kind, Lists
+from cs_platform.web.templatetags.ui import day, icon, weekday
+from ctas.cockpit import Row, Tab
+from ctas.lists import Kind
+from ctas.looks.pieces import NOTHING, Pieces, meter
 from ctas.models import Cta, Task
-from ctas.templatetags.cta_lists import bars, due, type_mark
 
-_NOTHING = mark_safe("")
 _NOBODY = mark_safe('<span class="sr">Nobody</span>')
 _NO_BOX = mark_safe("<span></span>")
 _EDIT = mark_safe("Edit ")
@@ -28,7 +24,7 @@ _EDIT_STATUS = mark_safe("Edit status: ")
 _LINE = (
     '<article class="cta-row" data-row{}>{}'
     '<div class="stack gap0">'
-    '<a class="title truncate" data-open href="{}" hx-get="{}" hx-target="#drawer" hx-push-url="true">{}</a>'
+    '<a class="title truncate" data-open {}>{}</a>'
     '<span class="sub">{}</span></div>'
     '<span class="row gap1 truncate source">{}</span><span class="row">{}</span>'
     '<span class="due{}">{}</span>{}</article>'
@@ -51,30 +47,23 @@ _TICK = (
     '<input class="check" type="checkbox" aria-label="Done: {2}">'
     '<noscript><button class="btn sm">Done</button></noscript></form>'
 )
-_METER = (
-    '<span class="tasks-meter"><span class="ring" style="--p: {}"></span>'
-    '<span class="sr">Tasks done: </span>{}/{}</span>'
+_LATE = mark_safe(" bad-text")
+_OWNER = (
+    "<span>{0}"
+    '<a hidden href="{1}" hx-get="{1}" hx-target="#dialog" data-key="e">Close</a>'
+    '<a hidden href="{2}" hx-get="{2}" hx-target="#dialog" data-key="h">Snooze</a>'
+    '<a hidden href="{3}?ids={4}&amp;verb=apply_playbook" hx-get="{3}?ids={4}&amp;verb=apply_playbook"'
+    ' hx-target="#dialog" data-key="p">Apply a playbook</a></span>'
 )
-_BY_KEY = '<a hidden href="{0}" hx-get="{0}" hx-target="#dialog" data-key="{1}">{2}</a>'
 
 
-class Lines:
-    """What the lines of one list have in common, and each of them."""
-
-    def __init__(self, request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -> None:
-        """`here` is the page's address, ready for one more parameter."""
+class Lines(Pieces):
+    def __init__(self, request: WorkspaceRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(request, *args, **kwargs)
         slug = request.tenant.slug
-        self.asked, self.lists, self.here = asked, lists, here
-        self.works = request.membership.can(Ability.WORK_CTAS)
-        self.today = timezone.localdate(request.now)
-        self.opened = request.GET.get("cta", "")
-        self.csrf = get_token(request) if self.works and asked.tab is Tab.TASKS else ""
+        self.csrf = get_token(request) if self.works and self.asked.tab is Tab.TASKS else ""
         self.bulk = reverse("ctas:bulk", args=[slug])
         self.cell, self.finish, self.snooze = (addresses(f"ctas:{name}", slug) for name in ("cell", "finish", "snooze"))
-        # Written once for all the lines that show them.
-        self.mark = cache(lambda type: type_mark(lists.find(Kind.TYPE, type)))
-        self.bars = cache(lambda priority: bars(lists, priority))
-        self.person = cache(avatar)
         self.edit_task, self.tick = addresses("ctas:edit_task", slug), addresses("ctas:tick", slug, "complete")
 
     def of(self, rows: Iterable[Row]) -> SafeString:
@@ -92,13 +81,13 @@ class Lines:
             box=format_html(_SELECT, mark, cta.pk, cta.name) if self.works else mark,
             title=cta.name,
             about=format_html('<span class="truncate">{}</span>{}', self._about(cta), self._stage(cta)),
-            weight=format_html("{}{}", bars_shown, _meter(row)),
+            weight=bars_shown + meter(row),
             due_on=self._due_of(row, cta),
             owner=self._owner_of(row, cta),
         )
 
     def _of_task(self, row: Row, task: Task) -> SafeString:
-        due_on, person = due(task.due_on, self.today), self._person(row)
+        due_on, person = self.due(task.due_on), self._person(row)
         if self.works:
             due_on = format_html(_EDITABLE, self.edit_task(task.pk), f"task-{task.pk}-row", "", _EDIT_DUE, due_on)
             person = format_html(_SELECT, person, task.pk, task.title)
@@ -115,13 +104,9 @@ class Lines:
     def _written(
         self, row: Row, *, box: str, title: str, about: str, weight: str, due_on: str, owner: str
     ) -> SafeString:
-        address = f"{self.here}cta={row.cta.pk}"
-        current = mark_safe(' aria-current="true"') if self.opened == str(row.cta.pk) else ""
-        late = self.asked.tab is not Tab.CLOSED and row.due_on is not None and row.due_on < self.today
-        tone = " bad-text" if late else ""
-        return format_html(
-            _LINE, current, box, address, address, title, about, _source(row), weight, tone, due_on, owner
-        )
+        current, opens = self.current(row.cta), self.opens(row.cta)
+        tone = _LATE if self.asked.tab is not Tab.CLOSED and self.is_late(row) else NOTHING
+        return format_html(_LINE, current, box, opens, title, about, _source(row), weight, tone, due_on, owner)
 
     def _about(self, cta: Cta) -> str:
         words = [cta.account.name]
@@ -134,19 +119,16 @@ class Lines:
 
     def _stage(self, cta: Cta) -> SafeString:
         """Work that is just open says nothing of it; a key changes it all the same."""
+        if not cta.stage and cta.status == Cta.Status.OPEN:
+            return format_html(_UNSEEN_STATUS, *self._place(cta, "stage")) if self.works else NOTHING
         entry = self.lists.stage_of(cta)
         badge = format_html('<span class="badge {} dot plain">{}</span>', entry.tone, entry.name)
-        is_said = bool(cta.stage) or cta.status != Cta.Status.OPEN
-        if not self.works:
-            return badge if is_said else _NOTHING
-        if is_said:
-            return self._editable(cta, "stage", badge, words=_EDIT_STATUS, key="s")
-        return format_html(_UNSEEN_STATUS, f"{self.cell(cta.pk)}?field=stage", f"cell-{cta.pk}-stage")
+        return self._editable(cta, "stage", badge, words=_EDIT_STATUS, key="s") if self.works else badge
 
     def _due_of(self, row: Row, cta: Cta) -> str:
         if self.asked.tab is Tab.CLOSED:
             return day(timezone.localtime(cta.closed_at) if cta.closed_at else None, self.today)
-        said = due(cta.due_on, self.today)
+        said = self.due(cta.due_on)
         return self._editable(cta, "due_on", said, words=_EDIT_DUE, key="d") if self.works else said
 
     def _owner_of(self, row: Row, cta: Cta) -> SafeString:
@@ -154,23 +136,20 @@ class Lines:
             return self._person(row)
         shown = self.person(row.owner.name) if row.owner else icon("user", "faint")
         words = f"Edit owner: {row.owner.name if row.owner else 'Nobody'}"
-        return format_html(
-            "<span>{}{}{}{}</span>",
-            self._editable(cta, "owner", shown, words=words, key="a"),
-            format_html(_BY_KEY, self.finish(cta.pk), "e", "Close"),
-            format_html(_BY_KEY, self.snooze(cta.pk), "h", "Snooze"),
-            format_html(_BY_KEY, f"{self.bulk}?ids={cta.pk}&verb=apply_playbook", "p", "Apply a playbook"),
-        )
+        editable = self._editable(cta, "owner", shown, words=words, key="a")
+        return format_html(_OWNER, editable, self.finish(cta.pk), self.snooze(cta.pk), self.bulk, cta.pk)
 
     def _person(self, row: Row) -> SafeString:
         return self.person(row.owner.name) if row.owner else _NOBODY
 
     def _editable(self, cta: Cta, field: str, shown: str, *, words: str = _EDIT, key: str = "") -> SafeString:
         """A value, and the place where its field appears."""
-        by_key = format_html(' data-key="{}"', key) if key else ""
-        return format_html(
-            _EDITABLE, f"{self.cell(cta.pk)}?field={field}", f"cell-{cta.pk}-{field}", by_key, words, shown
-        )
+        by_key = mark_safe(f' data-key="{key}"') if key else NOTHING
+        return format_html(_EDITABLE, *self._place(cta, field), by_key, words, shown)
+
+    def _place(self, cta: Cta, field: str) -> tuple[SafeString, SafeString]:
+        """Where its field comes from, and the id of where it goes: of ids and names of ours, so safe as they are."""
+        return mark_safe(f"{self.cell(cta.pk)}?field={field}"), mark_safe(f"cell-{cta.pk}-{field}")
 
 
 def _source(row: Row) -> SafeString:
@@ -178,7 +157,3 @@ def _source(row: Row) -> SafeString:
         return format_html('{}<small class="muted truncate">{}</small>', icon("workflow", "sm faint"), row.source)
     mark, words = ("refresh-cw", "Recurring") if row.cta.recurrence_id else ("hand", "By hand")
     return format_html('{}<small class="faint">{}</small>', icon(mark, "sm faint"), words)
-
-
-def _meter(row: Row) -> SafeString:
-    return format_html(_METER, percent(row.done, row.total), row.done, row.total) if row.total else _NOTHING

@@ -1,0 +1,58 @@
+"""What a line, a card and an entry of the calendar have in common."""
+
+from functools import cache
+
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+
+from cs_platform.tenancy.roles import Ability
+from cs_platform.web.pages import WorkspaceRequest, addresses
+from cs_platform.web.templatetags.ui import avatar, percent
+from ctas.cockpit import Asked, Row
+from ctas.lists import Kind, Lists
+from ctas.models import Cta
+from ctas.templatetags.cta_lists import bars, due, type_mark
+
+NOTHING = mark_safe("")
+_CURRENT = mark_safe(' aria-current="true"')
+_DRAGGABLE = mark_safe(' draggable="true"')
+_METER = (
+    '<span class="tasks-meter"><span class="ring" style="--p: {}"></span>'
+    '<span class="sr">Tasks done: </span>{}/{}</span>'
+)
+_OPENS = 'href="{0}" hx-get="{0}" hx-target="#drawer" hx-push-url="true"'
+
+
+class Pieces:
+    """What is shown many times is written once."""
+
+    def __init__(self, request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -> None:
+        """`here` is the page's address, ready for one more parameter."""
+        slug = request.tenant.slug
+        self.asked, self.lists, self.here = asked, lists, here
+        self.works = request.membership.can(Ability.WORK_CTAS)
+        self.today = timezone.localdate(request.now)
+        self.draggable = _DRAGGABLE if self.works else NOTHING
+        self.opened = request.GET.get("cta", "")
+        self.edit = addresses("ctas:edit", slug)
+        self.mark = cache(lambda type: type_mark(lists.find(Kind.TYPE, type)))
+        self.bars = cache(lambda priority: bars(lists, priority))
+        self.person = cache(avatar)
+        self.due = cache(lambda on: due(on, self.today))
+
+    def opens(self, cta: Cta) -> SafeString:
+        """The drawer."""
+        return format_html(_OPENS, f"{self.here}cta={cta.pk}")
+
+    def current(self, cta: Cta) -> SafeString:
+        return _CURRENT if self.opened == str(cta.pk) else NOTHING
+
+    def is_late(self, row: Row) -> bool:
+        return row.due_on is not None and row.due_on < self.today
+
+
+def meter(row: Row) -> SafeString:
+    if not row.total:
+        return NOTHING
+    return format_html(_METER, percent(row.done, row.total), row.done, row.total)
