@@ -88,7 +88,7 @@ def _fill(by: By, columns: Mapping[ColumnOfCards, QuerySet[Any]]) -> None:
     firsts = iter(first_ids_of_each((one for some in parts.values() for one in some), most=CARDS))
     ids = {column: [pk for _part in some for pk in next(firsts)][:CARDS] for column, some in parts.items()}
     found = with_names(Cta.objects.filter(pk__in=[pk for some in ids.values() for pk in some]))
-    rows = {row.cta.pk: row for row in load_rows(found)}
+    rows = {row.cta.pk: row for row in load_rows(list(found))}
     for column, count in zip(columns, counts, strict=True):
         column.rows, column.count = [rows[pk] for pk in ids[column] if pk in rows], count
 

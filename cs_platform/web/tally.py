@@ -5,13 +5,13 @@ from datetime import date
 from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Func, IntegerField, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
+from cs_platform.common.together import count_each
 from cs_platform.tenancy.models import Membership
 from cs_platform.workspace.notifications import unread
 
@@ -37,14 +37,8 @@ def _counted(member: Membership, today: date) -> Mapping[str, str]:
     """In one statement, each at most one more than are counted: the page then says “99+”."""
     sources: list[Tally] = [import_string(path)() for path in settings.TALLIES]
     waiting = {"bell": unread(member)} | {one.key: one.rows(member, today) for one in sources}
-    numbers = {key: _size(rows) for key, rows in waiting.items()}
-    found = Membership.objects.in_tenant(member.tenant_id).filter(pk=member.pk).values_list(*numbers.values()).get()
-    return {key: _words(number) for key, number in zip(numbers, found, strict=True)}
-
-
-def _size(rows: QuerySet[Any]) -> Func:
-    first = rows.order_by().values("pk")[: MOST_COUNTED + 1]
-    return Func(ArraySubquery(first), function="CARDINALITY", output_field=IntegerField())
+    numbers = count_each(waiting.values(), most=MOST_COUNTED + 1)
+    return {key: _words(number) for key, number in zip(waiting, numbers, strict=True)}
 
 
 def _words(number: int) -> str:
