@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from accounts.models import TimelineEntry
 from cs_platform.common.statements import fetch
 from cs_platform.jobs import bulk
 from cs_platform.jobs.kinds import Item
@@ -43,8 +42,10 @@ def lock(rows: QuerySet[Any]) -> dict[int, Any]:
 
 
 def lock_open_tasks(ctas: Iterable[int]) -> dict[int, list[Task]]:
+    """With no more than what a bulk edit may change: there are several to each CTA."""
     found: dict[int, list[Task]] = defaultdict(list)
-    for task in lock(Task.objects.open().filter(cta__in=list(ctas))).values():
+    needed = ("tenant_id", "cta_id", *(name for name in _COLUMNS if hasattr(Task, name)))
+    for task in lock(Task.objects.open().filter(cta__in=list(ctas)).only(*needed)).values():
         found[task.cta_id].append(task)
     return found
 
@@ -97,15 +98,25 @@ def tell_of_tasks(tasks: Iterable[Task], task: bulk.Task, kind: str, words: str)
 
 
 def _tell(what: Iterable[tuple[Cta, str, str]], task: bulk.Task, kind: str, words: str) -> None:
-    TimelineEntry.objects.bulk_create(
-        TimelineEntry(
-            account_id=cta.account_id,
-            end_user_id=cta.end_user_id,
-            at=task.now,
-            kind=kind,
-            actor=task.actor,
-            text=f"{words}: {name}",
-            subject=subject,
-        )
-        for cta, name, subject in what
+    told = [(cta.account_id, cta.end_user_id, f"{words}: {name}", subject) for cta, name, subject in what]
+    if not told:
+        return
+    accounts, users, texts, subjects = map(list, zip(*told, strict=True))
+    fetch(
+        """
+        INSERT INTO accounts_timelineentry (tenant_id, account_id, end_user_id, at, kind, actor, text, subject)
+        SELECT %(tenant)s, t.account_id, t.end_user_id, %(now)s, %(kind)s, %(actor)s, t.text, t.subject
+        FROM unnest(%(accounts)s::bigint[], %(users)s::bigint[], %(texts)s::text[], %(subjects)s::text[])
+            AS t(account_id, end_user_id, text, subject)
+        """,
+        {
+            "tenant": current_tenant_id(),
+            "now": task.now,
+            "kind": kind,
+            "actor": task.actor,
+            "accounts": accounts,
+            "users": users,
+            "texts": texts,
+            "subjects": subjects,
+        },
     )
