@@ -99,6 +99,8 @@ def _running() -> Any:
 
 def _with_last(recurrences: Any, *, ended: bool = False) -> Iterable[tuple[Recurrence, Cta]]:
     """At most so many a night; what is left over is as due tomorrow."""
+    if not recurrences.exists():  # as on most nights: planning what follows costs more than that
+        return
     newest = Cta.objects.filter(recurrence=OuterRef("pk")).order_by("-recurrence_number").values("pk")[:1]
     found = recurrences.annotate(last=Subquery(newest)).exclude(last=None)
     ctas = Cta.objects.filter(pk__in=found.values("last"), account__archived_at=None)

@@ -299,7 +299,7 @@ def stage_hits(look: Look, chunk: Sequence[Candidate], *, users: bool) -> None:
 def stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
     """Temp table `fresh`: hits less those whose re-enrollment policy says no."""
     taken = Sql.join(" UNION ALL ", list(_taken(look, chunk)))
-    subject = "account_id, end_user_id" if _asks_users(chunk) else "account_id"
+    subject = _subject(chunk, "x")
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS fresh")
         cursor.execute(
@@ -314,6 +314,11 @@ def stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
             """,
             taken.params,
         )
+
+
+def _subject(chunk: Sequence[Candidate], table: str) -> str:
+    """No more than is grouped by."""
+    return f"{table}.account_id, {table}.end_user_id" if _asks_users(chunk) else f"{table}.account_id"
 
 
 def hold_back(look: Look, chunk: Sequence[Candidate]) -> list[int]:
@@ -349,20 +354,23 @@ _LIVE = "e.state IN ('active', 'paused', 'stopping')"
 
 
 def _taken(look: Look, chunk: Sequence[Candidate]) -> Iterator[Sql]:
-    """Rows (account_id, end_user_id, bits) of enrollments that rule out another one, by policy."""
+    """Rows (account_id, for users end_user_id, bits) of enrollments that rule out another one, by policy."""
     members: dict[str, list[Candidate]] = defaultdict(list)
+    by_value: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in chunk:
         members[candidate.again["policy"]].append(candidate)
+        if candidate.again["policy"] == "once_per_value":
+            by_value[candidate.again["field"]].append(candidate)
     yield _taken_by(look, chunk, Sql(f"{_LIVE} OR p.once_ever"))
     if "every_match" in members:
         yield _taken_by(look, members["every_match"], _never_left(look.now))
-    yield from (_taken_by_value(look, candidate) for candidate in members["once_per_value"])
-    yield from (_taken_bycount_bits(look, candidate) for candidate in members["at_most"])
+    yield from (_taken_by_value(look, key, some) for key, some in by_value.items())
+    yield from (_taken_by_count(look, candidate) for candidate in members["at_most"])
 
 
 def _taken_by(look: Look, members: Sequence[Candidate], condition: Sql) -> Sql:
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, p.bit AS bits FROM playbooks_enrollment e"
+        f"SELECT {_subject(members, 'e')}, p.bit AS bits FROM playbooks_enrollment e"
         f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
         f" WHERE e.tenant_id = {look.tenant.pk} AND {_counted(members)} AND ({condition.text})",
         condition.params,
@@ -387,19 +395,19 @@ def _bits(members: Iterable[Candidate]) -> str:
     return f"(VALUES {rows}) p(playbook_id, bit, once_ever)"
 
 
-def _taken_by_value(look: Look, candidate: Candidate) -> Sql:
-    key = candidate.again["field"]
+def _taken_by_value(look: Look, key: str, members: Sequence[Candidate]) -> Sql:
     value = anchor_columns({key}, look.fields)[key]
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
-        f" JOIN accounts_account a ON a.id = e.account_id WHERE e.tenant_id = {look.tenant.pk}"
-        f" AND e.playbook_id = {candidate.playbook.pk} AND {candidate.counted} AND NOT {_LIVE}"
+        f"SELECT {_subject(members, 'e')}, p.bit AS bits FROM playbooks_enrollment e"
+        f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
+        f" JOIN accounts_account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id"
+        f" WHERE e.tenant_id = {look.tenant.pk} AND {_counted(members)} AND NOT {_LIVE}"
         f" AND e.occasion = ({value.text})::text",
         value.params,
     )
 
 
-def _taken_bycount_bits(look: Look, candidate: Candidate) -> Sql:
+def _taken_by_count(look: Look, candidate: Candidate) -> Sql:
     """At most N times, or at most once in D days, or both."""
     limits: list[str] = []
     params: list[Any] = []
@@ -410,9 +418,9 @@ def _taken_bycount_bits(look: Look, candidate: Candidate) -> Sql:
         limits.append("max(e.activated_at) > %s - make_interval(days => %s)")
         params += [look.now, candidate.again["days"]]
     return Sql(
-        f"SELECT e.account_id, e.end_user_id, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
+        f"SELECT {_subject([candidate], 'e')}, {1 << candidate.bit}::bigint AS bits FROM playbooks_enrollment e"
         f" WHERE e.tenant_id = {look.tenant.pk} AND e.playbook_id = {candidate.playbook.pk} AND {candidate.counted}"
-        f" GROUP BY 1, 2 HAVING {' OR '.join(limits)}",
+        f" GROUP BY {_subject([candidate], 'e')} HAVING {' OR '.join(limits)}",
         tuple(params),
     )
 
