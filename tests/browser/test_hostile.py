@@ -55,6 +55,7 @@ def complaints(page: Page) -> list[str]:
     return said
 
 
+@pytest.mark.walk
 def test_nothing_of_it_runs(
     page: Page, live_server: LiveServer, told: tuple[Workspace, Story], complaints: list[str]
 ) -> None:

@@ -109,6 +109,7 @@ def test_a_bar_moves_by_keys_and_by_pointer_and_keeps_the_focus(story: Story, pr
     assert story.days() == (start + timedelta(days=1), due + timedelta(days=2))
 
 
+@pytest.mark.walk
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
 def test_no_page_of_plans_has_a_violation_or_scrolls_sideways(

@@ -9,6 +9,7 @@ import pytest
 from cs_platform.embedded.servers import ROOT
 
 
+@pytest.mark.walk
 @pytest.mark.timeout(280)
 def test_a_short_run_loses_nothing_and_doubles_nothing() -> None:
     command = [sys.executable, "-m", "cs_platform.embedded.run", "chaos", "--external", "--seconds=6"]

@@ -108,6 +108,7 @@ def wait_for(condition: Any) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.walk
 @pytest.mark.usefixtures("worker")
 def test_no_task_sees_writes_or_leaves_anothers_workspace(two: list[Tenant]) -> None:
     dice, looks = random.Random(3), {tenant.pk: set[str]() for tenant in two}
