@@ -1599,6 +1599,7 @@ class Migration(migrations.Migration):
                 ("source", models.CharField(max_length=100)),
                 ("made_at", models.DateTimeField()),
                 ("ended_at", models.DateTimeField(blank=True, null=True)),
+                ("ends_at", models.DateTimeField(blank=True, null=True)),
                 (
                     "end_user",
                     models.ForeignKey(

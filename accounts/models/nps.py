@@ -33,7 +33,10 @@ class NpsSurvey(TenantModel):
 
 
 class NpsEligibility(TenantModel):
-    """A source that makes a user eligible ("run:<uuid>", "person:7"); the user is while one is open."""
+    """A source that makes a user eligible ("run:<uuid>", "person:7"); the user is while one is open.
+
+    It is over by itself at `ends_at`, where the source said until when, or at `ended_at`, when somebody ended it.
+    """
 
     is_referenced = False
 
@@ -41,6 +44,7 @@ class NpsEligibility(TenantModel):
     source = models.CharField(max_length=100)
     made_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         base_manager_name = "objects"

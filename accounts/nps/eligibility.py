@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from accounts.models import AccountUser, EndUser, NpsEligibility, NpsResponse, NpsShowing, NpsSurvey
@@ -25,7 +25,7 @@ def askable(survey: NpsSurvey, *, account_id: int | None = None, now: datetime, 
         return EndUser.objects.none()
     rested_since = months_before(now, survey.months_between)
     old_enough = Q(archived_at__isnull=True, created_at__lte=now - timedelta(days=survey.min_user_age_days))
-    found = EndUser.objects.filter(old_enough, _is_tracked(account_id), *_claimed(survey))
+    found = EndUser.objects.filter(old_enough, _is_tracked(account_id), *_claimed(survey, now))
     found = found.exclude(Exists(_of_user(NpsResponse).filter(answered_at__gt=rested_since)))
     found = found.exclude(Exists(_of_user(NpsShowing).filter(dismissed_at__gt=rested_since)))
     shown_on = _of_user(NpsShowing).filter(on__gt=rested_since.date(), on__lt=today)
@@ -51,8 +51,12 @@ def _is_tracked(account_id: int | None) -> Exists:
     return Exists(ties if account_id is None else ties.filter(account=account_id))
 
 
-def _claimed(survey: NpsSurvey) -> list[Exists]:
-    return [Exists(_of_user(NpsEligibility).filter(ended_at__isnull=True))] if survey.requires_playbook else []
+def _claimed(survey: NpsSurvey, now: datetime) -> list[Exists]:
+    return [Exists(_of_user(NpsEligibility).filter(_is_open(now)))] if survey.requires_playbook else []
+
+
+def _is_open(now: datetime) -> Q:
+    return Q(ended_at__isnull=True) & (Q(ends_at__isnull=True) | Q(ends_at__gt=now))
 
 
 def _count(rows: QuerySet) -> Coalesce:  # type: ignore[type-arg]
@@ -73,8 +77,8 @@ def make_eligible(user_ids: Iterable[int], *, source: str, now: datetime) -> set
     """One claim of the source for each; those who had none open before are returned."""
     wanted = set(user_ids)
     claims = NpsEligibility.objects.filter(source=source, end_user_id__in=wanted)
-    standing = set(claims.filter(ended_at__isnull=True).values_list("end_user_id", flat=True))
-    claims.filter(ended_at__isnull=False).update(made_at=now, ended_at=None)
+    standing = set(claims.filter(_is_open(now)).values_list("end_user_id", flat=True))
+    claims.exclude(_is_open(now)).update(made_at=now, ended_at=None, ends_at=None)
     NpsEligibility.objects.bulk_create(
         (NpsEligibility(end_user_id=user_id, source=source, made_at=now) for user_id in sorted(wanted - standing)),
         batch_size=2_000,
@@ -83,27 +87,31 @@ def make_eligible(user_ids: Iterable[int], *, source: str, now: datetime) -> set
     return wanted - standing
 
 
-def claim_eligibility(claims: Sequence[tuple[int, str]], *, now: datetime) -> None:
-    """A claim for each (user, source), all in one statement; those that stand already stay as they are."""
+def claim_eligibility(claims: Sequence[tuple[int, str]], *, now: datetime, ends_at: datetime | None = None) -> None:
+    """A claim for each (user, source), all in one statement; those that stand already stay as they are.
+
+    `ends_at`: when they are over by themselves.
+    """
     if claims:
         users, sources = zip(*claims, strict=True)
-        given = {"tenant": current_tenant_id(), "users": list(users), "sources": list(sources), "now": now}
-        fetch(_CLAIM, given)
+        given = {"tenant": current_tenant_id(), "users": list(users), "sources": list(sources)}
+        fetch(_CLAIM, given | {"now": now, "ends_at": ends_at})
 
 
 _CLAIM = """
-INSERT INTO accounts_npseligibility AS e (tenant_id, end_user_id, source, made_at)
-SELECT DISTINCT %(tenant)s, c.user_id, c.source, %(now)s::timestamptz
+INSERT INTO accounts_npseligibility AS e (tenant_id, end_user_id, source, made_at, ends_at)
+SELECT DISTINCT %(tenant)s, c.user_id, c.source, %(now)s::timestamptz, %(ends_at)s::timestamptz
 FROM unnest(%(users)s::bigint[], %(sources)s::text[]) AS c(user_id, source) ORDER BY 2, 3
-ON CONFLICT (tenant_id, end_user_id, source) DO UPDATE SET ended_at = NULL, made_at = EXCLUDED.made_at
-    WHERE e.ended_at IS NOT NULL
+ON CONFLICT (tenant_id, end_user_id, source) DO UPDATE
+    SET ended_at = NULL, made_at = EXCLUDED.made_at, ends_at = EXCLUDED.ends_at
+    WHERE e.ended_at IS NOT NULL OR e.ends_at <= %(now)s
 """
 
 
-def open_eligibility(sources: Collection[str]) -> dict[str, tuple[int, int]]:
+def open_eligibility(sources: Collection[str], *, now: datetime) -> dict[str, tuple[int, int]]:
     """For each source how many users it holds eligible, and how many of them answered since."""
     answers = NpsResponse.objects.filter(end_user=OuterRef("end_user"), answered_at__gte=OuterRef("made_at"))
-    held = NpsEligibility.objects.filter(source__in=sources, ended_at__isnull=True).annotate(answered=Exists(answers))
+    held = NpsEligibility.objects.filter(_is_open(now), source__in=sources).annotate(answered=Exists(answers))
     counted = held.order_by().values("source").annotate(users=Count("pk"), done=Count("pk", filter=Q(answered=True)))
     return {row["source"]: (row["users"], row["done"]) for row in counted}
 
@@ -112,7 +120,7 @@ def end_eligibility(
     sources: Collection[str], *, user_ids: Collection[int] | None = None, now: datetime
 ) -> list[EndedClaim]:
     """Ends what these sources hold open, for all their users or only for some. Answers stay."""
-    open_claims = NpsEligibility.objects.filter(source__in=sources, ended_at__isnull=True)
+    open_claims = NpsEligibility.objects.filter(_is_open(now), source__in=sources)
     if user_ids is not None:
         open_claims = open_claims.filter(end_user_id__in=user_ids)
     answers = NpsResponse.objects.filter(end_user=OuterRef("end_user"), answered_at__gte=OuterRef("made_at"))
@@ -120,7 +128,3 @@ def end_eligibility(
     ids = [claim.pk for claim in found]
     NpsEligibility.objects.filter(pk__in=ids, ended_at__isnull=True).update(ended_at=now)
     return [EndedClaim(claim.source, claim.end_user_id, claim.answered) for claim in found]
-
-
-def claimed_by(user_ids: Collection[int]) -> QuerySet[NpsEligibility]:
-    return NpsEligibility.objects.filter(end_user_id__in=user_ids, ended_at__isnull=True).order_by(F("made_at"), "pk")

@@ -1,6 +1,7 @@
 """Make users eligible for the in-app NPS survey, as long as this playbook holds."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +45,13 @@ class ShowNpsForm(ActionForm):
         initial=EVERYBODY,
     )
     filters = UserRuleField(label="Which users", required=False)
+    for_days = forms.IntegerField(
+        label="For how many days",
+        required=False,
+        min_value=1,
+        max_value=365,
+        help_text="Then it is no longer offered. Empty: as long as the playbook is not stopped.",
+    )
 
     @property
     def survey(self) -> NpsSurvey:
@@ -65,13 +73,14 @@ class ShowNps(Action):
     label = "Show an NPS survey"
     icon = "gauge"
     group = TALK
-    summary = "In the app, until it is answered"
+    summary = "In the app, until it is answered or its days are over"
     form = ShowNpsForm
     sample = {"show_to": "everybody"}
 
     def describe(self, config: Config) -> str:
         whom = "users of the account who match" if config["show_to"] == MATCHING else "the user, or all of the account"
-        return f"Show the NPS survey to {whom}"
+        days = config.get("for_days")
+        return f"Show the NPS survey to {whom}{f', for {days} day' if days else ''}{'s' if days and days > 1 else ''}"
 
     def describe_stop(self, config: Config) -> str:
         return "The survey is no longer shown. Answers stay."
@@ -87,15 +96,22 @@ class ShowNps(Action):
         if isinstance(chosen, Held):
             return dict.fromkeys(batch.run_ids, chosen)
         asked = {run.id: users for run in batch.runs if not isinstance(users := chosen[run.id], Skipped)}
-        claim_eligibility([(id, run.writer) for run in batch.runs for id in asked.get(run.id, ())], now=batch.now)
+        claims = [(id, run.writer) for run in batch.runs for id in asked.get(run.id, ())]
+        claim_eligibility(claims, now=batch.now, ends_at=_ends_at(batch))
         return {id: one if isinstance(one, Skipped) else Applied({"users": one}) for id, one in chosen.items()}
 
     def decide(self, batch: Batch, *, lock: bool) -> Mapping[UUID, UndoDecision]:
-        held = open_eligibility([run.writer for run in batch.runs])
+        held = open_eligibility([run.writer for run in batch.runs], now=batch.now)
         return {run.id: _decision(run, *held.get(run.writer, (0, 0))) for run in batch.runs}
 
     def reverse(self, batch: Batch, decisions: Mapping[UUID, UndoDecision]) -> None:
         end_eligibility([run.writer for run in batch.runs], now=batch.now)
+
+
+def _ends_at(batch: Batch) -> datetime | None:
+    """Steps stored before there was a choice say nothing about it."""
+    days = batch.config.get("for_days")
+    return batch.now + timedelta(days=days) if days else None
 
 
 def _chosen(batch: Batch) -> dict[UUID, list[int] | Skipped] | Held:

@@ -1,6 +1,7 @@
 """Notes a playbook writes and surveys it shows: gone when it stops, unless people made something of them."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,6 +102,15 @@ def test_only_users_who_match_are_asked(harbour: Account, yarrow: Account, ben: 
 def test_shown_but_not_answered_the_survey_is_withdrawn(harbour: Account, ben: EndUser) -> None:
     assert undone(ask(harbour).undo()) == ["The NPS survey is no longer shown"]
     assert asked() == set()
+
+
+def test_the_survey_is_offered_for_as_many_days_as_it_says(harbour: Account, ben: EndUser) -> None:
+    """It is stopped at LATER, three days on."""
+    still, over = ask((harbour, ben), for_days=30), ask((harbour, ben), for_days=3)
+
+    assert {claim.ends_at for claim in NpsEligibility.objects.all()} == {MONDAY + timedelta(days=n) for n in (3, 30)}
+    assert undone(still.undo()) == ["The NPS survey is no longer shown"]
+    assert [code for code, _says in kept(over.undo())] == ["target_gone"]
 
 
 def test_an_answer_to_a_survey_shown_before_the_stop_is_still_heard(

@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 from accounts.models import Account, EndUser, NpsEligibility, NpsResponse
-from accounts.nps.eligibility import EndedClaim, askable, end_eligibility, make_eligible, may_be_asked, months_before
+from accounts.nps.eligibility import (
+    EndedClaim,
+    askable,
+    claim_eligibility,
+    end_eligibility,
+    make_eligible,
+    may_be_asked,
+    months_before,
+)
 from accounts.nps.showings import dismiss, record_showing
 from cs_platform.tenancy.context import tenant_context
 from tests.world import MONDAY, Workspace, account, days, user
@@ -126,6 +134,19 @@ def test_a_claim_is_made_once_and_can_be_made_again(scene: Scene) -> None:
     assert make_eligible([scene.ines.pk], source="run:1", now=MONDAY + days(2)) == {scene.ines.pk}
     claim = NpsEligibility.objects.get()
     assert (claim.made_at, claim.ended_at) == (MONDAY + days(2), None)
+
+
+def test_a_claim_with_an_end_is_over_by_itself_and_can_be_made_again(scene: Scene) -> None:
+    scene.changed(requires_playbook=True)
+    claim = [(scene.ines.pk, "run:1")]
+    claim_eligibility(claim, now=MONDAY, ends_at=MONDAY + days(14))
+    assert asked(scene, now=MONDAY + days(13))
+    assert not asked(scene, now=MONDAY + days(14))
+    assert end_eligibility(["run:1"], now=MONDAY + days(14)) == []
+
+    claim_eligibility(claim, now=MONDAY + days(20), ends_at=None)
+
+    assert asked(scene, now=MONDAY + days(90))
 
 
 def test_ending_many_sources_says_whose_claims_ended_and_who_has_answered(scene: Scene) -> None:
