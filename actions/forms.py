@@ -21,6 +21,7 @@ from actions.variables import ACCOUNT, SCOPES, USER, Variable
 from actions.variables import CSM as CSM_SCOPE
 from actions.widgets import (
     CtaPlaybookSelect,
+    ReviewCards,
     RoleSelect,
     ScheduledTasksWidget,
     TaskListWidget,
@@ -69,6 +70,17 @@ class CtaPlaybookField(forms.CharField):
         if key and key not in {one.key for one in cta_playbooks().offered()}:
             raise ValidationError(f"There is no CTA playbook “{key}” that is live. Choose one of the list.")
         return key
+
+
+class ReviewField(forms.IntegerField):
+    """For how many hours a message waits to be looked at; 0: it does not."""
+
+    widget = ReviewCards
+
+    def clean(self, value: Any) -> int | None:
+        if value == ReviewCards.UNSAID:
+            raise ValidationError("Say how many hours there are to review it.")
+        return super().clean(value)  # type: ignore[no-any-return]
 
 
 class TaskListField(forms.Field):
@@ -155,6 +167,8 @@ class ActionBoundField(forms.BoundField):
     @property
     def is_optional(self) -> bool:
         """What only some choices need is needed by those."""
+        if getattr(self.field.widget, "is_always_answered", False):
+            return False
         return not self.field.required and (self.name not in self.form.shown_when or bool(self.help_text))
 
     @property
@@ -182,13 +196,15 @@ class ActionForm(forms.Form):
     """`audience` decides which variables exist; without one, all that any audience has.
 
     `shown_when` names fields that only some choices need: {"days": ("mode", {"relative_date"})}. On a page they are
-    hidden otherwise; the choice itself, and what `redrawn_by` names, shows the form anew.
+    hidden otherwise; the choice itself, and what `redrawn_by` names, shows the form anew. `side_by_side` names pairs of
+    neighbours that share a line.
     """
 
     bound_field_class = ActionBoundField
     extra_scopes: ClassVar[tuple[str, ...]] = ()
     shown_when: Mapping[str, tuple[str, frozenset[str]]] = {}
     also_redrawn_by: ClassVar[tuple[str, ...]] = ()
+    side_by_side: ClassVar[tuple[tuple[str, str], ...]] = ()
     aside: ClassVar[str] = ""  # a template below the fields: how it looks to whom it is for
 
     def __init__(self, *args: Any, audience: Audience | None = None, team: Team | None = None, **kwargs: Any) -> None:
@@ -214,6 +230,16 @@ class ActionForm(forms.Form):
     @property
     def redrawn_by(self) -> set[str]:
         return {name for name, _values in self.shown_when.values()} | set(self.also_redrawn_by)
+
+    def lines(self) -> list[list[forms.BoundField]]:
+        """The fields as a page shows them: one to a line, but for those that stand side by side."""
+        second_of = dict(self.side_by_side)
+        seconds = set(second_of.values())
+        return [
+            [self[name], self[second_of[name]]] if name in second_of else [self[name]]
+            for name in self.fields
+            if name not in seconds
+        ]
 
     @cached_property
     def variables(self) -> dict[str, Variable]:

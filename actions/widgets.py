@@ -130,6 +130,14 @@ class Segmented(Templated, forms.RadioSelect):
     """A choice of two or three, side by side."""
 
     template_name = "actions/widgets/segmented.html"
+    is_always_answered = True
+
+    def __init__(self, *args: Any, icons: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.icons = icons or {}
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        return super().create_option(name, value, *args, **kwargs) | {"icon": self.icons.get(str(value), "")}
 
 
 class Cards(Templated, forms.RadioSelect):
@@ -143,6 +151,44 @@ class Cards(Templated, forms.RadioSelect):
 
     def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
         return super().create_option(name, value, *args, **kwargs) | {"words": self.words.get(str(value), "")}
+
+
+class ReviewCards(Templated, forms.NumberInput):
+    """Waiting so many hours or not at all: `review_hours-before`, and `review_hours-hours` for how long."""
+
+    template_name = "actions/widgets/review.html"
+    is_always_answered = True
+    use_fieldset = True
+    USUAL = 24
+    WAIT, AT_ONCE = "wait", "at_once"
+    UNSAID = "?"  # it waits, and nobody said for how long
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
+        if f"{name}-before" not in data:
+            return data.get(name)
+        return (data.get(f"{name}-hours") or self.UNSAID) if data[f"{name}-before"] == self.WAIT else 0
+
+    def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+        return name not in data and f"{name}-before" not in data
+
+    def id_for_label(self, id_: str, index: Any = None) -> str:
+        return ""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        hours = str(value or 0)
+        waits = hours != "0"
+        typed = (hours if waits else str(self.USUAL)).removeprefix(self.UNSAID)
+        said = {"waits": waits, "hours": typed, "words": _wait_words(typed), "wait": self.WAIT, "at_once": self.AT_ONCE}
+        return super().get_context(name, value, attrs) | said
+
+
+def _wait_words(hours: str) -> str:
+    """Whole days read as days; what is no number says nothing."""
+    if not (hours.isascii() and hours.isdecimal()):
+        return ""
+    days, rest = divmod(int(hours), 24)
+    count, unit = (int(hours), "hour") if rest or not days else (days, "day")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 class SomeOfRows(Templated, forms.CheckboxSelectMultiple):

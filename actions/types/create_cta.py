@@ -43,16 +43,18 @@ _ASKED = {"due_on": "due_in_days"}
 
 
 class CreateCtaForm(ActionForm):
+    side_by_side = (("type", "reason"), ("priority", "due_in_days"))
+
     name = TemplateField()
     type = EntryField(Kind.TYPE, initial=Cta.Type.LIFECYCLE)
     reason = EntryField(Kind.REASON, required=False, loosely=True)
     priority = EntryField(Kind.PRIORITY, initial=Cta.Priority.MEDIUM)
+    due_in_days = forms.IntegerField(
+        required=False, min_value=0, max_value=1_000, help_text="Counted from the day it is opened."
+    )
     owner = RoleField(initial=CSM)
     fallback_owner = RoleField(
         required=False, label="Otherwise", help_text="Who owns it where nobody active holds that role, nor is the CSM."
-    )
-    due_in_days = forms.IntegerField(
-        required=False, min_value=0, max_value=1_000, help_text="Counted from the day it is opened."
     )
     comment = TemplateField(required=False, single_line=False)
     tasks = TaskListField(required=False)

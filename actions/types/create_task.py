@@ -36,6 +36,8 @@ TYPES = [choice for choice in Cta.Type.choices if choice[0] != Cta.Type.OBJECTIV
 
 
 class CreateTaskForm(ActionForm):
+    side_by_side = (("owner", "fallback_owner"), ("type", "reason"))
+
     title = TemplateField()
     description = TemplateField(required=False, single_line=False)
     owner = RoleField(label="For", initial=CSM)

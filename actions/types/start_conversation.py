@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.conf import settings
+from django.utils.safestring import SafeString
 
 from accounts.actors import Actor, load_actors
 from accounts.conversations.sending import Hours, Traffic, the_policy
@@ -21,6 +22,7 @@ from actions.base import (
     CONVERSATION,
     TALK,
     Applied,
+    Audience,
     Batch,
     Config,
     DeliveryOutcome,
@@ -43,10 +45,11 @@ from actions.base import (
 )
 from actions.calls import ConnectorField, connector_gate, note_outcomes
 from actions.choosing import UserRuleField
-from actions.forms import ActionForm, RoleField, TemplateField
+from actions.forms import ActionForm, ReviewField, RoleField, TemplateField
 from actions.people import CSM, Member, load_targets, role_words
 from actions.subjects import users_of
 from actions.variables import SENDER, USER, load_texts
+from actions.widgets import Segmented
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
 from cs_platform.connectors.base import HttpOutcome, NotNow, Rejected, Revoked, Sent, Unknown
@@ -67,35 +70,51 @@ NEW_TOKEN = timedelta(seconds=10)
 
 class StartConversationForm(ActionForm):
     extra_scopes = (USER, SENDER)
+    also_redrawn_by = ("review_hours",)
     shown_when = {
         "connector": ("channel", frozenset({Channel.INTERCOM.value})),
         "filters": ("recipients", frozenset({MATCHING})),
     }
 
-    channel = forms.ChoiceField(label="By", choices=Channel.choices, required=False, initial=Channel.SMTP)
+    side_by_side = (("sender", "recipients"),)
+
+    channel = forms.ChoiceField(
+        choices=[(Channel.SMTP, "Mail server"), (Channel.GMAIL, "Gmail"), (Channel.INTERCOM, "Intercom")],
+        required=False,
+        initial=Channel.SMTP,
+        widget=Segmented(icons={Channel.SMTP: "send", Channel.GMAIL: "mail", Channel.INTERCOM: "message-circle"}),
+    )
     connector = ConnectorField("intercom", required=False)
     sender = RoleField(label="From", initial=CSM)
-    fallback_sender = RoleField(label="Otherwise from", required=False)
     recipients = forms.ChoiceField(
         label="To",
         choices=[
-            (TARGET, "The user, or the account’s primary contact"),
-            (PRIMARY, "The account’s primary contact"),
-            (MATCHING, "Each user of the account who matches"),
+            (TARGET, "The user, or primary contact"),
+            (PRIMARY, "Primary contact"),
+            (MATCHING, "Users who match"),
         ],
         initial=TARGET,
     )
+    fallback_sender = RoleField(label="Otherwise from", required=False)
     filters = UserRuleField(label="Which users", required=False)
     subject = TemplateField()
     body = TemplateField(label="Message", single_line=False)
-    review_hours = forms.IntegerField(
-        label="Hours to review it",
-        required=False,
-        initial=0,
-        min_value=0,
-        max_value=24 * 14,
-        help_text="Meanwhile your team can change, send or cancel it. 0: it is sent straight away.",
-    )
+    review_hours = ReviewField(label="Before it is sent", required=False, initial=0, min_value=0, max_value=24 * 14)
+
+    def render(self, *args: Any, **kwargs: Any) -> SafeString:
+        """Whom a playbook is about is known, and for accounts that is the primary contact anyhow."""
+        widget: Any = self.fields["recipients"].widget
+        labels = dict(widget.choices)
+        if self.audience is Audience.USERS:
+            labels[TARGET] = "The user"
+        elif self.audience is Audience.ACCOUNTS and self["recipients"].value() == PRIMARY:
+            del labels[TARGET]
+        elif self.audience is Audience.ACCOUNTS:
+            labels[TARGET] = labels.pop(PRIMARY)
+        widget.choices = list(labels.items())
+        return super().render(*args, **kwargs)
+
+    __str__ = __html__ = render  # type: ignore[assignment]
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()

@@ -6,6 +6,7 @@ from django.http import QueryDict
 from actions.base import Action, Audience
 from actions.checks import clean_config, form_of, read_config
 from actions.registry import ACTIONS, action_for
+from actions.types.create_cta import CreateCtaForm
 from actions.widgets import is_at_work
 from tests.world import Workspace
 
@@ -74,6 +75,48 @@ def test_what_cannot_be_read_yet_stays_as_it_was_typed() -> None:
 
     assert (read["name"], read["due_in_days"], read["owner"]) == ("Hello {{ account", "soon", "csm")
     assert read["tasks"] == [{"title": "Call", "due_in_days": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("sent_as", "hours"),
+    [
+        ({"before": "at_once", "hours": "48"}, 0),
+        ({"before": "wait", "hours": "48"}, 48),
+        ({"before": "wait", "hours": ""}, "?"),
+    ],
+)
+def test_a_message_waits_as_long_as_is_said_or_not_at_all(
+    orbiton: Workspace, sent_as: dict[str, str], hours: object
+) -> None:
+    data = {f"review_hours-{name}": value for name, value in sent_as.items()}
+
+    assert read_config(action_for("start_conversation"), data)["review_hours"] == hours
+
+
+def test_how_long_a_message_waits_reads_in_days_where_it_can(orbiton: Workspace) -> None:
+    talk = action_for("start_conversation")
+
+    assert "Wait 2 days for review" in page(talk, {"review_hours": 48})
+    assert "Wait 36 hours for review" in page(talk, {"review_hours": 36})
+    assert "Say how many hours" in page(talk, {"review_hours": "?"}, judged=True)
+
+
+def test_a_playbook_for_accounts_writes_to_the_primary_contact_by_one_name(orbiton: Workspace) -> None:
+    talk = action_for("start_conversation")
+
+    def offered(audience: Audience, **config: str) -> list[str]:
+        found = str(form_of(talk, config, audience=audience, judged=False))
+        return [word for word in ("The user", "Primary contact") if f">{word}</option>" in found]
+
+    assert offered(Audience.ACCOUNTS) == offered(Audience.ACCOUNTS, recipients="primary") == ["Primary contact"]
+    assert offered(Audience.USERS) == ["The user", "Primary contact"]
+
+
+def test_pairs_of_fields_share_a_line(orbiton: Workspace) -> None:
+    lines = [[field.name for field in line] for line in CreateCtaForm().lines()]
+
+    assert ["type", "reason"] in lines
+    assert sorted(name for line in lines for name in line) == sorted(CreateCtaForm.base_fields)
 
 
 def test_a_text_where_a_list_of_tasks_should_be_is_refused() -> None:
