@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from accounts.models import Account, Conversation
+from accounts.models import Account, Conversation, HealthReading
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from ctas.opening import open_cta
@@ -82,6 +82,19 @@ def test_a_book_is_ones_own_or_the_teams(orbiton: Workspace, calyx: Account) -> 
     assert "<dt>Accounts</dt><dd>1</dd>" in text(priya.page(""))
     assert "<dt>Accounts</dt><dd>2</dd>" in text(priya.page("?book=team"))
     assert "<dt>Accounts</dt><dd>2</dd>" in text(omar.page("")), "who looks after none sees all"
+
+
+def test_the_figures_say_how_far_they_moved(orbiton: Workspace, calyx: Account) -> None:
+    today = timezone.localdate()
+    Account.objects.filter(pk=calyx.pk).update(created_at=timezone.now() - timedelta(days=200))
+    account("New", csm=orbiton.priya, mrr_cents=50_000, now=timezone.now())
+    for days, value in ((30, 80.0), (1, 40.0)):
+        on, is_current = today - timedelta(days=days), days == 1
+        HealthReading.objects.create(account=calyx, on=on, value=value, is_current=is_current)
+    page = text(Visitor(orbiton.priya).page(""))
+
+    assert '<dt>ARR</dt><dd>$18K <small class="ok-text">+$6,000 this quarter</small></dd>' in page
+    assert '<dt>At risk</dt><dd>$12K <small class="bad-text">+1 this week</small></dd>' in page
 
 
 def test_an_empty_workspace_has_a_calm_page(orbiton: Workspace) -> None:

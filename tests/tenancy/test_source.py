@@ -55,6 +55,7 @@ RAW_SQL = {
     "accounts/jump.py",
     "accounts/lifecycle.py",
     "accounts/matching.py",
+    "accounts/movement.py",
     "accounts/models/account.py",
     "accounts/nps/eligibility.py",
     "accounts/retention.py",
