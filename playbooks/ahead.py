@@ -1,8 +1,9 @@
 """What a draft would do at the next check: the very statements of the evaluation, asked now, with nothing kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -11,6 +12,7 @@ from accounts.models import Account, EndUser
 from accounts.rules.fields import FieldSet
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import Definition
+from playbooks.drafts import read
 from playbooks.evaluation import (
     FIRST_TIME_MARGIN,
     Candidate,
@@ -63,22 +65,61 @@ def look_ahead(
     definition: Definition, playbook: Playbook, *, tenant: Tenant, fields: FieldSet, now: datetime
 ) -> Ahead | None:
     """None where that would take too long while somebody waits."""
-    stored = definition.stored()
     tracked = Account.objects.tracked().count()
     look = Look(tenant, EvaluationRun(), fields, now, tracked)
-    candidate = Candidate.of(playbook, stored, fields)
     try:
         with at_most(LIMIT_MS):
-            stage_hits(look, [candidate], users=playbook.audience == Playbook.Audience.USERS)
-            stage_fresh(look, [candidate])
-            hold_back(look, [candidate])
-            [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
+            matched, fresh = _staged(look, definition, playbook)
             examples, without_csm = _examples(), _without_csm(tenant)
             loads = forecast(definition, fields=fields, today=look.clock.today)
     except TooLong:
         return None
     limit = max(usual_limit(definition.brake_limit, tracked), int(fresh * FIRST_TIME_MARGIN))
     return Ahead(matched, fresh, examples, without_csm, limit, loads, cost_of(definition, fresh))
+
+
+def _staged(look: Look, definition: Definition, playbook: Playbook) -> tuple[int, int]:
+    """How many match, and how many of them would be enrolled."""
+    candidate = Candidate.of(playbook, definition.stored(), look.fields)
+    stage_hits(look, [candidate], users=definition.audience == Playbook.Audience.USERS)
+    stage_fresh(look, [candidate])
+    hold_back(look, [candidate])
+    [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
+    return matched, fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Of those who match: how many would be enrolled at the next check, and how many would not."""
+
+    fresh: int
+    kept: int
+
+
+# A draft may still lack a name and actions, which do not decide who gets it.
+_STAND_IN = {
+    "name": "-",
+    "description": "",
+    "brake_limit": None,
+    "steps": [{"key": "note", "day": 1, "action": "add_note", "config": {"body": "-"}}],
+}
+_STAND_IN_FOR_USERS = {"steps": [{"key": "nps", "day": 1, "action": "show_nps", "config": {}}]}
+
+
+def stand(
+    content: Mapping[str, Any], playbook: Playbook, *, tenant: Tenant, fields: FieldSet, now: datetime
+) -> Standing | None:
+    """By the rules of a draft as they are. None while they are unfinished, or where that would take too long."""
+    about_users = content.get("audience") == Playbook.Audience.USERS
+    found, _problems = read({**content, **_STAND_IN, **(_STAND_IN_FOR_USERS if about_users else {})}, fields=fields)
+    if found is None:
+        return None
+    try:
+        with at_most(LIMIT_MS):
+            matched, fresh = _staged(Look(tenant, EvaluationRun(), fields, now, 0), found, playbook)
+    except TooLong:
+        return None
+    return Standing(fresh, matched - fresh)
 
 
 def _examples() -> list[Example]:

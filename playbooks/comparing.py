@@ -11,7 +11,7 @@ from playbooks.overview import Overview, PlannedDay, overview_of, planned_days
 
 Content = Mapping[str, Any]
 NOTHING = "–"
-_SETTINGS = (("key", "Key"), ("name", "Name"), ("category", "Category"), ("audience", "Audience"))
+_SETTINGS = (("key", "Key"), ("name", "Name"), ("category", "Category"), ("icon", "Icon"), ("audience", "Audience"))
 
 
 @dataclass(frozen=True, slots=True)

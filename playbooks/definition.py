@@ -22,6 +22,7 @@ from actions.widgets import Team
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
 from ctas.lists import Kind, current_lists
+from playbooks.icons import ICONS, USUAL
 
 TASKS_ACTION = "set_up_tasks"
 MAX_STEPS = 100
@@ -84,6 +85,7 @@ class Definition:
     key: str
     name: str
     category: str
+    icon: str
     audience: str
     target: str
     description: str
@@ -98,7 +100,7 @@ class Definition:
     def stored(self) -> dict[str, Any]:
         """What PlaybookVersion.definition keeps: everything but identity and steps."""
         exported = self.exported()
-        identity = ("key", "name", "category", "audience", "steps")
+        identity = ("key", "name", "category", "icon", "audience", "steps")
         return {name: value for name, value in exported.items() if name not in identity}
 
     def exported(self) -> dict[str, Any]:
@@ -107,6 +109,7 @@ class Definition:
             "key": self.key,
             "name": self.name,
             "category": self.category,
+            "icon": self.icon,
             "audience": self.audience,
             "target": self.target,
             "description": self.description,
@@ -208,6 +211,7 @@ class _Parser:
             key=self.key(data),
             name=self.text(data, "name", 200, required=True),
             category=self.text(data, "category", 100),
+            icon=self.one_of(data, "icon", tuple(ICONS), USUAL),
             audience=audience,
             target=self.one_of(data, "target", tuple(TARGETS), "tracked"),
             description=self.description(data, audience),

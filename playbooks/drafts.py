@@ -16,6 +16,7 @@ from accounts.fields import workspace_fields
 from accounts.rules.fields import FieldSet
 from cs_platform.tenancy.models import Doer
 from playbooks.definition import Definition, DefinitionErrors, Problem, TaskList, parse
+from playbooks.icons import USUAL
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.versions import UNTITLED, NotPossible, exported, name_after_draft, write_down, write_draft
 
@@ -35,6 +36,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 EMPTY: dict[str, Any] = {
     "name": "",
     "category": "",
+    "icon": USUAL,
     "audience": "accounts",
     "target": "tracked",
     "description": "",

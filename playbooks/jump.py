@@ -18,10 +18,10 @@ class Playbooks:
         if not text:
             return []
         present = Playbook.objects.exclude(status=Playbook.Status.ARCHIVED).order_by("name", "pk")
-        named = present.only("tenant_id", "name", "status")[:LOOKED_AT]
+        named = present.only("tenant_id", "name", "status", "icon")[:LOOKED_AT]
         return [_playbook(request, one) for one in named if begins(one.name, text)][:EACH]
 
 
 def _playbook(request: WorkspaceRequest, playbook: Playbook) -> Hit:
     url = reverse("playbooks:detail", args=[request.tenant.slug, playbook.pk])
-    return Hit(playbook.name, url, "workflow", detail=playbook.get_status_display())
+    return Hit(playbook.name, url, playbook.icon, detail=playbook.get_status_display())

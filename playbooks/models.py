@@ -15,6 +15,7 @@ from cs_platform.tenancy.base import TenantForeignKey, TenantManager, TenantMode
 from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability, Role, allows
 from ctas.models import Cta
+from playbooks import icons
 
 
 class Playbook(TenantModel):
@@ -33,6 +34,7 @@ class Playbook(TenantModel):
     key = models.SlugField(max_length=60, db_index=False)  # stable across export and import
     name = models.CharField(max_length=200)
     category = models.CharField(max_length=100, blank=True, default="")
+    icon = models.CharField(max_length=30, default=icons.USUAL)  # one of playbooks/icons.py
     audience = models.CharField(max_length=10, choices=Audience.choices, default=Audience.ACCOUNTS)
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.DRAFT)
     version = TenantForeignKey("playbooks.PlaybookVersion", on_delete=models.PROTECT, null=True, related_name="+")
@@ -58,6 +60,11 @@ class Playbook(TenantModel):
     @property
     def actor(self) -> str:
         return f"playbook:{self.pk}"
+
+    @property
+    def tone(self) -> str:
+        """Of its icon; one that was taken off the list is as quiet as the usual one."""
+        return icons.ICONS.get(self.icon, icons.ICONS[icons.USUAL]).tone
 
 
 class PlaybookVersion(TenantModel):

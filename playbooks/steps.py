@@ -80,6 +80,11 @@ def move(steps: Steps, key: str, *, day: int | None, before: str = "") -> list[S
     return in_order([*rest[:there], moved, *rest[there:]])
 
 
+def reschedule(steps: Steps, day: int, to: int) -> list[StepJson]:
+    """All that happens on a day of the playbook, to another one."""
+    return in_order([_on_day(step, to) if place(step) == (False, "", day) else step for step in steps])
+
+
 def _at_time_of(other: StepJson, step: StepJson) -> StepJson:
     timeless = {name: value for name, value in step.items() if name not in ("day", "anchor")}
     return timeless | {name: other[name] for name in ("day", "anchor") if name in other}

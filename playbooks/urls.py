@@ -39,11 +39,12 @@ urlpatterns = [
     path("<int:pk>/edit/", wizard.edit, name="edit"),
     path("<int:pk>/draft/overview/", wizard.overview, name="draft_overview"),
     path("<int:pk>/draft/rules/", wizard.rules, name="draft_rules"),
+    path("<int:pk>/draft/rules/standing/", wizard.standing, name="draft_standing"),
     path("<int:pk>/draft/actions/", schedule.actions, name="draft_actions"),
     path("<int:pk>/draft/actions/add/", schedule.add, name="draft_add"),
     path("<int:pk>/draft/actions/weekends/", schedule.weekends, name="draft_weekends"),
     re_path(
-        r"^(?P<pk>[0-9]{1,18})/draft/actions/(?P<verb>duplicate|delete|up|down|move)/$",
+        r"^(?P<pk>[0-9]{1,18})/draft/actions/(?P<verb>duplicate|delete|up|down|move|day)/$",
         schedule.arrange,
         name="draft_arrange",
     ),

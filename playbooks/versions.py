@@ -9,7 +9,8 @@ from django.db import transaction
 from accounts.fields import workspace_fields
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
-from playbooks.definition import AnyDefinition, StepSpec, parse, schedule_json
+from playbooks.definition import AnyDefinition, StepSpec, TaskList, parse, schedule_json
+from playbooks.icons import ICONS
 from playbooks.models import Playbook, PlaybookVersion, Step
 from playbooks.pausing import Missed, let_go_on, let_wait
 from playbooks.schedule import next_time_of_day
@@ -52,8 +53,7 @@ def publish(playbook: Playbook, *, by: Doer | None, now: datetime) -> PlaybookVe
         PlaybookVersion.objects.filter(pk=draft.pk).update(
             definition=definition.stored(), draft=None, published_at=now, published_by=by.member if by else None
         )
-        identity = {"name": definition.name, "category": definition.category, "audience": definition.audience}
-        Playbook.objects.filter(pk=playbook.pk).update(version=draft, **identity)
+        Playbook.objects.filter(pk=playbook.pk).update(version=draft, **_identity(definition))
         before = {"version": playbook.version.number if playbook.version else None}
         write_down("published", playbook, before=before, after={"version": draft.number}, by=by, now=now)
         draft.refresh_from_db()
@@ -150,19 +150,21 @@ def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
         "category": playbook.category,
         "audience": playbook.audience,
     }
+    if playbook.audience != Playbook.Audience.CTAS:
+        identity["icon"] = playbook.icon
     return identity | version.definition | schedule_json(playbook.audience, version.steps.order_by("position"))
+
+
+def _identity(definition: AnyDefinition) -> dict[str, str]:
+    """By what a playbook is known in lists."""
+    identity = {"name": definition.name, "category": definition.category, "audience": definition.audience}
+    return identity if isinstance(definition, TaskList) else identity | {"icon": definition.icon}
 
 
 def _upsert(definition: AnyDefinition, *, by: Doer | None, now: datetime) -> Playbook:
     playbook, made = Playbook.objects.get_or_create(
         key=definition.key,
-        defaults={
-            "name": definition.name,
-            "category": definition.category,
-            "audience": definition.audience,
-            "created_at": now,
-            "created_by": by.member if by else None,
-        },
+        defaults={**_identity(definition), "created_at": now, "created_by": by.member if by else None},
     )
     if not made:
         if playbook.version_id and playbook.audience != definition.audience:
@@ -178,7 +180,8 @@ def name_after_draft(playbook: Playbook, draft: Mapping[str, Any]) -> None:
     playbook.name = str(draft.get("name") or "")[:200] or UNTITLED
     playbook.category = str(draft.get("category") or "")[:100]
     playbook.audience = draft["audience"] if draft.get("audience") in Playbook.Audience.values else playbook.audience
-    playbook.save(update_fields=["name", "category", "audience"])
+    playbook.icon = draft["icon"] if draft.get("icon") in ICONS else playbook.icon
+    playbook.save(update_fields=["name", "category", "icon", "audience"])
 
 
 def _says_the_same(playbook: Playbook, definition: AnyDefinition) -> bool:

@@ -10,6 +10,7 @@ from accounts.rules.fields import FieldSet, FieldType, Subject
 from actions.forms import TemplateField
 from actions.people import MEMBER
 from actions.widgets import Segmented, Team
+from playbooks.icons import ICONS
 from playbooks.library import TARGET_WORDS
 from playbooks.models import Approval, Playbook
 from playbooks.steps import StepJson
@@ -41,6 +42,7 @@ def whole(text: Any) -> Any:
 class OverviewForm(forms.Form):
     name = forms.CharField(max_length=200)
     category = forms.CharField(required=False, max_length=100)
+    icon = forms.ChoiceField(choices=[(one.name, one.label) for one in ICONS.values()])
     target = forms.ChoiceField(choices=tuple(TARGET_WORDS.items()), label="Target accounts")
     audience = forms.ChoiceField(choices=AUDIENCES, label="Target audience")
     description = TemplateField(required=False, single_line=False)

@@ -54,6 +54,7 @@ class PlaybookSerializer(serializers.ModelSerializer[Playbook]):
             "key",
             "name",
             "category",
+            "icon",
             "audience",
             "status",
             "version",

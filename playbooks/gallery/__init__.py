@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from playbooks.icons import ICONS
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
@@ -19,6 +21,10 @@ class Template:
     summary: str
     icon: str
     content: Mapping[str, Any]
+
+    @property
+    def tone(self) -> str:
+        return ICONS[self.icon].tone
 
 
 @cache
@@ -33,5 +39,5 @@ def find_template(key: str) -> Template | None:
 
 
 def _template(data: dict[str, Any]) -> Template:
-    summary, icon = data.pop("summary"), data.pop("icon")
-    return Template(data["key"], data["name"], data["category"], summary, icon, data)
+    summary = data.pop("summary")
+    return Template(data["key"], data["name"], data["category"], summary, data["icon"], data)

@@ -56,6 +56,7 @@ class Migration(migrations.Migration):
                 ("key", models.SlugField(db_index=False, max_length=60)),
                 ("name", models.CharField(max_length=200)),
                 ("category", models.CharField(blank=True, default="", max_length=100)),
+                ("icon", models.CharField(default="workflow", max_length=30)),
                 (
                     "audience",
                     models.CharField(

@@ -313,24 +313,27 @@ def add(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     if key not in {action.key for action in ACTIONS}:
         messages.error(request, "There is no such action. Choose one from the list.")
         return go_to(request, reverse("playbooks:draft_actions", args=[slug, pk]))
-    number = int(day) if day.isascii() and day.isdecimal() and 0 < len(day) < 5 else 1
-    return _arrange(request, pk, lambda found: steps.add(found, key, day=max(number, 1)))
+    return _arrange(request, pk, lambda found: steps.add(found, key, day=_day(day) or 1))
 
 
 @require_POST
 @requires(Ability.DRAFT_PLAYBOOKS)
 def arrange(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
-    """Duplicate, delete, up, down; move to `day`, there before the action `before`."""
-    key, day = request.POST.get("step", ""), request.POST.get("day", "")
-    number = int(day) if day.isascii() and day.isdecimal() and 0 < len(day) < 5 else None
+    """Duplicate, delete, up, down; move to `day`, there before the action `before`; all of a day `from` to `day`."""
+    key, number = request.POST.get("step", ""), _day(request.POST.get("day", ""))
     changes: dict[str, Any] = {
         "duplicate": lambda found: steps.duplicate(found, key),
         "delete": lambda found: (steps.remove(found, key), ""),
         "up": lambda found: (steps.shift(found, key, -1), key),
         "down": lambda found: (steps.shift(found, key, 1), key),
         "move": lambda found: (steps.move(found, key, day=number, before=request.POST.get("before", "")), key),
+        "day": lambda found: (steps.reschedule(found, _day(request.POST.get("from", "")) or 0, number or 1), key),
     }
     return _arrange(request, pk, changes[verb])
+
+
+def _day(typed: str) -> int | None:
+    return int(typed) if typed.isascii() and typed.isdecimal() and 0 < len(typed) < 5 else None
 
 
 def _arrange(request: WorkspaceRequest, pk: int, change: Any) -> HttpResponse:

@@ -7,14 +7,13 @@ anywhere at any time. Without scripts the same forms are submitted whole.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
 from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.fields import workspace_fields
 from accounts.models import Account, AccountUser
@@ -23,10 +22,12 @@ from actions.widgets import is_at_work
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires
 from playbooks import drafts, steps
+from playbooks.ahead import stand
 from playbooks.definition import TARGETS, Definition, Problem
 from playbooks.drafts import PARTS, ChangedByAnother
 from playbooks.filling import Piece, Subject, as_written, fill_in
 from playbooks.gallery import find_template, templates
+from playbooks.icons import ICONS
 from playbooks.library import TARGET_WORDS
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.versions import NotPossible
@@ -303,6 +304,7 @@ def _overview_page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> 
     tracked = {one: Account.objects.present().filter(lifecycle__in=TARGETS[one]).count() for one in TARGETS}
     context = {
         "form": OverviewForm(initial={name: given.get(name) for name in OverviewForm.base_fields}),
+        "icons": list(ICONS.values()),
         "categories": list(dict.fromkeys(names))[:CATEGORIES],
         "targets": [(value, label, tracked[value]) for value, label in TARGET_WORDS.items()],
     }
@@ -346,6 +348,17 @@ def _as_posted(wizard: Wizard, initial: dict[str, Any]) -> dict[str, Any]:
     return initial
 
 
+@require_safe
+@requires(Ability.DRAFT_PLAYBOOKS)
+def standing(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Of those who match the rules of the draft: who has the playbook, and who would get it at the next check."""
+    wizard = open_wizard(request, pk, "rules")
+    if isinstance(wizard, HttpResponse):
+        return wizard
+    found = stand(wizard.content, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
+    return render(request, "playbooks/wizard/_standing.html", {"standing": found})
+
+
 # --- beginning and ending ---------------------------------------------------------------------------------------------
 
 
@@ -354,10 +367,7 @@ def _as_posted(wizard: Wizard, initial: dict[str, Any]) -> dict[str, Any]:
 def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
     """From nothing, or from a template of the gallery."""
     if request.method != "POST":
-        grouped = groupby(templates(), key=lambda one: one.category)
-        return render_page(
-            request, "playbooks/new.html", {"templates": [(name, list(found)) for name, found in grouped]}
-        )
+        return render_page(request, "playbooks/new.html", {"templates": templates()})
     template = find_template(request.POST.get("template", ""))
     name = request.POST.get("name", "").replace("\x00", "") or (template.name if template else "")
     content = template.content if template else None

@@ -59,6 +59,20 @@ def test_a_new_playbook_is_begun_by_its_name_and_opens_at_overview(maya: Visitor
     assert "Low adoption" in text(maya.page(at(begun, "overview/")))
 
 
+def test_its_icon_is_chosen_and_shown_wherever_it_is_listed(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "overview/"), name="Renewals", icon="rocket", target="tracked", audience="accounts")
+
+    assert (content(begun)["icon"], Playbook.objects.get(pk=begun.pk).icon) == ("rocket", "rocket")
+    assert '#rocket"' in text(maya.page("playbooks/?tab=drafts"))
+    assert "#rocket" in text(maya.page("jump/?q=renewals"))
+
+
+def test_an_icon_that_is_none_of_them_is_told_on_its_page(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "overview/"), name="Renewals", icon="skull")
+
+    assert "Choose one of: workflow" in text(maya.page(at(begun, "overview/?check=1")))
+
+
 def test_two_playbooks_of_one_name_have_keys_of_their_own(maya: Visitor, begun: Playbook) -> None:
     maya.submit("playbooks/new/", name="Low adoption")
 
@@ -179,6 +193,15 @@ def test_actions_move_past_each_other_and_from_day_to_day(maya: Visitor, begun: 
     assert keys(begun) == [(first, 1), (second, 9)]
 
 
+def test_a_whole_day_moves_to_another_one(maya: Visitor, begun: Playbook) -> None:
+    first, second = add(maya, begun, "create_indicator", 2), add(maya, begun, "create_cta", 2)
+    third = add(maya, begun, "create_cta", 9)
+
+    maya.submit(at(begun, "actions/day/"), **{"from": "2", "day": "12"})
+
+    assert keys(begun) == [(third, 9), (first, 12), (second, 12)]
+
+
 def test_only_actions_for_the_audience_are_offered(maya: Visitor, begun: Playbook) -> None:
     maya.submit(at(begun, "actions/add/"), action="unheard_of")
     assert content(begun)["steps"] == []
@@ -234,6 +257,19 @@ def test_review_reads_the_draft_out_and_counts_what_tonight_would_do(maya: Visit
     assert '<dt class="big-num">1</dt><dd>account gets the playbook</dd>' in shown
     assert "Harbourline" in shown
     assert "Calyx" not in shown
+
+
+def test_rules_say_who_has_it_and_who_gets_it_even_before_there_is_an_action(maya: Visitor, ready: Playbook) -> None:
+    drafts.change(drafts.open_draft(ready), {"steps": []}, revision=None, by=ready.created_by, now=NOW)  # type: ignore[arg-type]
+
+    shown = text(maya.page(at(ready, "rules/standing/")))
+
+    assert '<b>0</b> <span class="muted">have or had it' in shown
+    assert '<b>1</b> <span class="muted">get it at 06:00' in shown
+
+
+def test_unfinished_rules_say_nothing_of_who_gets_it(maya: Visitor, begun: Playbook) -> None:
+    assert "get it" not in text(maya.page(at(begun, "rules/standing/")))
 
 
 def test_problems_lead_to_the_page_that_mends_them(maya: Visitor, begun: Playbook) -> None:

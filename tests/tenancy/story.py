@@ -203,6 +203,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:draft_review": {"pk": "other_playbook"},
     "playbooks:approval": {"pk": "approval"},
     "playbooks:draft_rules": {"pk": "other_playbook"},
+    "playbooks:draft_standing": {"pk": "other_playbook"},
     "playbooks:draft_variables": {"pk": "other_playbook"},
     "playbooks:draft_weekends": {"pk": "other_playbook"},
     "playbooks:duplicate": {"pk": "playbook"},
