@@ -172,6 +172,10 @@ class ActionBoundField(forms.BoundField):
         return not self.field.required and (self.name not in self.form.shown_when or bool(self.help_text))
 
     @property
+    def beside(self) -> str:
+        return self.form.beside.get(self.name, "")
+
+    @property
     def redraws(self) -> bool:
         return self.name in self.form.redrawn_by
 
@@ -205,6 +209,7 @@ class ActionForm(forms.Form):
     shown_when: Mapping[str, tuple[str, frozenset[str]]] = {}
     also_redrawn_by: ClassVar[tuple[str, ...]] = ()
     side_by_side: ClassVar[tuple[tuple[str, str], ...]] = ()
+    beside: ClassVar[Mapping[str, str]] = {}  # templates of what stands in the line of a field
     aside: ClassVar[str] = ""  # a template below the fields: how it looks to whom it is for
 
     def __init__(self, *args: Any, audience: Audience | None = None, team: Team | None = None, **kwargs: Any) -> None:

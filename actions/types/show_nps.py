@@ -36,6 +36,7 @@ EVERYBODY, MATCHING = "everybody", "matching"
 
 class ShowNpsForm(ActionForm):
     shown_when = {"filters": ("show_to", frozenset({MATCHING}))}
+    beside = {"for_days": "actions/asides/ask_again.html"}
     aside = "actions/asides/nps.html"
     scores = range(11)
 
@@ -46,11 +47,11 @@ class ShowNpsForm(ActionForm):
     )
     filters = UserRuleField(label="Which users", required=False)
     for_days = forms.IntegerField(
-        label="For how many days",
+        label="Days offered",
         required=False,
         min_value=1,
         max_value=365,
-        help_text="Then it is no longer offered. Empty: as long as the playbook is not stopped.",
+        help_text="Empty: until the playbook is stopped.",
     )
 
     @property

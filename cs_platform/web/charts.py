@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 WIDTH, HEIGHT = 540, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 500, 12, 166
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 500, 12, 166
 _GAP, _HALF_A_LETTER, _LINE = 9, 4, 14
-_BARS_LEFT, _THICKNESS, _SEAM, _ABOVE = 44, 42, 2, 6
+_THICKNESS, _SEAM, _ABOVE = 42, 2, 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +124,15 @@ class Bars:
     thickness: int = _THICKNESS
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = _BARS_LEFT
+    left: int = _LEFT
     right: int = WIDTH
 
 
 def bars(values: Sequence[tuple[str, str, Sequence[tuple[str, float]]]], *, rows: Sequence[tuple[float, str]]) -> Bars:
     """`values`: the word below, the total above, and parts of a kind from the bottom up; `rows` begin with nothing."""
     high = rows[-1][0]
-    step = (WIDTH - _BARS_LEFT) / max(1, len(values))
-    middles = (_BARS_LEFT + step * (at + 0.5) for at in range(len(values)))
+    step = (WIDTH - _LEFT) / max(1, len(values))
+    middles = (_LEFT + step * (at + 0.5) for at in range(len(values)))
     return Bars(
         rows=[Tick(_y(value, 0, high), word) for value, word in rows],
         bars=[_bar(middle, *one, high=high) for middle, one in zip(middles, values, strict=False)],
