@@ -52,7 +52,7 @@ def _moved(book: Book, tenant: Tenant, size: int) -> Moved:
     if size > LARGEST_BOOK:
         return Moved()
     quarter = datetime.combine(quarter_of(book.today), time(), ZoneInfo(tenant.timezone))
-    csm_id = book.member and book.member.pk
+    csm_id = book.member.pk if book.member else None
     return moved(tenant=tenant, csm_id=csm_id, quarter=quarter, week=book.today - WEEK, now=book.now)
 
 
