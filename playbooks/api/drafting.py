@@ -1,5 +1,6 @@
 """Drafts over the API: begun, read, replaced, checked, compared; what they would do tonight; imports with a plan."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -49,14 +50,16 @@ class Drafting(ApiViewSet):
         template = find_template(given["template"]) if given["template"] else None
         if given["template"] and template is None:
             raise Invalid("There is no such template. GET /playbooks/templates/ lists them.")
-        content = given["content"] or (template.content if template else None)
+        content = given["content"] or (template.content_for(self.tenant.health_scale) if template else None)
         name = given["name"] or (template.name if template else "")
         return self._draft(drafts.begin(name=name, content=content, by=self.caller, now=self.now), HTTPStatus.CREATED)
 
     @documented("List the templates to begin with", answers=serializers.PlaybookTemplateSerializer, many=True)
     @action(detail=False, methods=["get"], pagination_class=None, filter_backends=[])
     def templates(self, request: Request) -> Response:
-        return Response(serializers.PlaybookTemplateSerializer(templates(), many=True).data)
+        scale = self.tenant.health_scale
+        offered = [replace(one, content=one.content_for(scale)) for one in templates()]
+        return Response(serializers.PlaybookTemplateSerializer(offered, many=True).data)
 
     @documented("Read the draft, and what is still wrong with it", answers=serializers.DraftSerializer)
     @action(detail=True, methods=["get"], about_drafts=True)

@@ -22,6 +22,11 @@ class Template:
     icon: str
     content: Mapping[str, Any]
 
+    def content_for(self, health_scale: int) -> dict[str, Any]:
+        """What a draft begins with. The files say of health how many of a hundred; a workspace may count to ten."""
+        content: dict[str, Any] = _scaled(self.content, health_scale / 100)
+        return content
+
     @property
     def tone(self) -> str:
         return ICONS[self.icon].tone
@@ -41,3 +46,12 @@ def find_template(key: str) -> Template | None:
 def _template(data: dict[str, Any]) -> Template:
     summary = data.pop("summary")
     return Template(data["key"], data["name"], data["category"], summary, data["icon"], data)
+
+
+def _scaled(part: Any, factor: float) -> Any:
+    if isinstance(part, list):
+        return [_scaled(one, factor) for one in part]
+    if not isinstance(part, Mapping):
+        return part
+    found = {name: _scaled(value, factor) for name, value in part.items()}
+    return found | {"value": found["value"] * factor} if found.get("field") == "health" and factor != 1 else found

@@ -370,7 +370,7 @@ def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
         return render_page(request, "playbooks/new.html", {"templates": templates()})
     template = find_template(request.POST.get("template", ""))
     name = request.POST.get("name", "").replace("\x00", "") or (template.name if template else "")
-    content = template.content if template else None
+    content = template.content_for(request.tenant.health_scale) if template else None
     draft = drafts.begin(name=name, content=content, by=request.membership, now=request.now)
     return go_to(request, reverse("playbooks:draft_overview", args=[slug, draft.playbook_id]))
 
