@@ -31,6 +31,7 @@ AT_ONCE = 20
 MOST_MESSAGES = 50  # of one mailbox in one visit; the rest the next time
 OVERLAP = timedelta(hours=1)
 FETCH_SECONDS = 15.0
+SENT_BY_THEN = timedelta(minutes=10)  # what is being sent has its thread by then, or never gets one
 _A = TypeVar("_A")
 _B = TypeVar("_B")
 
@@ -87,12 +88,13 @@ class _Found:
     history: str = ""
     letters: Sequence[tuple[str, Incoming]] = ()  # by thread
     refused: str = ""
+    again: bool = False  # it is to be read from the same place the next time
 
 
 def _read(tenant: Tenant, mailboxes: Sequence[Mailbox], now: datetime) -> None:
     found = _all(_list, mailboxes)
     with tenant_context(tenant.pk):
-        found = [_of_ours(mailbox, one) for mailbox, one in zip(mailboxes, found, strict=True)]
+        found = [_of_ours(mailbox, one, now) for mailbox, one in zip(mailboxes, found, strict=True)]
     found = _all(lambda pair: _fetch(*pair), list(zip(mailboxes, found, strict=True)))
     for mailbox, one in zip(mailboxes, found, strict=True):
         with tenant_context(tenant.pk):
@@ -122,14 +124,18 @@ def _list(mailbox: Mailbox) -> _Found:
     return _careful(listed)
 
 
-def _of_ours(mailbox: Mailbox, found: _Found) -> _Found:
-    """Only the threads that playbooks began, so many at a time: the history is then read up to the last of them."""
+def _of_ours(mailbox: Mailbox, found: _Found, now: datetime) -> _Found:
+    """Only the threads that playbooks began, so many at a time: the history is then read up to the last of them.
+
+    A machine may answer before we have noted the thread: while something is being sent, nothing is passed for good.
+    """
+    again = _begun_by(mailbox).filter(thread="", sending_at__gt=now - SENT_BY_THEN).exists()
     threads = {one.thread for one in found.arrived}
     ours = set(_begun_by(mailbox).filter(thread__in=threads).values_list("thread", flat=True)) if threads else set()
     wanted = [one for one in found.arrived if one.thread in ours]
     some = wanted[:MOST_MESSAGES]
     history = some[-1].history or found.history if len(wanted) > len(some) else found.history
-    return replace(found, arrived=some, history=history)
+    return replace(found, arrived=some, history=history, again=again)
 
 
 def _begun_by(mailbox: Mailbox) -> QuerySet[Conversation]:
@@ -161,7 +167,7 @@ def _take_in(mailbox: Mailbox, found: _Found, now: datetime) -> None:
     for thread, letter in found.letters:
         if thread in begun and letter.from_email != mailbox.email.lower():
             take_in(begun[thread], letter, now=now)
-    if found.history:
+    if found.history and not found.again:
         Mailbox.objects.filter(pk=mailbox.pk).update(history=found.history, read_at=now)
 
 

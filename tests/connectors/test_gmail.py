@@ -316,6 +316,23 @@ def test_answers_are_found_by_their_date_when_gmail_has_forgotten_its_history(
     assert list(Message.objects.filter(outgoing=False).values_list("body", flat=True)) == ["Yes"]
 
 
+def test_an_answer_that_is_quicker_than_our_noting_what_it_answers_is_read_again(
+    google: Google, orbiton: Workspace, harbour: Account
+) -> None:
+    connected(google, orbiton)
+    apply_now(writing(), harbour, now=MONDAY)
+    thread = Conversation.objects.get().thread
+    Conversation.objects.update(state="sending", thread="", sending_at=MONDAY)
+    google.receive(thread, mail("ada@harbour.example", "Re: Renewal", "Yes"))
+    tick(now=MONDAY + timedelta(minutes=5))
+    assert not Message.objects.filter(outgoing=False).exists()
+
+    Conversation.objects.update(state="sent", thread=thread)
+    for minutes in (10, 15):
+        tick(now=MONDAY + timedelta(minutes=minutes))
+    assert list(Message.objects.filter(outgoing=False).values_list("body", flat=True)) == ["Yes"]
+
+
 def test_many_answers_are_read_page_by_page_and_one_that_was_deleted_is_passed_over(
     google: Google, orbiton: Workspace, harbour: Account
 ) -> None:
