@@ -19,12 +19,12 @@ _HEAD = (
     '<th scope="col" class="{}"{} data-column="{}"{}>{}<span class="resize" data-resize aria-hidden="true"></span></th>'
 )
 _MENU = (
-    '<button class="th-btn" type="button" id="th-{0}" popovertarget="head-{0}" {1}>{2}{3} {4}</button>'
+    '<button class="th-btn" type="button" id="th-{0}" popovertarget="head-{0}" {1}>{2}{3}{4}</button>'
     '<div class="pop start" id="head-{0}" popover hx-get="{5}" hx-trigger="beforetoggle once">'
     '<a class="item" href="{5}">Sort and filter</a></div>'
 )
 _TOGGLE = (
-    '<a class="th-btn" id="th-{0}" href="{5}" hx-get="{5}" hx-target="#results" hx-push-url="true" {1}>{2}{3} {4}</a>'
+    '<a class="th-btn" id="th-{0}" href="{5}" hx-get="{5}" hx-target="#results" hx-push-url="true" {1}>{2}{3}{4}</a>'
 )
 _NAME = '<span class="th-btn" id="th-{0}" tabindex="0" {1}>{2}{3}</span>'
 _ARROWS = {"ascending": "arrow-up", "descending": "arrow-down"}
@@ -93,7 +93,7 @@ def headings(heads: Sequence[Head]) -> SafeString:
 def _heading(at: int, head: Head) -> SafeString:
     column, sorted_by = head.column, _ARROWS.get(head.aria_sort, "")
     mark = format_html("{} ", icon(column.icon)) if column.icon else ""
-    arrow = icon(sorted_by or "chevron-down") if sorted_by or head.menu else ""
+    arrow = format_html(" {}", icon(sorted_by or "chevron-down")) if sorted_by or head.menu else ""
     form, address = (_MENU, head.menu) if head.menu else (_TOGGLE, head.toggle) if head.toggle else (_NAME, "")
     return format_html(
         _HEAD,

@@ -129,7 +129,7 @@ def test_a_column_in_its_width_and_a_menu_to_choose_others(priya: Visitor) -> No
     account("Harbourline", plan="Scale")
     shown = text(priya.fragment("accounts/?column=plan&column=health&width=plan:90&width=x:&width=health:9", "results"))
 
-    assert '<th scope="col" class=" sized" style="--w: 90" data-column="plan">' in shown
+    assert '<th scope="col" class="sized" style="--w: 90" data-column="plan">' in shown
     assert '<td class="sized" style="--w: 90">Scale</td>' in shown
     assert 'class="keep sized" style="--w: 60" data-column="health"' in shown
     assert 'id="columns" popover hx-get="/w/orbiton/accounts/columns/?column=plan&amp;column=health&amp;width=' in shown
