@@ -1,5 +1,6 @@
 """What a line, a card and an entry of the calendar have in common."""
 
+from datetime import date
 from functools import cache
 
 from django.utils import timezone
@@ -8,13 +9,14 @@ from django.utils.safestring import SafeString, mark_safe
 
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, addresses
-from cs_platform.web.templatetags.ui import avatar, percent
+from cs_platform.web.templatetags.ui import avatar, percent, weekday
 from ctas.cockpit import Asked, Row
 from ctas.lists import Kind, Lists
 from ctas.models import Cta
-from ctas.templatetags.cta_lists import bars, due, type_mark
+from ctas.templatetags.cta_lists import bars, type_mark
 
 NOTHING = mark_safe("")
+_NO_DATE = mark_safe('<span class="faint">No date</span>')
 _CURRENT = mark_safe(' aria-current="true"')
 _DRAGGABLE = mark_safe(' draggable="true"')
 _METER = (
@@ -39,7 +41,7 @@ class Pieces:
         self.mark = cache(lambda type: type_mark(lists.find(Kind.TYPE, type)))
         self.bars = cache(lambda priority: bars(lists, priority))
         self.person = cache(avatar)
-        self.due = cache(lambda on: due(on, self.today))
+        self.due = cache(lambda on: _due(on, self.today))
 
     def opens(self, cta: Cta) -> SafeString:
         """The drawer."""
@@ -50,6 +52,12 @@ class Pieces:
 
     def is_late(self, row: Row) -> bool:
         return row.due_on is not None and row.due_on < self.today
+
+
+def _due(on: date | None, today: date) -> str:
+    if on is None:
+        return _NO_DATE
+    return "Today" if on == today else weekday(on, today)
 
 
 def meter(row: Row) -> SafeString:

@@ -1,12 +1,10 @@
 """The workspace's own types, priorities and statuses on a page; read once for it. Loaded into every template."""
 
-from datetime import date
-
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from cs_platform.web.templatetags.ui import icon, weekday
+from cs_platform.web.templatetags.ui import icon
 from ctas.lists import Entry, Lists, current_lists
 from ctas.models import Cta, ListEntry
 
@@ -66,13 +64,4 @@ def bars(lists: Lists, key: str) -> SafeString:
     )
 
 
-@register.filter
-def due(on: date | None, today: date | None) -> str:
-    """A list has one in each row."""
-    if on is None:
-        return _NO_DATE
-    return "Today" if on == today else weekday(on, today)
-
-
 _BARS = mark_safe("<i></i><i></i><i></i>")
-_NO_DATE = mark_safe('<span class="faint">No date</span>')
