@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from cs_platform.common.together import count_each
 from cs_platform.tenancy.models import Membership
+from cs_platform.web.sidebar import entries
 from cs_platform.workspace.notifications import unread
 
 MOST_COUNTED = 99
@@ -26,11 +27,12 @@ class Tally(Protocol):
 
 
 def tally(request: HttpRequest) -> dict[str, Any]:
-    """Context processor. Counted only where the sidebar is shown: fragments have none."""
+    """Context processor: the sidebar, and what is counted in it. Only where it is shown: fragments have none."""
     member = getattr(request, "membership", None)
     if member is None:
         return {}
-    return {"tally": SimpleLazyObject(lambda: _counted(member, timezone.localdate(request.now)))}  # type: ignore[attr-defined]
+    counts: Any = SimpleLazyObject(lambda: _counted(member, timezone.localdate(request.now)))  # type: ignore[attr-defined]
+    return {"tally": counts, "sidebar": SimpleLazyObject(lambda: entries(request, member.tenant.slug, counts))}
 
 
 def _counted(member: Membership, today: date) -> Mapping[str, str]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cs_platform.web.pages import WorkspaceRequest, addresses
@@ -49,7 +49,7 @@ class Days(Pieces):
 
     def _entry(self, row: Row) -> SafeString:
         cta, task = row.cta, row.task
-        type = self.lists.find(Kind.TYPE, cta.type)
+        type, account = self.lists.find(Kind.TYPE, cta.type), escape(cta.account.name)
         return format_html(
             _ENTRY,
             type.tone,
@@ -58,8 +58,8 @@ class Days(Pieces):
             self.draggable,
             self.current(cta),
             icon(type.icon or "square-check-big"),
-            cta.account.name,
+            account,
             self.opens(cta),
             task.title if task else cta.name,
-            cta.account.name,
+            account,
         )

@@ -4,7 +4,7 @@ from datetime import date
 from functools import cache
 
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cs_platform.tenancy.roles import Ability
@@ -32,7 +32,7 @@ class Pieces:
     def __init__(self, request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -> None:
         """`here` is the page's address, ready for one more parameter."""
         slug = request.tenant.slug
-        self.asked, self.lists, self.here = asked, lists, here
+        self.asked, self.lists, self.here = asked, lists, escape(here)
         self.works = request.membership.can(Ability.WORK_CTAS)
         self.today = timezone.localdate(request.now)
         self.draggable = _DRAGGABLE if self.works else NOTHING
@@ -45,7 +45,7 @@ class Pieces:
 
     def opens(self, cta: Cta) -> SafeString:
         """The drawer."""
-        return format_html(_OPENS, f"{self.here}cta={cta.pk}")
+        return format_html(_OPENS, mark_safe(f"{self.here}cta={cta.pk}"))
 
     def current(self, cta: Cta) -> SafeString:
         return _CURRENT if self.opened == str(cta.pk) else NOTHING

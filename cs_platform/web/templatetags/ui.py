@@ -80,6 +80,25 @@ def who(name: str, size: str = "sm") -> SafeString:
     return format_html('<span class="who">{}<span>{}</span></span>', avatar(name, size), name)
 
 
+@register.simple_tag
+def nav_item(
+    address: str, icon_name: str, label: str, current: bool, key: str = "", tally: str = "", count: str = ""
+) -> SafeString:
+    """A line of the sidebar. `key`: the letter that goes there after G; `tally`: what of it is counted, ever anew."""
+    return format_html(
+        '<a class="nav-item" href="{}"{}{}>{} <span class="label">{}</span>{}</a>',
+        address,
+        _CURRENT_PAGE if current else "",
+        format_html(' data-go="{}"', key) if key else "",
+        icon(icon_name),
+        label,
+        format_html(' <span class="count" id="tally-{}">{}</span>', tally, count) if tally else "",
+    )
+
+
+_CURRENT_PAGE = mark_safe(' aria-current="page"')
+
+
 @register.filter
 def money(cents: int | None) -> str:
     """`$184,000`: without cents, because nobody reads them in a table."""
