@@ -59,7 +59,7 @@ def _was(column: str) -> str:
 
 _MOVED = f"""
 WITH book AS MATERIALIZED (
-    SELECT * FROM accounts_account a
+    SELECT a.id, a.lifecycle, a.mrr_cents, a.health, a.created_at FROM accounts_account a
     WHERE a.tenant_id = %(tenant)s AND a.archived_at IS NULL AND (%(csm)s::bigint IS NULL OR a.csm_id = %(csm)s)
 ), revenue AS (
     SELECT CASE WHEN {_IS_TRACKED} THEN COALESCE(a.mrr_cents, 0) ELSE 0 END AS later,

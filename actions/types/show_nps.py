@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.template.defaultfilters import pluralize
 
 from accounts.models import NpsSurvey
 from accounts.nps.eligibility import claim_eligibility, end_eligibility, open_eligibility
@@ -81,7 +82,7 @@ class ShowNps(Action):
     def describe(self, config: Config) -> str:
         whom = "users of the account who match" if config["show_to"] == MATCHING else "the user, or all of the account"
         days = config.get("for_days")
-        return f"Show the NPS survey to {whom}{f', for {days} day' if days else ''}{'s' if days and days > 1 else ''}"
+        return f"Show the NPS survey to {whom}" + (f", for {days} day{pluralize(days)}" if days else "")
 
     def describe_stop(self, config: Config) -> str:
         return "The survey is no longer shown. Answers stay."

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from cs_platform.web.pages import WorkspaceRequest, addresses
 from ctas.cockpit import Row
-from ctas.looks.pieces import NOTHING, Pieces, meter
+from ctas.looks.pieces import NOTHING, Pieces, joined, meter
 
 _CARD = (
     '<article class="cta-card" data-row data-id="{}" data-card="{}" data-status="{}"{}{}>'
@@ -16,7 +16,6 @@ _CARD = (
     '<span class="sub truncate">{}</span>'
     '<span class="foot">{}{}<span class="num{}">{}</span>{}{}</span></article>'
 )
-_LATE = mark_safe(" bad-text")
 
 
 class Cards(Pieces):
@@ -25,7 +24,7 @@ class Cards(Pieces):
         self.status = addresses("ctas:status", request.tenant.slug)
 
     def of(self, rows: Iterable[Row]) -> SafeString:
-        return mark_safe("".join(map(self._card, rows)))  # each has been escaped
+        return joined(map(self._card, rows))
 
     def _card(self, row: Row) -> SafeString:
         cta = row.cta
@@ -41,7 +40,7 @@ class Cards(Pieces):
             cta.account.name,
             self.mark(cta.type),
             self.bars(cta.priority),
-            _LATE if self.is_late(row) else NOTHING,
+            self.late(row),
             self.due(row.due_on),
             meter(row),
             self.person(row.owner.name, "sm") if row.owner else NOTHING,

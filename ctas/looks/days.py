@@ -9,7 +9,7 @@ from cs_platform.web.pages import WorkspaceRequest, addresses
 from cs_platform.web.templatetags.ui import icon, weekday
 from ctas.cockpit import Row
 from ctas.lists import Kind
-from ctas.looks.pieces import NOTHING, Pieces
+from ctas.looks.pieces import NOTHING, Pieces, joined
 from ctas.month import COUNTED, Day
 
 _DAY = (
@@ -39,7 +39,7 @@ class Days(Pieces):
             format_html(' data-put="due_on={}"', day.on) if self.works else NOTHING,
             day.on.day,
             f"{day.on:%B, %A}",
-            mark_safe("".join(map(self._entry, day.rows))),  # each has been escaped
+            joined(map(self._entry, day.rows)),
             self._more(day) if day.more else NOTHING,
         )
 

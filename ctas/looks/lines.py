@@ -13,7 +13,7 @@ from cs_platform.web.pages import WorkspaceRequest, addresses
 from cs_platform.web.templatetags.ui import day, icon, weekday
 from ctas.cockpit import Row, Tab
 from ctas.lists import Kind
-from ctas.looks.pieces import NOTHING, Pieces, meter
+from ctas.looks.pieces import NOTHING, Pieces, joined, meter
 from ctas.models import Cta, Task
 
 _NOBODY = mark_safe('<span class="sr">Nobody</span>')
@@ -47,7 +47,6 @@ _TICK = (
     '<input class="check" type="checkbox" aria-label="Done: {2}">'
     '<noscript><button class="btn sm">Done</button></noscript></form>'
 )
-_LATE = mark_safe(" bad-text")
 _OWNER = (
     "<span>{0}"
     '<a hidden href="{1}" hx-get="{1}" hx-target="#dialog" data-key="e">Close</a>'
@@ -67,7 +66,7 @@ class Lines(Pieces):
         self.edit_task, self.tick = addresses("ctas:edit_task", slug), addresses("ctas:tick", slug, "complete")
 
     def of(self, rows: Iterable[Row]) -> SafeString:
-        return mark_safe("".join(map(self._line, rows)))  # each has been escaped
+        return joined(map(self._line, rows))
 
     def _line(self, row: Row) -> SafeString:
         return self._of_task(row, row.task) if row.task else self._of_cta(row, row.cta)
@@ -105,7 +104,7 @@ class Lines(Pieces):
         self, row: Row, *, box: str, title: str, about: str, weight: str, due_on: str, owner: str
     ) -> SafeString:
         current, opens = self.current(row.cta), self.opens(row.cta)
-        tone = _LATE if self.asked.tab is not Tab.CLOSED and self.is_late(row) else NOTHING
+        tone = NOTHING if self.asked.tab is Tab.CLOSED else self.late(row)
         return format_html(_LINE, current, box, opens, title, about, _source(row), weight, tone, due_on, owner)
 
     def _about(self, cta: Cta) -> str:

@@ -1,5 +1,6 @@
 """What a line, a card and an entry of the calendar have in common."""
 
+from collections.abc import Iterable
 from datetime import date
 from functools import cache
 
@@ -19,6 +20,7 @@ NOTHING = mark_safe("")
 _NO_DATE = mark_safe('<span class="faint">No date</span>')
 _CURRENT = mark_safe(' aria-current="true"')
 _DRAGGABLE = mark_safe(' draggable="true"')
+_LATE = mark_safe(" bad-text")
 _METER = (
     '<span class="tasks-meter"><span class="ring" style="--p: {}"></span>'
     '<span class="sr">Tasks done: </span>{}/{}</span>'
@@ -50,8 +52,13 @@ class Pieces:
     def current(self, cta: Cta) -> SafeString:
         return _CURRENT if self.opened == str(cta.pk) else NOTHING
 
-    def is_late(self, row: Row) -> bool:
-        return row.due_on is not None and row.due_on < self.today
+    def late(self, row: Row) -> SafeString:
+        """The class of a due date that is over."""
+        return _LATE if row.due_on is not None and row.due_on < self.today else NOTHING
+
+
+def joined(pieces: Iterable[SafeString]) -> SafeString:
+    return mark_safe("".join(pieces))  # each has been escaped
 
 
 def _due(on: date | None, today: date) -> str:
