@@ -98,7 +98,7 @@ TEMPLATES = [
                 "cs_platform.web.context.clock",
                 "cs_platform.web.context.abilities",
                 "cs_platform.web.context.views",
-                "cs_platform.web.tally.tally",
+                "cs_platform.web.context.sidebar",
             ],
         },
     }

@@ -7,9 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.saved_views import views_beside
+from cs_platform.web.sidebar import entries
+from cs_platform.web.tally import count_waiting
 
 
 # Components may use both names without being given them: a date is always said relative to the page's day.
@@ -27,3 +30,12 @@ def abilities(request: HttpRequest) -> dict[str, dict[str, bool]]:
 def views(request: HttpRequest) -> dict[str, Callable[[], Any]]:
     """What the sidebar leads to, asked for where a page has one."""
     return {"my_views": partial(views_beside, request)} if getattr(request, "membership", None) else {}  # type: ignore[arg-type]
+
+
+def sidebar(request: HttpRequest) -> dict[str, Any]:
+    """Where the sidebar leads, and how much waits there. Only where it is shown: fragments have none."""
+    member = getattr(request, "membership", None)
+    if member is None:
+        return {}
+    counts: Any = SimpleLazyObject(lambda: count_waiting(member, timezone.localdate(request.now)))  # type: ignore[attr-defined]
+    return {"tally": counts, "sidebar": SimpleLazyObject(lambda: entries(request, member.tenant.slug, counts))}

@@ -6,14 +6,10 @@ from typing import Any, ClassVar, Protocol
 
 from django.conf import settings
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
 from django.utils.module_loading import import_string
 
 from cs_platform.common.together import count_each
 from cs_platform.tenancy.models import Membership
-from cs_platform.web.sidebar import entries
 from cs_platform.workspace.notifications import unread
 
 MOST_COUNTED = 99
@@ -26,16 +22,7 @@ class Tally(Protocol):
         """What waits; where the member has left it, it does not any more."""
 
 
-def tally(request: HttpRequest) -> dict[str, Any]:
-    """Context processor: the sidebar, and what is counted in it. Only where it is shown: fragments have none."""
-    member = getattr(request, "membership", None)
-    if member is None:
-        return {}
-    counts: Any = SimpleLazyObject(lambda: _counted(member, timezone.localdate(request.now)))  # type: ignore[attr-defined]
-    return {"tally": counts, "sidebar": SimpleLazyObject(lambda: entries(request, member.tenant.slug, counts))}
-
-
-def _counted(member: Membership, today: date) -> Mapping[str, str]:
+def count_waiting(member: Membership, today: date) -> Mapping[str, str]:
     """In one statement, each at most one more than are counted: the page then says “99+”."""
     sources: list[Tally] = [import_string(path)() for path in settings.TALLIES]
     waiting = {"bell": unread(member)} | {one.key: one.rows(member, today) for one in sources}
