@@ -60,6 +60,7 @@ class NewCtaForm(forms.Form):
     def __init__(self, *args: Any, member: Membership, today: date, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.today, self.lists = today, current_lists()
+        self.fields["name"].widget.attrs["autofocus"] = not self.is_bound
         self.fields["owner"].queryset = active_members(member.tenant_id)  # type: ignore[attr-defined]
         self.initial.setdefault("owner", member.pk)
         self.initial.setdefault("type", self.lists.default(Kind.TYPE, Cta.Type.ACTIVITY))

@@ -42,17 +42,28 @@ class Worked(models.Model):
     def _differing(self, changes: dict[str, Any]) -> dict[str, Any]:
         return {name: value for name, value in changes.items() if getattr(self, name) != value}
 
+    def _before_and_after(self, changes: dict[str, Any]) -> dict[str, Any]:
+        """For the timeline, while the row still says what was before. Long texts are named, not repeated."""
+        told = [name for name in changes if name not in ("comment", "description")]
+        before = {name: _written(getattr(self, name)) for name in told}
+        return {"before": before, "after": {name: _written(changes[name]) for name in told}} if told else {}
+
 
 KEY_LENGTH = 100
 EDITABLE = frozenset({"name", "type", "reason", "priority", "owner", "due_on", "comment"})
 TASK_EDITABLE = frozenset({"title", "description", "owner", "due_on"})
 CLOSED = ("won", "lost", "cancelled")
+CLOSED_WITH_IT = "the CTA was closed"  # why a task is cancelled
 
 
 def _allowed(changes: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     if unknown := changes.keys() - names:
         raise TypeError(f"{', '.join(sorted(unknown))} cannot be edited.")
     return changes
+
+
+def _written(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _listed(changes: dict[str, Any]) -> str:
@@ -240,9 +251,10 @@ class Cta(Worked, TenantModel):
     def edit(self, *, by: Doer, now: datetime, **changes: Any) -> bool:
         """Change what a person may: name, type, reason, priority, owner, due_on, comment."""
         changes = self._differing(_allowed(changes, EDITABLE))
+        detail = self._before_and_after(changes)
         if not changes or not self._work({"archived_at": None}, changes, by=by, now=now):
             return False
-        self._tell("edited", f"CTA changed ({_listed(changes)}): {self.name}", by=by, now=now)
+        self._tell("edited", f"CTA changed ({_listed(changes)}): {self.name}", detail=detail, by=by, now=now)
         return True
 
     def set_stage(self, stage: str, *, category: str, called: str, by: Doer, now: datetime) -> bool:
@@ -272,11 +284,20 @@ class Cta(Worked, TenantModel):
         return True
 
     def reopen(self, *, stage: str = "", by: Doer, now: datetime) -> bool:
-        """The timeline keeps when it was closed before."""
+        """The timeline keeps when it was closed before. Its tasks stay as they are."""
         changes = {"status": Cta.Status.OPEN, "stage": stage, "closed_at": None, "closed_by": ""}
         if not self._work({"status__in": CLOSED, "archived_at": None}, changes, by=by, now=now):
             return False
         self._tell("reopened", f"CTA reopened: {self.name}", by=by, now=now)
+        return True
+
+    def reopen_with_tasks(self, *, stage: str = "", by: Doer, now: datetime) -> bool:
+        """As `reopen`, and the tasks that were cancelled as it closed are open again with it."""
+        with transaction.atomic():
+            if not self.reopen(stage=stage, by=by, now=now):
+                return False
+            for task in self.tasks.present().filter(status=Task.Status.CANCELLED, reason=CLOSED_WITH_IT):
+                task.reopen(by=by, now=now)
         return True
 
     def snooze(self, *, until: date, reason: str = "", by: Doer, now: datetime) -> bool:
@@ -302,7 +323,7 @@ class Cta(Worked, TenantModel):
             if not self.close(status=status, stage=stage, by=by, now=now):
                 return False
             for task in self.tasks.open():
-                task.cancel(reason="the CTA was closed", by=by, now=now)
+                task.cancel(reason=CLOSED_WITH_IT, by=by, now=now)
         return True
 
     def archive(self, *, by: Doer, now: datetime) -> bool:
@@ -327,7 +348,7 @@ class Cta(Worked, TenantModel):
         task._tell("added", f"Task added: {title}", by=by, now=now)
         return task
 
-    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime) -> None:
+    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime, detail: dict[str, Any] | None = None) -> None:
         TimelineEntry.objects.create(
             account_id=self.account_id,
             end_user_id=self.end_user_id,
@@ -336,6 +357,7 @@ class Cta(Worked, TenantModel):
             actor=by.actor,
             text=text,
             subject=f"cta:{self.pk}",
+            detail=detail or {},
         )
 
 
@@ -390,9 +412,10 @@ class Task(Worked, TenantModel):
     def edit(self, *, by: Doer, now: datetime, **changes: Any) -> bool:
         """Change what a person may: title, description, owner, due_on."""
         changes = self._differing(_allowed(changes, TASK_EDITABLE))
+        detail = self._before_and_after(changes)
         if not changes or not self._work({"archived_at": None}, changes, by=by, now=now):
             return False
-        self._tell("edited", f"Task changed ({_listed(changes)}): {self.title}", by=by, now=now)
+        self._tell("edited", f"Task changed ({_listed(changes)}): {self.title}", detail=detail, by=by, now=now)
         return True
 
     def complete(self, *, by: Doer, now: datetime) -> bool:
@@ -430,7 +453,7 @@ class Task(Worked, TenantModel):
         self._tell("restored", f"Task restored: {self.title}", by=by, now=now)
         return True
 
-    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime) -> None:
+    def _tell(self, verb: str, text: str, *, by: Doer, now: datetime, detail: dict[str, Any] | None = None) -> None:
         TimelineEntry.objects.create(
             account_id=self.cta.account_id,
             end_user_id=self.cta.end_user_id,
@@ -439,6 +462,7 @@ class Task(Worked, TenantModel):
             actor=by.actor,
             text=text,
             subject=f"task:{self.pk}",
+            detail=detail or {},
         )
 
 

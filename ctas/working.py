@@ -61,7 +61,7 @@ def set_status(cta: Cta, *, stage: str, today: date, by: Doer, now: datetime) ->
     if status.category == cta.status:
         return cta.set_stage(status.key, category=status.category, called=status.name, by=by, now=now)
     if status.category == Cta.Status.OPEN:
-        return cta.reopen(stage=status.key, by=by, now=now)
+        return cta.reopen_with_tasks(stage=status.key, by=by, now=now)
     if cta.status != Cta.Status.OPEN and not cta.reopen(by=by, now=now):
         return False
     return close_cta(cta, stage=stage, today=today, by=by, now=now)

@@ -111,7 +111,7 @@ class CtaViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def reopen(self, request: Request, pk: str) -> Response:
         cta = self.get_object()
-        return self.outcome(cta, acted=cta.reopen(by=self.caller, now=self.now), state=Cta.Status.OPEN)
+        return self.outcome(cta, acted=cta.reopen_with_tasks(by=self.caller, now=self.now), state=Cta.Status.OPEN)
 
     @documented("Snooze a CTA", request=serializers.SnoozeSerializer, answers=serializers.CtaSerializer)
     @action(detail=True, methods=["post"])

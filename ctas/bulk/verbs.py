@@ -36,7 +36,7 @@ from ctas.bulk.writing import (
 from ctas.entry_fields import EntryField
 from ctas.forms import DAY
 from ctas.lists import Kind, Lists, current_lists
-from ctas.models import CLOSED, Cta, Task
+from ctas.models import CLOSED, CLOSED_WITH_IT, Cta, Task
 from ctas.recurring import open_next
 from ctas.telling import Agent, tell_of_many
 from ctas.working import FieldsMissing, missing_to_close
@@ -45,7 +45,6 @@ FURTHEST = 3_650
 MOST_MEMBERS = 1_000
 GONE = "The CTA is archived."
 NOT_OPEN = "It is closed. Reopen it first."
-CLOSED_WITH_IT = "the CTA was closed"
 
 
 @dataclass(frozen=True, slots=True)

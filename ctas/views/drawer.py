@@ -8,15 +8,25 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
+from accounts.places import Place
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.attachments import load_files
 from cs_platform.web.comments import load_discussion
 from cs_platform.web.drawers import Fragment, page_address
-from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id, toast, trigger
+from cs_platform.web.pages import (
+    WorkspaceRequest,
+    close_drawer,
+    render_page,
+    requires,
+    target_id,
+    toast,
+    trigger,
+)
 from ctas.forms import EditCtaForm, account_users
 from ctas.lists import current_lists
 from ctas.models import CLOSED, Cta, Task
 from ctas.panels import drawer_parts
+from ctas.timeline import load_timeline
 from ctas.working import CannotWork, close_cta, complete_task, linked_users
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
@@ -43,13 +53,13 @@ def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
-    cta = cta_or_404(pk)
+    cta, lists = cta_or_404(pk), current_lists()
     actors = load_actors({cta.created_by, cta.closed_by})
     tasks = _tasks(cta)
     context = {
         "cta": cta,
-        "stages": current_lists().stages("open", *CLOSED),
-        "form": EditCtaForm(None, cta=cta, only=["due_on", "owner", "priority", "reason"]),
+        "stages": lists.stages("open", *CLOSED),
+        "form": EditCtaForm(None, cta=cta, only=["due_on", "owner", "priority", "reason", "type"]),
         "parts": list(drawer_parts(request, cta)),
         "is_workable": cta.status in (Cta.Status.OPEN, Cta.Status.DRAFT),
         "tasks": tasks,
@@ -60,6 +70,8 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "users_offered": account_users(cta).order_by("name", "pk")[:USERS_OFFERED],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
+        "timeline": load_timeline(cta, today=timezone.localdate(request.now), lists=lists),
+        "link": request.build_absolute_uri(cta.get_absolute_url()),
         "here": page_address(request, cta=pk),
         "close": page_address(request),
     }
@@ -77,6 +89,34 @@ def _where_to_add(request: WorkspaceRequest, cta: Cta) -> str:
 
 def address_of(request: WorkspaceRequest, cta: Cta) -> str:
     return f"{reverse('accounts:detail', args=[request.tenant.slug, cta.account_id])}?cta={cta.pk}"
+
+
+@require_safe
+@requires(Ability.READ)
+def timeline(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """From a place on; as a page of its own without scripts."""
+    cta, after = cta_or_404(pk), Place.read(request.GET.get("older", ""))
+    found = load_timeline(cta, after=after, today=timezone.localdate(request.now), lists=current_lists())
+    context = {"cta": cta, "timeline": found}
+    return render_page(request, "ctas/timeline.html", context, fragments={"cta-older": "ctas/_timeline.html"})
+
+
+@require_POST
+@requires(Ability.WORK_CTAS)
+def put_away(request: WorkspaceRequest, slug: str, pk: int, verb: str) -> HttpResponse:
+    """Archived with its tasks: it leaves every list, and comes back with one click."""
+    if verb == "restore":
+        cta = get_object_or_404(Cta, pk=pk)
+        acted = cta.restore(by=request.membership, now=request.now)
+        return answer(request, cta, f"Back again: {cta.name}" if acted else BEATEN)
+    cta = cta_or_404(pk)
+    acted = cta.archive(by=request.membership, now=request.now)
+    if request.headers.get("HX-Request") != "true":
+        messages.success(request, f"Archived: {cta.name}")
+        return HttpResponseRedirect(reverse("ctas:cockpit", args=[slug]))
+    undo = reverse("ctas:put_away", args=[slug, pk, "restore"]) if acted else None
+    closed = close_drawer(HttpResponse(status=204))  # first: a drawer that is shown anew would not find it any more
+    return trigger(toast(closed, f"Archived: {cta.name}" if acted else BEATEN, undo=undo), CHANGED, {})
 
 
 @require_POST
@@ -98,7 +138,7 @@ def close(request: WorkspaceRequest, slug: str, pk: int, status: str) -> HttpRes
 @requires(Ability.WORK_CTAS)
 def reopen(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     cta = cta_or_404(pk)
-    acted = cta.reopen(by=request.membership, now=request.now)
+    acted = cta.reopen_with_tasks(by=request.membership, now=request.now)
     return answer(request, cta, f"Reopened: {cta.name}" if acted else BEATEN)
 
 

@@ -1,8 +1,9 @@
 """The drawer of a CTA: tasks are ticked, the CTA is closed and opened again, and only by those who may."""
 
 import json
+import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -137,3 +138,67 @@ def test_an_observer_reads_without_buttons(inside: Workspace, cta: Cta, task: Ta
     assert "Close CTA" not in shown
     assert "Add a task" not in shown
     assert "disabled" in shown
+
+
+def test_undoing_a_close_opens_the_tasks_that_went_with_it(priya: Visitor, cta: Cta, task: Task) -> None:
+    given_up = cta.add_task(title="Write", by=priya.member, now=NOW)
+    given_up.cancel(by=priya.member, now=NOW)
+    answer = priya.send(f"ctas/{cta.pk}/close/", stage="won", cancel_tasks="on")
+    priya.client.post(json.loads(answer["HX-Trigger"])["toast"]["undo"])
+
+    assert dict(cta.tasks.values_list("title", "status")) == {"Dial": "open", "Write": "cancelled"}
+
+
+def test_another_way_of_being_closed_opens_no_tasks(priya: Visitor, cta: Cta, task: Task) -> None:
+    priya.send(f"ctas/{cta.pk}/close/", stage="won", cancel_tasks="on")
+    priya.send(f"ctas/{cta.pk}/status/", stage="lost")
+
+    cta.refresh_from_db()
+    assert (cta.status, cta.tasks.get().status) == ("lost", "cancelled")
+
+
+def test_it_is_archived_from_its_drawer_and_back_with_one_click(priya: Visitor, cta: Cta) -> None:
+    answer = priya.send(f"ctas/{cta.pk}/archive/")
+    told = json.loads(answer["HX-Trigger"])
+    assert list(told) == ["drawer:close", "toast", "account:changed"]  # a drawer shown anew would not find it
+    assert priya.page(f"ctas/{cta.pk}/").status_code == 404
+
+    priya.client.post(told["toast"]["undo"])
+    assert "Call Ines</h1>" in text(priya.fragment(f"ctas/{cta.pk}/", "drawer"))
+
+
+def test_archiving_without_scripts_leads_to_the_cockpit(priya: Visitor, cta: Cta) -> None:
+    assert priya.submit(f"ctas/{cta.pk}/archive/")["Location"] == "/w/orbiton/ctas/"
+
+
+def test_its_type_is_changed_in_the_drawer(priya: Visitor, cta: Cta) -> None:
+    assert 'id="cta-type"' in text(priya.fragment(f"ctas/{cta.pk}/", "drawer"))
+    priya.send(f"ctas/{cta.pk}/edit/", type="lifecycle")
+
+    cta.refresh_from_db()
+    assert cta.type == "lifecycle"
+
+
+def test_its_timeline_says_who_changed_what_from_what_to_what(
+    priya: Visitor, inside: Workspace, cta: Cta, task: Task
+) -> None:
+    cta.edit(due_on=date(2026, 11, 19), priority="high", owner=inside.tom, by=inside.priya, now=NOW)
+    task.complete(by=inside.tom, now=NOW)
+    task.archive(by=inside.tom, now=NOW)
+    shown = text(priya.fragment(f"ctas/{cta.pk}/", "drawer"))
+
+    timeline = shown[shown.index("<h2>Timeline") :]
+    said = ["Priority: Medium → High", "Owner: nobody → Tom", "no date → 19 Nov", "Task completed: Dial", "CTA opened"]
+    assert [words for words in said if words not in timeline] == []
+
+
+def test_older_lines_of_its_timeline_follow_on_demand(priya: Visitor, cta: Cta) -> None:
+    for number in range(12):
+        cta.edit(name=f"Call {number}", by=priya.member, now=NOW + timedelta(minutes=number))
+    shown = text(priya.fragment(f"ctas/{cta.pk}/", "drawer"))
+    [address] = re.findall(r'href="/w/orbiton/(ctas/\d+/timeline/[^"]+)"', shown)
+    older = priya.fragment(address, "cta-older")
+
+    assert ("Call 10 → Call 11" in shown, "Call Ines → Call 0" in shown) == (True, False)
+    assert ("Call Ines → Call 0" in text(older), "CTA opened" in text(older)) == (True, True)
+    assert [is_whole(older), is_whole(priya.page(address))] == [False, True]

@@ -269,9 +269,12 @@ def _change(delta: float) -> SafeString:
 
 @register.filter
 def control(field: BoundField) -> SafeString:
-    """A field's widget in our look, described by its error or else its hint; the first wrong one has the focus."""
-    described_by, wrong = _described_by(field) or False, bool(field.errors)
-    return field.as_widget(attrs={"class": _control_class(field), "aria-describedby": described_by, "autofocus": wrong})
+    """A field's widget in our look, described by its error or else its hint; the first wrong one has the focus, or the
+    one its form begins with.
+    """
+    described_by = _described_by(field) or False
+    focus = bool(field.errors) or bool(field.field.widget.attrs.get("autofocus"))
+    return field.as_widget(attrs={"class": _control_class(field), "aria-describedby": described_by, "autofocus": focus})
 
 
 def _control_class(field: BoundField) -> str:
