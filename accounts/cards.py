@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch, Q, QuerySet
 from django.urls import reverse
 
 from accounts.actors import Actor, load_actors
@@ -20,6 +20,7 @@ from cs_platform.tenancy.models import Membership
 
 USERS_SHOWN = 10
 CONVERSATIONS_SHOWN = 10
+CONVERSATIONS_COUNTED = 100
 MESSAGES_SHOWN = 20  # of one conversation, the newest
 TRAITS_SHOWN = 200
 RECENTLY = timedelta(days=30)
@@ -36,7 +37,8 @@ class Usage:
 
 def usage(account: Account, *, now: datetime) -> Usage:
     recent = Count("pk", filter=Q(last_seen_at__gte=now - RECENTLY))
-    counted = AccountUser.objects.filter(account=account).aggregate(users=Count("pk"), recent=recent)
+    present = AccountUser.objects.filter(account=account, end_user__archived_at=None)
+    counted = present.aggregate(users=Count("pk"), recent=recent)
     return Usage(**counted)
 
 
@@ -85,6 +87,7 @@ def first_users(account: Account) -> Sequence[AccountUser]:
 class Conversations:
     pending: Sequence[Conversation]
     past: Sequence[Conversation]  # each with its messages, as `said`
+    count: str  # of all, as far as is worth counting
 
 
 def conversations(account: Account) -> Conversations:
@@ -93,7 +96,16 @@ def conversations(account: Account) -> Conversations:
     pending = mine.filter(state=Conversation.State.PENDING).order_by("send_at", "pk")
     past = mine.exclude(state=Conversation.State.PENDING).order_by("-created_at", "-pk")
     said = Prefetch("messages", Message.objects.order_by("-at", "-pk")[:MESSAGES_SHOWN], to_attr="said")
-    return Conversations(list(pending[:CONVERSATIONS_SHOWN]), list(past.prefetch_related(said)[:CONVERSATIONS_SHOWN]))
+    return Conversations(
+        pending=list(pending[:CONVERSATIONS_SHOWN]),
+        past=list(past.prefetch_related(said)[:CONVERSATIONS_SHOWN]),
+        count=_counted(Conversation.objects.filter(account=account)),
+    )
+
+
+def _counted(rows: QuerySet[Conversation]) -> str:
+    count = rows[: CONVERSATIONS_COUNTED + 1].count()
+    return f"{CONVERSATIONS_COUNTED}+" if count > CONVERSATIONS_COUNTED else str(count or "")
 
 
 # Traits ---------------------------------------------------------------------------------------------------------------

@@ -16,8 +16,14 @@ class Panel(Protocol):
     label: ClassVar[str]  # of its tab
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
-        """Its template, given `panel`: whatever the context holds, in a fixed number of queries."""
+        """Its template, given `panel`: whatever the context holds, in a fixed number of queries. A `count` in it stands
+        on the tab, unless it is nothing.
+        """
 
 
-def panels() -> Sequence[Panel]:
+def cards_of(request: WorkspaceRequest, account: Account) -> list[tuple[Panel, Fragment]]:
+    return [(panel, panel.fragment(request, account)) for panel in _panels()]
+
+
+def _panels() -> Sequence[Panel]:
     return [import_string(path)() for path in settings.ACCOUNT_PANELS]

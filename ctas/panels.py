@@ -35,6 +35,7 @@ class CtasPanel:
         context = {
             "ctas": [(cta, actors[cta.created_by]) for cta in ctas[:SHOWN]],
             "more": len(ctas) > SHOWN,
+            "count": f"{SHOWN}+" if len(ctas) > SHOWN else len(ctas),
             "here": here + ("&" if "?" in here else "?"),
         }
         return Fragment("ctas/_panel.html", context)

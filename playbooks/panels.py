@@ -57,6 +57,7 @@ class PlaybooksPanel:
             "active": summaries(active),
             "past": summaries(past[:PAST_SHOWN]),
             "more": len(past) > PAST_SHOWN,
+            "count": f"{len(active) + PAST_SHOWN}+" if len(past) > PAST_SHOWN else len(active) + len(past),
             "here": here + ("&" if "?" in here else "?"),
         }
         return Fragment("playbooks/_panel.html", context)

@@ -36,7 +36,7 @@ class PlansPanel:
         closed = SuccessPlan.objects.present().filter(account=account, status=SuccessPlan.Status.CLOSED)
         past = list(closed.select_related("owner", "type", "account").order_by("-closed_at", "-pk")[:SHOWN])
         rows = rows_of([*open_plans, *past], today=timezone.localdate(request.now))
-        return Fragment("plans/_panel.html", {"rows": rows, "account": account, "open": len(open_plans)})
+        return Fragment("plans/_panel.html", {"rows": rows, "account": account, "count": len(open_plans)})
 
 
 class PlanOfNewCta:

@@ -16,7 +16,8 @@ from accounts.health.reading import Breakdown, breakdown_of
 from accounts.indicators import active_indicators, past_indicators
 from accounts.models import Account
 from accounts.notes import load_notes
-from accounts.panels import panels
+from accounts.nps.scores import answers_in, tally
+from accounts.panels import cards_of
 from accounts.places import Place
 from accounts.reach import reaches
 from accounts.rule_field import people_of
@@ -59,14 +60,16 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
     cause_holds = account.known_cause_until and account.known_cause_until >= timezone.localdate(request.now)
     return {
         **_about(account),
+        "head_anew": target_id(request) == "account-body",
         "arr_cents": None if account.mrr_cents is None else account.mrr_cents * MONTHS,
+        "nps": tally(answers_in(account_id=account.pk)),
         "usage": cards.usage(account, now=request.now),
         "cause_holds": cause_holds,
         "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, account),
         "indicators": active_indicators(account),
         "roles": cards.role_lines(account, slug=request.tenant.slug),
         "family": family_of(account),
-        "panels": [(panel, panel.fragment(request, account)) for panel in panels()],
+        "panels": cards_of(request, account),
         "users": cards.first_users(account),
         "conversations": cards.conversations(account),
         "health": _health(request, account),

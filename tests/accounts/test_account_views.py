@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from accounts.models import Account, Conversation, Indicator, TimelineEntry
+from accounts.models import Account, Conversation, Indicator, NpsResponse, TimelineEntry
 from accounts.timeline import PAGE_SIZE
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
@@ -44,6 +44,38 @@ def test_the_body_alone_is_answered_to_htmx(priya: Visitor, harbourline: Account
 
     assert not is_whole(body)
     assert 'id="timeline"' in text(body)
+
+
+def test_each_tab_says_how_much_there_is_behind_it(priya: Visitor, harbourline: Account) -> None:
+    for n in range(3):
+        Cta.objects.create(account=harbourline, name=f"C{n}", type="risk", created_at=NOW, created_by="import")
+    user("Ines", harbourline)
+    user("Gone", harbourline, archived_at=NOW)
+    head = page_of(priya, harbourline).partition('aria-label="Sections of this page"')[2].partition("</nav>")[0]
+
+    assert 'href="#ctas">CTAs <span class="n">3</span></a>' in head
+    assert 'href="#users">Users <span class="n">1</span></a>' in head
+    assert 'href="#conversations">Conversations</a>' in head
+
+
+def test_what_is_changed_in_a_card_is_changed_in_the_head_with_it(
+    priya: Visitor, inside: Workspace, harbourline: Account
+) -> None:
+    Account.objects.update(csm=inside.tom)
+    body = text(priya.fragment(f"accounts/{harbourline.pk}/", "account-body"))
+
+    assert '<hx-partial hx-target="#account-head"' in body
+    assert "Tom Lindqvist, CSM" in body.partition("</hx-partial>")[0]
+    assert "hx-partial" not in page_of(priya, harbourline)
+
+
+def test_the_numbers_on_top_tell_health_and_nps_with_how_many_answered(priya: Visitor, harbourline: Account) -> None:
+    assert "No answer yet" in page_of(priya, harbourline)
+    for name, score in (("Ines", 10), ("Dario", 9), ("Grace", 3)):
+        person = user(name, harbourline)
+        NpsResponse.objects.create(end_user=person, account=harbourline, score=score, answered_at=NOW)
+
+    assert "+33 <small>3 answers</small>" in page_of(priya, harbourline)
 
 
 @pytest.mark.parametrize("target", ["account-body", "traits", "older", "drawer"])
