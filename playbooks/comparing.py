@@ -51,7 +51,7 @@ def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference
             ("Applied again", "again"),
             ("Rules stop matching", "on_unmatch"),
             ("Known cause", "known_cause"),
-            ("Weekends", "weekends"),
+            ("Weekends and holidays", "weekends"),
             ("Brake", "brake"),
         ):
             yield Difference(label, getattr(one, name), getattr(other, name))

@@ -12,6 +12,7 @@ from accounts.models import Account, EndUser
 from accounts.rules.fields import Column, FieldSet, Subject
 from accounts.rules.sql import Sql, compose
 from cs_platform.tenancy.models import Tenant, WorkDue
+from cs_platform.workspace.holidays import load_holidays
 from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, known_zone, plan, zone_info
 from playbooks.settlement import count_progress
@@ -236,13 +237,14 @@ def _stage_dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> b
         "DROP TABLE IF EXISTS enroll_due; CREATE TEMP TABLE enroll_due"
         " (zone text, way int, anchor_on date, due_on date, due_at timestamptz) ON COMMIT DROP"
     )
+    holidays = load_holidays() if any(skips for _offset, _anchor, skips in enrolling.ways) else frozenset()
     rows: list[tuple[Any, ...]] = []
     has_past = False
     for zone, today in {(zone.name, zone.today) for zone in zones}:
         given = [one.given for one in zones if one.name == zone]
         dates = {key: _anchor_dates(cursor, enrolling.columns[key], given) for key in enrolling.anchors}
         for number, ((_offset, _anchor, skips_weekends), example) in enumerate(enrolling.ways.items()):
-            began = Activation(enrolling.now, today, zone, enrolling.tenant.action_hour, skips_weekends)
+            began = Activation(enrolling.now, today, zone, enrolling.tenant.action_hour, skips_weekends, holidays)
             for _step, anchor, when in plan([example], began, dates):
                 rows.append((zone, number, anchor or NO_DATE, when.on, when.at))
                 has_past |= when.past

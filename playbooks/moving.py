@@ -6,8 +6,8 @@ added. Days count from the day of activation, as ever.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
@@ -25,6 +25,7 @@ from cs_platform.jobs.models import Job
 from cs_platform.jobs.starting import start_job
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from cs_platform.tenancy.roles import Ability
+from cs_platform.workspace.holidays import load_holidays
 from playbooks.definition import StepLike
 from playbooks.enrollment import anchor_columns, insert_rows
 from playbooks.models import Enrollment, Playbook, PlaybookVersion, Step
@@ -72,6 +73,10 @@ class _Move:
     targets: Sequence[_Target]
     skips_weekends: bool
     now: datetime
+    holidays: Collection[date] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "holidays", load_holidays() if self.skips_weekends else frozenset())
 
     @property
     def keys(self) -> list[str]:
@@ -257,7 +262,7 @@ def _stage(cursor: Any, move: _Move, numbers: Sequence[int], ids: Sequence[int] 
 
 
 def _due(move: _Move, n: int, zone: str, began_on: date, anchor_on: date | None) -> Due:
-    began = Activation(move.now, began_on, zone, move.tenant.action_hour, move.skips_weekends)
+    began = Activation(move.now, began_on, zone, move.tenant.action_hour, move.skips_weekends, move.holidays)
     return due(move.targets[n].planned, began, anchor_on)
 
 

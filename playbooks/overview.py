@@ -22,6 +22,10 @@ AGAIN = {
     "once_per_value": "Once for each value of {field}",
     "at_most": "At most {limits}",
 }
+WEEKENDS = {
+    True: "What falls on a weekend or holiday moves to the next working day",
+    False: "Actions run on weekends and holidays too",
+}
 ON_UNMATCH = {"finish": "The schedule is finished", "stop": "The playbook stops and undoes what it did"}
 
 
@@ -66,7 +70,7 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
         sentence=words.rules(definition),
         again=_again(definition["reenrollment"], words),
         on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
-        weekends="Moved to the next working day" if definition.get("skip_weekends") else "Actions run on weekends too",
+        weekends=WEEKENDS[bool(definition.get("skip_weekends"))],
         brake=f"Above {limit:,} at once" if limit else "Above 25 and a tenth of tracked accounts at once",
         known_cause="Not applied while it lasts" if definition.get("respects_known_cause") else "Applied all the same",
         days=planned_days(steps, words),

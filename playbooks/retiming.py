@@ -9,6 +9,7 @@ from django.db import connection
 from accounts.rules.fields import FieldSet
 from accounts.rules.sql import Sql
 from cs_platform.tenancy.models import Tenant, WorkDue
+from cs_platform.workspace.holidays import load_holidays
 from playbooks.enrollment import anchor_columns, anchor_of_step, insert_rows
 from playbooks.models import Step
 from playbooks.schedule import Activation, PlannedStep, due
@@ -60,9 +61,10 @@ def _stage_targets(
     """One row per (step, zone, date), whatever the number of runs."""
     by_id = {step.step_id: step for step in steps}
     cursor.execute("SELECT DISTINCT step_id, zone, anchor_on FROM retimed")
+    holidays = load_holidays() if skipping else frozenset()
     rows = []
     for step_id, zone, anchor_on in cursor.fetchall():
-        began = Activation(now, date.min, zone, tenant.action_hour, step_id in skipping)
+        began = Activation(now, date.min, zone, tenant.action_hour, step_id in skipping, holidays)
         when = due(by_id[step_id], began, anchor_on)
         rows.append((step_id, zone, anchor_on, when.on, when.at))
     insert_rows(cursor, "retimed_to", rows)

@@ -4,13 +4,13 @@ Day 1 is the day of activation and runs at once; day N falls N - 1 days later, a
 enrollment's own zone. A step anchored to a date counts from that date instead.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-SATURDAY = 5
+from cs_platform.workspace.holidays import working_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Activation:
     zone: str
     action_hour: int
     skip_weekends: bool
+    holidays: Collection[date] = frozenset()  # skipped with the weekends
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def known_zone(name: str | None, *, otherwise: str) -> str:
 def due(step: PlannedStep, activation: Activation, anchor: date | None = None) -> Due:
     if step.anchor:
         return _due_from_anchor(step, activation, anchor)
-    day = _working_day(activation.on + timedelta(days=step.offset_days), activation.skip_weekends)
+    day = _day(activation.on + timedelta(days=step.offset_days), activation)
     if day == activation.on:
         return Due(on=day, at=activation.at)
     return Due(on=day, at=_at_action_hour(day, activation))
@@ -72,16 +73,14 @@ def due(step: PlannedStep, activation: Activation, anchor: date | None = None) -
 def _due_from_anchor(step: PlannedStep, activation: Activation, anchor: date | None) -> Due:
     if anchor is None:
         return Due(on=None, at=None)
-    day = _working_day(anchor + timedelta(days=step.offset_days), activation.skip_weekends)
+    day = _day(anchor + timedelta(days=step.offset_days), activation)
     if day < activation.on:
         return Due(on=day, at=activation.at, past=True)
     return Due(on=day, at=max(_at_action_hour(day, activation), activation.at))
 
 
-def _working_day(day: date, skip_weekends: bool) -> date:
-    if skip_weekends and day.weekday() >= SATURDAY:
-        return day + timedelta(days=7 - day.weekday())
-    return day
+def _day(day: date, activation: Activation) -> date:
+    return working_day(day, activation.holidays) if activation.skip_weekends else day
 
 
 def _at_action_hour(day: date, activation: Activation) -> datetime:

@@ -1,7 +1,7 @@
 """The third step of the wizard: the schedule by day on the left, the action that is being edited on the right."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -30,6 +30,7 @@ from actions.widgets import Team, is_at_work
 from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires, toast
+from cs_platform.workspace.holidays import load_holidays
 from playbooks import drafts, steps
 from playbooks.drafts import ChangedByAnother
 from playbooks.filling import Piece
@@ -220,12 +221,18 @@ class Board:
         ours = [one for one in self.wizard.problems if one.path.startswith(tuple(prefixes))] if prefixes else []
         return [one.message for one in ours if ".config" not in one.path]
 
+    @cached_property
+    def _holidays(self) -> Collection[date]:
+        return load_holidays()
+
     def _example_date(self, step: StepJson) -> date | None:
         """When it would run if the playbook were applied today to the account beside it."""
         account, tenant, now = self.wizard.example, self.wizard.request.tenant, self.wizard.request.now
         zone = (account.timezone if account else "") or tenant.timezone
         skips = self.wizard.content.get("skip_weekends") is True
-        began = Activation(now, now.astimezone(ZoneInfo(zone)).date(), zone, tenant.action_hour, skips)
+        began = Activation(
+            now, now.astimezone(ZoneInfo(zone)).date(), zone, tenant.action_hour, skips, self._holidays if skips else ()
+        )
         anchored, field, number = steps.place(step)
         planned = PlannedStep(0, 0, number if anchored else number - 1, field, is_external=False)
         return due(planned, began, getattr(account, field, None) if account and anchored else None).on

@@ -1,4 +1,4 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from accounts.facts import set_known_cause
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import WorkDue
+from cs_platform.workspace.holidays import add_holiday
 from playbooks import evaluation
 from playbooks.evaluation import drop, evaluate_if_due, release
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook
@@ -343,6 +344,29 @@ def test_anchored_steps_follow_their_date_when_it_moves(inside: Workspace) -> No
 
     run = ActionRun.objects.get()
     assert run.due_on == on(21)
+
+
+def test_holidays_of_the_workspace_are_passed_over_like_weekends_also_when_a_date_moves(inside: Workspace) -> None:
+    for day in (4, 11):
+        add_holiday(on=on(day), name=f"The {day}th", by=inside.maya, now=MONDAY)
+    harbour = account(plan="Pro", renewal_on=on(18))
+    near = raise_risk(key="near") | {"day": None, "anchor": {"field": "renewal_on", "days": -7}}
+    steps = [raise_risk(1), raise_risk(3, key="third"), near]
+    skipping, usual = (
+        live(playbook_json(key, steps=steps, skip_weekends=skips)) for key, skips in (("skipping", True), ("usual", False))
+    )
+    evaluate(inside.tenant, now=MONDAY)
+
+    def due(playbook: Playbook) -> list[date | None]:
+        return [run.due_on for run in enrolled(playbook, harbour).runs.order_by("position")]
+
+    assert due(skipping) == [on(2), on(5), on(12)]
+    assert due(usual) == [on(2), on(4), on(11)]
+
+    Account.objects.filter(pk=harbour.pk).update(renewal_on=on(21))  # seven days before is a Saturday
+    add_holiday(on=on(16), name="The Monday after", by=inside.maya, now=MONDAY)
+    evaluate(inside.tenant, now=MONDAY + days(1))
+    assert due(skipping)[2] == on(17)
 
 
 def test_an_anchored_step_whose_day_was_over_is_skipped_and_says_so(inside: Workspace) -> None:

@@ -7,6 +7,7 @@ import pytest
 from accounts.models import Indicator
 from cs_platform.jobs.models import Job
 from cs_platform.jobs.pump import run_jobs
+from cs_platform.workspace.holidays import add_holiday
 from playbooks.models import ActionRun, Enrollment, LedgerEntry, Playbook
 from playbooks.moving import Passed, look_ahead_of_late_move, start_move
 from playbooks.undo import preview_stop, request_stop
@@ -118,6 +119,17 @@ def test_stopping_afterwards_takes_back_what_each_version_did(inside: Workspace,
     request_stop(runway, by=inside.tom, now=THEN)
 
     assert not Indicator.objects.filter(state="active").exists()
+
+
+def test_a_version_that_skips_weekends_and_holidays_takes_the_days_of_what_moves_there_along(
+    inside: Workspace, runway: Enrollment
+) -> None:
+    add_holiday(on=on(16), name="A Monday", by=inside.maya, now=THEN)
+    steps = [FIRST[0], raise_risk(13, key="later")]  # day 13 is a Saturday
+    playbook = import_playbook(playbook_json("runway", steps=steps, skip_weekends=True), by=None, now=THEN)
+    moved(playbook, inside)
+
+    assert runway.runs.get(step__key="later", state="scheduled").due_on == on(17)
 
 
 def test_an_anchored_step_counts_from_its_date(inside: Workspace, runway: Enrollment) -> None:

@@ -62,6 +62,15 @@ def test_weekends_are_passed_over_where_the_playbook_says_so(offset: int, falls_
     assert due(step(offset), begun_on_a_tuesday).on == date(2026, 11, falls_on)
 
 
+def test_holidays_are_passed_over_with_the_weekends_and_not_without_them() -> None:
+    friday_and_monday = {date(2026, 11, 6), date(2026, 11, 9)}
+    begun = {"on": date(2026, 11, 3), "holidays": friday_and_monday}
+
+    assert due(step(3), activation(skip_weekends=True, **begun)).on == date(2026, 11, 10)
+    assert due(step(-1, "renewal_on"), activation(skip_weekends=True, **begun), date(2026, 11, 7)).on == date(2026, 11, 10)
+    assert due(step(3), activation(**begun)).on == date(2026, 11, 6)
+
+
 def test_an_anchored_step_counts_from_its_date() -> None:
     when = due(step(-30, "renewal_on"), activation(), date(2026, 12, 20))
 

@@ -1,6 +1,6 @@
 """The wizard page by page: what is typed is kept, what is wrong is told where it is mended, and who may what."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Segment
 from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.holidays import working_day
+from cs_platform.workspace.models import Holiday
 from playbooks import drafts
 from playbooks.models import Playbook, PlaybookVersion
 from tests.actions.controls import sent
@@ -206,6 +208,22 @@ def test_only_actions_for_the_audience_are_offered(maya: Visitor, begun: Playboo
     maya.submit(at(begun, "actions/add/"), action="unheard_of")
     assert content(begun)["steps"] == []
     assert "Start a conversation" in text(maya.page(at(begun, "actions/")))
+
+
+def test_the_dates_beside_the_days_pass_over_weekends_and_holidays_where_that_is_ticked(
+    maya: Visitor, begun: Playbook
+) -> None:
+    account("Harbourline")
+    fourth = NOW.date() + timedelta(days=3)
+    Holiday.objects.create(on=fourth, name="Our day")
+    maya.submit(at(begun, "actions/add/"), action="create_indicator", day="4")
+    assert f"{fourth:%-d %b}" in text(maya.page(at(begun, "actions/")))
+
+    moved = working_day(fourth, {fourth})
+    maya.submit(at(begun, "actions/weekends/"), skip_weekends="on", revision=str(draft_of(begun).revision))
+    shown = text(maya.page(at(begun, "actions/")))
+    assert f"{moved:%-d %b}" in shown
+    assert f"{fourth:%-d %b}" not in shown
 
 
 def test_an_action_can_hang_on_a_date_and_says_when_that_is(maya: Visitor, begun: Playbook) -> None:
