@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from accounts.matching import TooLong, at_most
+from accounts.matching import TooLong, at_most, bounded
 from accounts.models import Account, EndUser
+from accounts.rules.compile import matching_accounts, matching_users
 from accounts.rules.fields import FieldSet
+from accounts.rules.sql import Clock, compose
 from cs_platform.tenancy.models import Tenant
-from playbooks.definition import Definition
+from playbooks.definition import Definition, audience_of
 from playbooks.drafts import read
 from playbooks.evaluation import (
     FIRST_TIME_MARGIN,
@@ -110,8 +113,7 @@ def stand(
     content: Mapping[str, Any], playbook: Playbook, *, tenant: Tenant, fields: FieldSet, now: datetime
 ) -> Standing | None:
     """By the rules of a draft as they are. None while they are unfinished, or where that would take too long."""
-    about_users = content.get("audience") == Playbook.Audience.USERS
-    found, _problems = read({**content, **_STAND_IN, **(_STAND_IN_FOR_USERS if about_users else {})}, fields=fields)
+    found = _by_rules(content, fields)
     if found is None:
         return None
     try:
@@ -120,6 +122,26 @@ def stand(
     except TooLong:
         return None
     return Standing(fresh, matched - fresh)
+
+
+def some_accounts(content: Mapping[str, Any], *, tenant: Tenant, fields: FieldSet, now: datetime) -> list[int]:
+    """Ids of a few that the rules of a draft are about. None of them while they are unfinished, or slow to find."""
+    found = _by_rules(content, fields)
+    if found is None:
+        return []
+    audience = audience_of(found.stored(), fields)
+    matching = matching_users if found.audience == Playbook.Audience.USERS else matching_accounts
+    statement = matching(audience, tenant_id=tenant.pk, clock=Clock.at(now, ZoneInfo(tenant.timezone)))
+    try:
+        return [row[0] for row in bounded(compose(f"{{found}} ORDER BY 1 LIMIT {EXAMPLES}", found=statement))]
+    except TooLong:
+        return []
+
+
+def _by_rules(content: Mapping[str, Any], fields: FieldSet) -> Definition | None:
+    about_users = content.get("audience") == Playbook.Audience.USERS
+    found, _problems = read({**content, **_STAND_IN, **(_STAND_IN_FOR_USERS if about_users else {})}, fields=fields)
+    return found
 
 
 def _examples() -> list[Example]:

@@ -225,16 +225,64 @@ def _remove(draft: Draft, path: Path, key: str) -> None:
 
 
 def _move(step: int) -> Callable[[Draft, Path, str], None]:
+    """One place on as it is read: a condition goes through the groups it meets, and what is in a group leaves it."""
+
     def move(draft: Draft, path: Path, key: str) -> None:
-        parent = draft.at(path[:-1])
-        if not path or not isinstance(parent, Branch):
-            return
-        here, there = path[-1], path[-1] + step
-        if 0 <= there < len(parent.children):
-            parent.children[here], parent.children[there] = parent.children[there], parent.children[here]
-            draft.focus = ("up" if step < 0 else "down", (*path[:-1], there))
+        to = _next_place(draft, path, step) if path else None
+        if to is not None:
+            _put(draft, path, to)
+            draft.focus = ("up" if step < 0 else "down", draft.focus[1]) if draft.focus else None
 
     return move
+
+
+def _next_place(draft: Draft, path: Path, step: int) -> Path | None:
+    """Before which place it goes, counted while it is still where it was."""
+    beside = (*path[:-1], path[-1] + step)
+    neighbour = draft.at(beside) if beside[-1] >= 0 else None
+    if neighbour is None:
+        return (*path[:-2], path[-2] + (step > 0)) if len(path) > 1 else None
+    if isinstance(neighbour, Branch) and isinstance(draft.at(path), Condition):
+        return (*beside, 0 if step > 0 else len(neighbour.children))
+    return (*path[:-1], path[-1] + (2 if step > 0 else -1))
+
+
+def _place(draft: Draft, path: Path, key: str) -> None:
+    """Dropped: put before what stands at another place, or at the end of a group, one place after its last."""
+    to = _path(key)
+    if not path or not to or to[: len(path)] == path or not isinstance(draft.at(to[:-1]), Branch):
+        return
+    if len(to) + _depth(draft.at(path)) > MAX_DEPTH:
+        draft.refusal = TOO_DEEP
+        return
+    _put(draft, path, to)
+
+
+def _put(draft: Draft, path: Path, to: Path) -> None:
+    item, parent, target = draft.at(path), draft.at(path[:-1]), draft.at(to[:-1])
+    assert item is not None
+    assert isinstance(parent, Branch)
+    assert isinstance(target, Branch)
+    target.children.insert(to[-1], item)
+    goes = path[-1] + (parent is target and to[-1] <= path[-1])
+    del parent.children[goes]
+    _prune(draft.root)
+    draft.focus = ("field", next(at for at, one in _placed(draft.root, ()) if one is item))
+
+
+def _prune(branch: Branch) -> None:
+    """A group that lost its last member goes with it."""
+    for child in branch.children:
+        if isinstance(child, Branch):
+            _prune(child)
+    branch.children[:] = [one for one in branch.children if isinstance(one, Condition) or one.children]
+
+
+def _depth(item: Item | None) -> int:
+    """How many levels of groups it brings along."""
+    if not isinstance(item, Branch):
+        return 0
+    return 1 + max(map(_depth, item.children), default=0)
 
 
 def _pick(draft: Draft, path: Path, key: str) -> None:
@@ -258,6 +306,7 @@ _VERBS: dict[str, Callable[[Draft, Path, str], None]] = {
     "remove": _remove,
     "up": _move(-1),
     "down": _move(1),
+    "place": _place,
     "pick": _pick,
     "field": _choose,
     "show": _show,

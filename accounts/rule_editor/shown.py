@@ -10,10 +10,11 @@ from accounts.rules.fields import Field, FieldSet, FieldType, Subject
 from accounts.rules.grammar import MAX_DEPTH, MAX_TEXT, RuleError
 from accounts.rules.operators import Form, Operator, operators_for
 
+TRAITS = "Traits"
 MAX_PICKED_FROM = 200  # fields shown at once; a search finds the others
 
 _ICONS_OF_GROUPS = {
-    "Traits": "tag",
+    TRAITS: "tag",
     "Events": "radio",
     "Indicators": "triangle-alert",
     "Segments": "shapes",
@@ -80,7 +81,8 @@ class ShownCondition:
     picker: "Picker | None"
     focus: str  # which of its controls the keyboard goes on from
     is_first: bool
-    is_last: bool
+    goes_up: bool
+    goes_down: bool
     is_group = False
 
 
@@ -95,7 +97,8 @@ class ShownGroup:
     error: str
     focus: str
     is_first: bool
-    is_last: bool
+    goes_up: bool
+    goes_down: bool
     is_group = True
 
 
@@ -138,7 +141,8 @@ class Eye:
             error=self._error(path),
             focus=self._focus(path),
             is_first=not path or path[-1] == 0,
-            is_last=not path or path[-1] == last,
+            goes_up=_goes(path, 0),
+            goes_down=_goes(path, last),
         )
 
     def _condition(self, item: Condition, path: Path, *, join: str, last: int) -> ShownCondition:
@@ -162,7 +166,8 @@ class Eye:
             picker=self._picker() if self.draft.picking == path else None,
             focus=self._focus(path),
             is_first=path[-1] == 0,
-            is_last=path[-1] == last,
+            goes_up=_goes(path, 0),
+            goes_down=_goes(path, last),
         )
 
     def _focus(self, path: Path) -> str:
@@ -205,12 +210,21 @@ class Eye:
         return " ".join(dict.fromkeys(error.message for error in self.errors if place_of(error) == path))
 
     def _picker(self) -> Picker:
+        """A trait that feeds a built-in field of the same name would stand there twice."""
         words = self.draft.search.casefold().split()
-        found = [one for one in self.fields.all(self.subject) if _has(one, words)]
+        known = self.fields.all(self.subject)
+        built_in = {one.label.casefold(): one.source for one in known if one.group != TRAITS}
+        twins = {id(one) for one in known if one.group == TRAITS and built_in.get(one.label.casefold()) == one.source}
+        found = [one for one in known if _has(one, words) and id(one) not in twins]
         groups: dict[str, list[tuple[Field, str]]] = {}
         for field in found[:MAX_PICKED_FROM]:
             groups.setdefault(field.group, []).append((field, icon_of(field)))
         return Picker(self.draft.search, list(groups.items()), max(0, len(found) - MAX_PICKED_FROM))
+
+
+def _goes(path: Path, end: int) -> bool:
+    """On in a direction: anything in a nested group can leave it, the outermost ends where its last member stands."""
+    return len(path) > 1 or (bool(path) and path[-1] != end)
 
 
 def anchor(path: Path) -> str:

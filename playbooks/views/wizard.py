@@ -22,7 +22,7 @@ from actions.widgets import is_at_work
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires
 from playbooks import drafts, steps
-from playbooks.ahead import stand
+from playbooks.ahead import some_accounts, stand
 from playbooks.definition import TARGETS, Definition, Problem
 from playbooks.drafts import PARTS, ChangedByAnother
 from playbooks.filling import Piece, Subject, as_written, fill_in
@@ -141,9 +141,11 @@ class Wizard:
 
     @cached_property
     def offered(self) -> Sequence[Account]:
+        """Those it is about come first. Anyone of its target, while its rules find nobody."""
+        found = Account.objects.present().select_related("csm").order_by("name", "pk")
+        about = some_accounts(self.content, tenant=self.request.tenant, fields=self.fields, now=self.request.now)
         lifecycles = TARGETS.get(str(self.content.get("target")), TARGETS["tracked"])
-        found = Account.objects.present().filter(lifecycle__in=lifecycles).select_related("csm")
-        return list(found.order_by("name", "pk")[:OFFERED])
+        return list(found.filter(pk__in=about) or found.filter(lifecycle__in=lifecycles)[:OFFERED])
 
     @cached_property
     def example(self) -> Account | None:

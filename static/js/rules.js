@@ -1,4 +1,5 @@
 // The rule editor's field picker: Enter takes the first field found, arrows walk them, Esc puts the picker away.
+// Conditions and groups are dragged by their grip; the arrows beside it do the same one place at a time.
 // A filter that was built in the dialog shows its list: HX-Trigger: {"list:chosen": {"address": …}}.
 
 document.addEventListener("keydown", (event) => {
@@ -29,3 +30,58 @@ document.addEventListener("list:chosen", ({ detail }) => {
 document.addEventListener("click", ({ target }) => {
   if (target.closest("[data-picker] .item")) target.closest("[data-picker]").querySelector("[data-picker-search]")?.remove();
 });
+
+// --- dragging
+
+let dragged = null;
+
+const editorOf = (element) => element.closest(".rules");
+const ruleOf = (target) => target.closest?.("[data-rule], [data-rule-end]");
+
+document.addEventListener("pointerdown", ({ target }) => {
+  const rule = target.closest("[data-rule-grip]")?.closest("[data-rule]");
+  if (rule) rule.draggable = true;
+});
+
+document.addEventListener("dragstart", (event) => {
+  dragged = event.target.closest?.("[data-rule][draggable=true]") ?? null;
+  if (dragged) event.dataTransfer.effectAllowed = "move";
+});
+
+document.addEventListener("dragover", (event) => {
+  const over = dragged && ruleOf(event.target);
+  unmark();
+  if (!over || dragged.contains(over) || editorOf(over) !== editorOf(dragged)) return;
+  event.preventDefault();
+  over.dataset.drop = isBelow(over, event) ? "after" : "before";
+});
+
+document.addEventListener("dragend", () => {
+  unmark();
+  if (dragged) dragged.draggable = false;
+  dragged = null;
+});
+
+document.addEventListener("drop", (event) => {
+  const over = dragged && ruleOf(event.target);
+  if (!over || dragged.contains(over) || editorOf(over) !== editorOf(dragged)) return;
+  event.preventDefault();
+  const place = editorOf(over).querySelector("[data-rule-place]");
+  place.value = `place ${dragged.dataset.rule} ${placeOf(over, event)}`;
+  place.click();
+});
+
+function isBelow(over, { clientY }) {
+  const { top, height } = over.getBoundingClientRect();
+  return "rule" in over.dataset && clientY > top + height / 2;
+}
+
+function placeOf(over, event) {
+  if (!("rule" in over.dataset)) return over.dataset.ruleEnd;
+  const path = over.dataset.rule.split(".").map(Number);
+  return [...path.slice(0, -1), path.at(-1) + (isBelow(over, event) ? 1 : 0)].join(".");
+}
+
+function unmark() {
+  document.querySelector("[data-drop]")?.removeAttribute("data-drop");
+}

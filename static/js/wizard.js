@@ -59,6 +59,25 @@ function insert(text) {
   writing.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
+// The list is searched as soon as it is open, which the first time is when it has been loaded. Enter takes the first
+// that is found, the arrows walk them.
+const search = () => document.querySelector("#variables:popover-open [data-filter-items]");
+
+document.addEventListener("toggle", ({ target }) => target.id === "variables" && search()?.focus(), { capture: true });
+document.addEventListener("htmx:after:settle", () => document.activeElement?.matches("[data-variables-for]") && search()?.focus());
+
+document.addEventListener("keydown", (event) => {
+  const list = event.target.closest?.("#variables");
+  if (!list || !["Enter", "ArrowDown", "ArrowUp"].includes(event.key)) return;
+  const items = [...list.querySelectorAll(".item:not([hidden])")];
+  const here = items.indexOf(event.target);
+  if (event.key === "Enter" && here >= 0) return;
+  event.preventDefault();
+  if (event.key === "Enter") items[0]?.click();
+  else if (event.key === "ArrowDown") items[Math.min(here + 1, items.length - 1)]?.focus();
+  else (items[here - 1] ?? search())?.focus();
+});
+
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-filter-items]")) return;
   const words = target.value.trim().toLowerCase();

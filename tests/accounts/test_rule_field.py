@@ -12,7 +12,7 @@ from accounts.fields import workspace_fields
 from accounts.models import EventType
 from accounts.rule_field import EMPTY, EditsRules, RuleField, is_editing
 from accounts.rules.fields import Field, FieldSet, FieldType, Subject
-from accounts.rules.grammar import MAX_NODES, Leaf, Rule, RuleErrors, dump, parse
+from accounts.rules.grammar import MAX_DEPTH, MAX_NODES, Leaf, Rule, RuleErrors, dump, parse
 from accounts.rules.operators import Form, Operator, Values, operators_for
 from tests.visitor import Visitor, text
 from tests.world import Workspace, trait
@@ -270,6 +270,11 @@ def press(html: str, verb: str) -> str:
     return str(form["rules"])
 
 
+def commanded(html: str, verb: str) -> str:
+    """After a command that no button holds: one that was dragged, or forged."""
+    return str(SegmentForm(sent(html, ("rules:edit", verb), ("name", "Big")))["rules"])
+
+
 def stored_in(html: str) -> Any:
     form = SegmentForm(sent(html, ("name", "Big")))
     assert form.is_valid(), form.errors
@@ -303,10 +308,77 @@ def test_conditions_move_and_go(fields: FieldSet) -> None:
     html = str(SegmentForm(initial={"rules": NESTED})["rules"])
     first, group = NESTED["all"]
 
-    assert stored_in(press(html, "down 0")) == {"all": [group, first]}
+    assert stored_in(press(html, "up 1")) == {"all": [group, first]}
     assert stored_in(press(html, "up 1.1")) == {"all": [first, {"any": group["any"][::-1]}]}
     assert stored_in(press(html, "remove 1")) == {"all": [first]}
     assert stored_in(press(press(html, "remove 1.0"), "remove 1.0")) == {"all": [first]}
+
+
+def test_a_trait_that_feeds_a_built_in_field_of_its_name_is_not_offered_twice(inside: Workspace) -> None:
+    trait("mrr", "currency", label="MRR", column="mrr_cents")
+    trait("annual", "currency", label="Yearly value")
+    html = press(str(SegmentForm()["rules"]), "add ")
+    offered = [value for _name, value in controls(html).buttons if value.startswith("field 0 ")]
+
+    assert "field 0 mrr" in offered
+    assert "field 0 trait:annual" in offered
+    assert "field 0 trait:mrr" not in offered
+
+
+def test_a_condition_moves_through_the_groups_it_meets_one_place_at_a_time(fields: FieldSet) -> None:
+    first, group = NESTED["all"]
+    second, third = group["any"]
+    html = str(SegmentForm(initial={"rules": NESTED})["rules"])
+
+    inside = press(html, "down 0")
+    assert stored_in(inside) == {"all": [{"any": [first, second, third]}]}
+    last = press(press(inside, "down 0.0"), "down 0.1")
+    assert stored_in(last) == {"all": [{"any": [second, third, first]}]}
+    below = press(last, "down 0.2")
+    assert stored_in(below) == {"all": [group, first]}
+    assert stored_in(commanded(below, "down 1")) == {"all": [group, first]}
+    assert stored_in(press(below, "up 1")) == stored_in(last)
+    assert stored_in(press(inside, "up 0.0")) == {"all": [first, group]}
+
+
+@pytest.mark.parametrize(
+    ("move", "expected"),
+    [
+        ("place 0 1.1", {"all": [{"any": ["second", "first", "third"]}]}),
+        ("place 0 1.2", {"all": [{"any": ["second", "third", "first"]}]}),
+        ("place 1.0 0", {"all": ["second", "first", {"any": ["third"]}]}),
+        ("place 1.1 1.0", {"all": ["first", {"any": ["third", "second"]}]}),
+        ("place 1.0 1.2", {"all": ["first", {"any": ["third", "second"]}]}),
+        ("place 1 0", {"all": [{"any": ["second", "third"]}, "first"]}),
+        ("place 1 1.0", {"all": ["first", {"any": ["second", "third"]}]}),
+        ("place 0 9.9", {"all": ["first", {"any": ["second", "third"]}]}),
+        ("place 0 x", {"all": ["first", {"any": ["second", "third"]}]}),
+    ],
+)
+def test_what_is_dragged_lands_before_what_it_is_dropped_on(fields: FieldSet, move: str, expected: Any) -> None:
+    """Within a group, into one, out of one, and never into itself or where nothing is."""
+    first, group = NESTED["all"]
+    named = {"first": first, "second": group["any"][0], "third": group["any"][1]}
+
+    def of(rule: Any) -> Any:
+        return (
+            named[rule]
+            if isinstance(rule, str)
+            else {mode: [of(one) for one in inside] for mode, inside in rule.items()}
+        )
+
+    assert stored_in(commanded(str(SegmentForm(initial={"rules": NESTED})["rules"]), move)) == of(expected)
+
+
+def test_what_would_nest_too_deep_stays_where_it_was_and_says_so(fields: FieldSet) -> None:
+    deep: Any = NESTED["all"][0]
+    for level in range(MAX_DEPTH - 1):
+        deep = {"any" if level % 2 else "all": [deep, NESTED["all"][0]]}
+    rule = {"all": [NESTED["all"][1], deep]}
+    html = commanded(str(SegmentForm(initial={"rules": rule})["rules"]), "place 1 0.0")
+
+    assert "Groups can be nested" in html
+    assert stored_in(html) == rule
 
 
 def test_groups_end_at_the_grammars_depth(fields: FieldSet) -> None:

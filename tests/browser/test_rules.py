@@ -4,7 +4,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from cs_platform.tenancy.context import tenant_context
-from tests.world import account
+from playbooks.versions import import_playbook
+from tests.world import MONDAY, account, playbook_json
 
 from .test_screens import Story, complaints, screen, story
 from .test_shell import violations
@@ -59,3 +60,28 @@ def test_a_nested_rule_is_built_by_keyboard_and_filters_the_table(screen: Page, 
     expect(screen.get_by_role("row")).to_have_count(3)
     expect(screen.get_by_role("link", name="Remove filter MRR is at least $100")).to_be_visible()
     expect(screen.get_by_role("link", name="Change filter Number of users is at least 1 or health")).to_be_visible()
+
+
+def test_conditions_are_dragged_into_groups_and_any_account_is_checked_beside_them(screen: Page, story: Story) -> None:
+    plan, mrr = {"field": "plan", "op": "set"}, {"field": "mrr", "op": "set"}
+    seen = {"any": [{"field": "health", "op": "set"}, {"field": "csm", "op": "set"}]}
+    with tenant_context(story.orbiton.tenant.pk):
+        account("Calyx One", plan="Pro")
+        account("Calyx Two")
+        rules = {"account": {"all": [plan, mrr, seen]}}
+        draft = import_playbook(playbook_json("dragged", rules=rules), by=None, now=MONDAY)
+    screen.goto(story.path(f"playbooks/{draft.pk}/draft/rules/"))
+
+    group = screen.get_by_role("group", name="Nested group, any rule matches")
+    expect(group.get_by_role("combobox", name="Operator")).to_have_count(2)
+    screen.locator("[data-rule='1'] > .tools [data-rule-grip]").drag_to(screen.locator("[data-rule='2.1']"))
+    expect(group.get_by_role("combobox", name="Operator")).to_have_count(3)
+    expect(group.get_by_role("button", name="Field MRR, change")).to_be_visible()
+    expect(screen.locator("#saved")).to_contain_text("Saved")
+
+    screen.get_by_role("searchbox", name="Account to check").fill("calyx")
+    screen.get_by_role("button", name="Calyx Two").click()
+    why = screen.locator("#rule-why")
+    expect(why).to_contain_text("Calyx Two does not match")
+    expect(why).to_contain_text("Plan is set")
+    assert violations(screen) == []

@@ -71,7 +71,9 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
     screen.keyboard.press("ArrowDown")
     expect(screen.get_by_label("Subscribed")).to_be_checked()
     keys.press("button", "Insert variable")
-    keys.press("button", "Account: Name", exact=False)
+    expect(screen.get_by_role("searchbox", name="Search variables")).to_be_focused()
+    screen.keyboard.type("account: name")
+    screen.keyboard.press("Enter")
     screen.keyboard.type(" renews soon.")
     expect(screen.locator("#reads")).to_contain_text("renews soon.")
     assert violations(screen) == []
@@ -96,6 +98,8 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
     keys.fill("Title", "Review their product usage")
     keys.fill("Day", "4")
     expect(screen.locator("#board")).to_contain_text("Day 4")
+    expect(screen.locator("#step-day")).to_have_text("Day 4")
+    expect(screen.locator("#schedule-words")).to_have_text("2 actions in 4 days")
     saved(screen)
     assert violations(screen) == []
     keys.press("button", "Next: Review")

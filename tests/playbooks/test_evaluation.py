@@ -353,7 +353,8 @@ def test_holidays_of_the_workspace_are_passed_over_like_weekends_also_when_a_dat
     near = raise_risk(key="near") | {"day": None, "anchor": {"field": "renewal_on", "days": -7}}
     steps = [raise_risk(1), raise_risk(3, key="third"), near]
     skipping, usual = (
-        live(playbook_json(key, steps=steps, skip_weekends=skips)) for key, skips in (("skipping", True), ("usual", False))
+        live(playbook_json(key, steps=steps, skip_weekends=skips))
+        for key, skips in (("skipping", True), ("usual", False))
     )
     evaluate(inside.tenant, now=MONDAY)
 

@@ -67,7 +67,9 @@ def test_holidays_are_passed_over_with_the_weekends_and_not_without_them() -> No
     begun = {"on": date(2026, 11, 3), "holidays": friday_and_monday}
 
     assert due(step(3), activation(skip_weekends=True, **begun)).on == date(2026, 11, 10)
-    assert due(step(-1, "renewal_on"), activation(skip_weekends=True, **begun), date(2026, 11, 7)).on == date(2026, 11, 10)
+    assert due(step(-1, "renewal_on"), activation(skip_weekends=True, **begun), date(2026, 11, 7)).on == date(
+        2026, 11, 10
+    )
     assert due(step(3), activation(**begun)).on == date(2026, 11, 6)
 
 

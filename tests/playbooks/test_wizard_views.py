@@ -210,6 +210,17 @@ def test_only_actions_for_the_audience_are_offered(maya: Visitor, begun: Playboo
     assert "Start a conversation" in text(maya.page(at(begun, "actions/")))
 
 
+def test_texts_are_filled_in_for_whom_the_rules_are_about(maya: Visitor, begun: Playbook) -> None:
+    account("Alder", plan="Basic"), account("Yarrow", plan="Pro"), account("Zinnia", plan="Pro", lifecycle="churned")
+    offered = text(maya.page(at(begun, "overview/")))
+    assert (">Alder<" in offered, ">Yarrow<" in offered, ">Zinnia<" in offered) == (True, True, False)
+
+    rule = {"account:0:field": "plan", "account:0:op": "is", "account:0:value": "Pro", "account:mode": "all"}
+    maya.submit(at(begun, "rules/"), **rule, **{"user:mode": "all", "on_unmatch": "finish"})
+    offered = text(maya.page(at(begun, "overview/")))
+    assert (">Alder<" in offered, ">Yarrow<" in offered) == (False, True)
+
+
 def test_the_dates_beside_the_days_pass_over_weekends_and_holidays_where_that_is_ticked(
     maya: Visitor, begun: Playbook
 ) -> None:
