@@ -17,7 +17,8 @@ from ctas.cockpit import (
     Due,
     Row,
     by_due,
-    due_range,
+    days_of,
+    due_in,
     end_of_week,
     in_stages,
     load_rows,
@@ -26,6 +27,7 @@ from ctas.cockpit import (
 )
 from ctas.lists import Entry, Lists
 from ctas.models import CLOSED, Cta
+from ctas.own_days import OwnDays
 
 CARDS = 15  # of one column
 
@@ -48,8 +50,9 @@ class ColumnOfCards:
     is_ending: bool = False  # putting a card here closes it: that asks first
 
 
-def load_board(asked: Asked, by: By, *, member: Membership, today: date, lists: Lists) -> list[ColumnOfCards]:
+def load_board(asked: Asked, by: By, *, member: Membership, today: OwnDays, lists: Lists) -> list[ColumnOfCards]:
     """In a fixed number of statements, however many columns."""
+    today = days_of(asked, member, today)
     rows = matching(asked, member=member, today=today, lists=lists)
     columns = _of_statuses(lists) if by is By.STATUS else _of_days(today)
     _fill(by, {column: rows.filter(which) for column, which in columns if which is not None})
@@ -65,8 +68,8 @@ def _of_status(entry: Entry, *, is_ending: bool = False) -> ColumnOfCards:
     return ColumnOfCards(entry.key, entry.name, entry.tone, {"stage": entry.key}, is_ending=is_ending)
 
 
-def _of_days(today: date) -> list[tuple[ColumnOfCards, Q | None]]:
-    return [(_of_day(due, today), due_range(due, today=today)) for due in Due]
+def _of_days(today: OwnDays) -> list[tuple[ColumnOfCards, Q | None]]:
+    return [(_of_day(due, today.here), due_in(due, today=today)) for due in Due]
 
 
 def _of_day(due: Due, today: date) -> ColumnOfCards:

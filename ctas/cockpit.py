@@ -24,7 +24,8 @@ from accounts.conversations.models import Conversation
 from cs_platform.common.together import count_each
 from cs_platform.tenancy.models import Membership
 from ctas.lists import Entry, Kind, Lists, current_lists
-from ctas.models import Cta, Task
+from ctas.models import Cta, Task, is_awake
+from ctas.own_days import OwnDays
 from ctas.plans import cta_plans
 
 E = TypeVar("E", bound=StrEnum)
@@ -225,6 +226,10 @@ class Row:
     def owner(self) -> Membership | None:
         return self.task.owner if self.task else self.cta.owner
 
+    @property
+    def owner_id(self) -> int | None:
+        return self.task.owner_id if self.task else self.cta.owner_id
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -245,8 +250,8 @@ class PendingPage:
     next: Place | None
 
 
-def load_page(asked: Asked, *, member: Membership, today: date, lists: Lists | None = None) -> CockpitPage:
-    lists = lists or current_lists()
+def load_page(asked: Asked, *, member: Membership, today: OwnDays, lists: Lists | None = None) -> CockpitPage:
+    lists, today = lists or current_lists(), days_of(asked, member, today)
     found = _found(asked, member=member, today=today, lists=lists)
     shown = found[:PAGE_SIZE]
     last = _place(shown[-1], asked) if len(found) > PAGE_SIZE else None
@@ -256,15 +261,22 @@ def load_page(asked: Asked, *, member: Membership, today: date, lists: Lists | N
     return CockpitPage(list(_groups(rows, asked, today=today, lists=lists)), last)
 
 
-def matching(asked: Asked, *, member: Membership | None, today: date, lists: Lists) -> QuerySet[Any]:
+def matching(asked: Asked, *, member: Membership | None, today: OwnDays, lists: Lists) -> QuerySet[Any]:
     """All that the list holds, in no order: CTAs, or on the tab of tasks tasks."""
+    today = days_of(asked, member, today)
     return _filtered(_listed(asked, member=member, today=today), asked, today=today, lists=lists)
 
 
-def load_counts(asked: Asked, *, member: Membership, today: date) -> Mapping[Tab, int]:
+def days_of(asked: Asked, member: Membership | None, today: OwnDays) -> OwnDays:
+    """What one person owns has one day only, which keeps the statement as simple as it was."""
+    return today if asked.tab is Tab.TEAM or member is None else today.only(member.pk)
+
+
+def load_counts(asked: Asked, *, member: Membership, today: OwnDays) -> Mapping[Tab, int]:
     """Of each tab without its filters, up to COUNT_LIMIT + 1; what is closed is not counted."""
     tabs = [tab for tab in Tab if tab is not Tab.CLOSED]
-    listed = [_listed(Asked(tab=tab), member=member, today=today) for tab in tabs]
+    asks = [Asked(tab=tab) for tab in tabs]
+    listed = [_listed(one, member=member, today=days_of(one, member, today)) for one in asks]
     return dict(zip(tabs, count_each(listed, most=COUNT_LIMIT + 1), strict=True))
 
 
@@ -284,24 +296,24 @@ def load_pending(asked: Asked) -> PendingPage:
 # Which, and in what order --------------------------------------------------------------------------------------------
 
 
-def _listed(asked: Asked, *, member: Membership | None, today: date) -> QuerySet[Any]:
+def _listed(asked: Asked, *, member: Membership | None, today: OwnDays) -> QuerySet[Any]:
     match asked.tab:
         case Tab.MINE:
-            return Cta.objects.awake(today).filter(owner=member)
+            return Cta.objects.awake(today.here).filter(owner=member)
         case Tab.TASKS:
-            awake = Q(cta__snoozed_until=None) | Q(cta__snoozed_until__lte=today)
+            awake = Q(cta__snoozed_until=None) | Q(cta__snoozed_until__lte=today.here)
             return Task.objects.open().filter(awake, owner=member, cta__archived_at=None, cta__status=Cta.Status.OPEN)
         case Tab.TEAM:
-            return Cta.objects.awake(today)
+            return Cta.objects.open().filter(today.each(is_awake))
         case Tab.SNOOZED:
-            return Cta.objects.snoozed(today).filter(owner=member)
+            return Cta.objects.snoozed(today.here).filter(owner=member)
         case Tab.CLOSED:
             return Cta.objects.closed().filter(owner=member, closed_at__isnull=False)
         case Tab.CONVERSATIONS:
             return Conversation.objects.filter(state=Conversation.State.PENDING)
 
 
-def _filtered(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> QuerySet[Any]:
+def _filtered(rows: QuerySet[Any], asked: Asked, *, today: OwnDays, lists: Lists) -> QuerySet[Any]:
     at = "cta__" if asked.tab is Tab.TASKS else ""
     for name in ("types", "reasons", "priorities"):
         if chosen := getattr(asked, name):
@@ -310,7 +322,7 @@ def _filtered(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -
     if asked.stages:
         rows = rows.filter(in_stages(asked.stages, lists=lists, at=at))
     if asked.dues:
-        rows = rows.filter(reduce(or_, (due_range(due, today=today) for due in asked.dues)))
+        rows = rows.filter(reduce(or_, (due_in(due, today=today) for due in asked.dues)))
     if asked.day:
         rows = rows.filter(due_on=asked.day)
     if asked.owner_id and asked.tab is Tab.TEAM:
@@ -335,6 +347,14 @@ def in_stages(stages: Iterable[str], *, lists: Lists, at: str = "") -> Q:
     return found
 
 
+def due_in(due: Due, *, today: OwnDays) -> Q:
+    """By the day of whoever owns it; bounded by the latest of them, so that the index can be read up to there."""
+    if due is Due.NONE:
+        return due_range(due, today=today.here)
+    found = today.each(lambda day: due_range(due, today=day))
+    return found & due_range(due, today=today.latest) if due is Due.OVERDUE and today.elsewhere else found
+
+
 def due_range(due: Due, *, today: date) -> Q:
     match due:
         case Due.OVERDUE:
@@ -349,7 +369,7 @@ def due_range(due: Due, *, today: date) -> Q:
             return Q(due_on=None)
 
 
-def _found(asked: Asked, *, member: Membership, today: date, lists: Lists) -> list[Any]:
+def _found(asked: Asked, *, member: Membership, today: OwnDays, lists: Lists) -> list[Any]:
     """One row more than a page, to know whether there is another."""
     rows = matching(asked, member=member, today=today, lists=lists)
     found: list[Any] = []
@@ -368,7 +388,7 @@ def with_names(rows: QuerySet[Any]) -> QuerySet[Any]:
     return rows.select_related(f"{at}account", "owner").only(*own, *names)
 
 
-def _ranges(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> Iterator[QuerySet[Any]]:
+def _ranges(rows: QuerySet[Any], asked: Asked, *, today: OwnDays, lists: Lists) -> Iterator[QuerySet[Any]]:
     """What is still ahead of the place, nearest first."""
     if asked.tab is Tab.CLOSED:
         return iter([_closed(rows, asked.after)])
@@ -396,7 +416,7 @@ def by_due(rows: QuerySet[Any], after: Place | None = None) -> Iterator[QuerySet
     yield (undated.filter(pk__gt=after.id) if after and due is None else undated).order_by("pk")
 
 
-def _by_group(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -> QuerySet[Any]:
+def _by_group(rows: QuerySet[Any], asked: Asked, *, today: OwnDays, lists: Lists) -> QuerySet[Any]:
     keys = {
         "group_key": _group_key(asked, today=today, lists=lists),
         "order_key": _order_key(asked, lists=lists),
@@ -411,7 +431,7 @@ def _by_group(rows: QuerySet[Any], asked: Asked, *, today: date, lists: Lists) -
     return rows.order_by(*keys, "pk")
 
 
-def _group_key(asked: Asked, *, today: date, lists: Lists) -> Any:
+def _group_key(asked: Asked, *, today: OwnDays, lists: Lists) -> Any:
     at = "cta__" if asked.tab is Tab.TASKS else ""
     match asked.grouping:
         case Grouping.ACCOUNT:
@@ -432,7 +452,7 @@ def _group_key(asked: Asked, *, today: date, lists: Lists) -> Any:
             ]
             return _case(ways)
         case Grouping.DUE:
-            return _case([(due_range(due, today=today), rank) for rank, due in enumerate(Due)])
+            return _case([(due_in(due, today=today), rank) for rank, due in enumerate(Due)])
 
 
 def _order_key(asked: Asked, *, lists: Lists) -> Any:
@@ -491,9 +511,11 @@ def _progress(ctas: Iterable[int]) -> dict[int, tuple[int, int]]:
     return {pk: (done, total) for pk, done, total in present.annotate(done=done, total=Count("pk"))}
 
 
-def _groups(rows: Sequence[Row], asked: Asked, *, today: date, lists: Lists) -> Iterator[Group]:
+def _groups(rows: Sequence[Row], asked: Asked, *, today: OwnDays, lists: Lists) -> Iterator[Group]:
     label = ""
     members: list[Row] = []
+    if today.elsewhere and asked.grouping is Grouping.DUE and asked.tab is not Tab.CLOSED:
+        rows = sorted(rows, key=lambda row: list(Due).index(due_of(row.due_on, today=today.of(row.owner_id))))
     for row in rows:
         mine = _label(row, asked, today=today, lists=lists)
         if members and mine != label:
@@ -505,7 +527,7 @@ def _groups(rows: Sequence[Row], asked: Asked, *, today: date, lists: Lists) -> 
         yield Group(label, members, label == "Overdue")
 
 
-def _label(row: Row, asked: Asked, *, today: date, lists: Lists) -> str:
+def _label(row: Row, asked: Asked, *, today: OwnDays, lists: Lists) -> str:
     if asked.tab is Tab.CLOSED:
         return "Closed last"
     match asked.grouping:
@@ -523,7 +545,7 @@ def _label(row: Row, asked: Asked, *, today: date, lists: Lists) -> str:
             return row.source or "Opened by hand"
         case Grouping.PLAN:
             return row.plan or "In no plan"
-    return DUE_LABELS[due_of(row.due_on, today=today)]
+    return DUE_LABELS[due_of(row.due_on, today=today.of(row.owner_id))]
 
 
 def due_of(due_on: date | None, *, today: date) -> Due:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from typing import Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from cs_platform.tenancy.models import Membership
@@ -18,7 +19,8 @@ class DueWork:
 
 def _parts(member: Membership, today: date) -> Iterator[Part]:
     ctas = Cta.objects.awake(today).filter(owner=member).select_related("account")
-    tasks = Task.objects.open().filter(owner=member, cta__status=Cta.Status.OPEN, cta__archived_at=None)
+    awake = Q(cta__snoozed_until=None) | Q(cta__snoozed_until__lte=today)
+    tasks = Task.objects.open().filter(awake, owner=member, cta__status=Cta.Status.OPEN, cta__archived_at=None)
     for when, condition in (("late", {"due_on__lt": today}), ("due today", {"due_on": today})):
         yield from _part("CTA", when, ctas.filter(**condition), _cta, member)
         yield from _part("task", when, tasks.filter(**condition).select_related("cta__account"), _task, member)

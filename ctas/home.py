@@ -10,7 +10,8 @@ from cs_platform.tenancy.models import Membership
 from cs_platform.web.drawers import Fragment
 from cs_platform.web.home import SHOWN, Book, Fact
 from cs_platform.web.pages import WorkspaceRequest
-from ctas.models import Cta, Task
+from ctas.models import Cta, Task, is_awake
+from ctas.own_days import own_days
 
 
 class Today:
@@ -18,7 +19,9 @@ class Today:
     side: ClassVar[bool] = False
 
     def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
-        due = Cta.objects.awake(book.today).filter(due_on__lte=book.today)
+        days = own_days(request.tenant, now=book.now)
+        days = days.only(book.member.pk) if book.member else days
+        due = Cta.objects.open().filter(days.each(lambda day: is_awake(day) & Q(due_on__lte=day)))
         due = due.filter(owner=book.member) if book.member else due
         present, done = Q(tasks__archived_at=None), Q(tasks__status=Task.Status.DONE)
         counted = due.annotate(
@@ -27,7 +30,8 @@ class Today:
         rows = counted.select_related("account").order_by("due_on", "pk")[:SHOWN]
         total = due.count()
         says = f"{total:,} CTA{'' if total == 1 else 's'} need{'s' if total == 1 else ''} you today" if total else ""
-        return Fragment("ctas/_home.html", {"rows": list(rows), "total": total, "says": says})
+        shown = [(cta, days.of(cta.owner_id)) for cta in rows]
+        return Fragment("ctas/_home.html", {"rows": shown, "total": total, "says": says})
 
 
 class OpenCtas:

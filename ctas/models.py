@@ -108,6 +108,10 @@ class Recurrence(TenantModel):
         return f"every {often}"
 
 
+def is_awake(today: date) -> models.Q:
+    return models.Q(snoozed_until=None) | models.Q(snoozed_until__lte=today)
+
+
 class CtaQuerySet(models.QuerySet["Cta"]):
     def present(self) -> "CtaQuerySet":
         return self.filter(archived_at__isnull=True)
@@ -132,7 +136,7 @@ class CtaQuerySet(models.QuerySet["Cta"]):
 
     def awake(self, today: date) -> "CtaQuerySet":
         """Not snoozed any more, or never: a snoozed CTA comes back on its day."""
-        return self.open().filter(models.Q(snoozed_until=None) | models.Q(snoozed_until__lte=today))
+        return self.open().filter(is_awake(today))
 
     def beginning(self, text: str) -> "CtaQuerySet":
         """Open ones whose name begins like this: what an index can look up."""

@@ -10,8 +10,9 @@ from django.db.models.expressions import RawSQL
 
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership
-from ctas.cockpit import Asked, Row, load_rows, matching, with_names
+from ctas.cockpit import Asked, Row, days_of, load_rows, matching, with_names
 from ctas.lists import Lists
+from ctas.own_days import OwnDays
 
 SHOWN = 3  # of one day
 COUNTED = 100
@@ -44,8 +45,8 @@ class Month:
         return (self.first + timedelta(days=31)).replace(day=1)
 
 
-def load_month(asked: Asked, *, member: Membership, today: date, lists: Lists) -> Month:
-    first = (asked.month or today).replace(day=1)
+def load_month(asked: Asked, *, member: Membership, today: OwnDays, lists: Lists) -> Month:
+    first = (asked.month or days_of(asked, member, today).here).replace(day=1)
     monday = first - timedelta(days=first.weekday())
     days = [monday + timedelta(days=at) for at in range(7 * WEEKS)]
     found = _by_day(matching(asked, member=member, today=today, lists=lists), days)
@@ -65,7 +66,7 @@ def _by_day(rows: QuerySet[Any], days: Sequence[date]) -> dict[date, list[int]]:
     return dict(fetch(each, [*params, list(days)]))
 
 
-def _shown(asked: Asked, ids: set[int], *, member: Membership, today: date, lists: Lists) -> dict[int, Row]:
+def _shown(asked: Asked, ids: set[int], *, member: Membership, today: OwnDays, lists: Lists) -> dict[int, Row]:
     rows = with_names(matching(asked, member=member, today=today, lists=lists).filter(pk__in=ids))
     made = load_rows(list(rows.order_by("pk")))
     return {(row.task or row.cta).pk: row for row in made}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.db.models.functions import TruncDate
 
 from ctas.models import Cta, Task
+from ctas.own_days import OwnDays
 
 
 @dataclass(slots=True)
@@ -19,10 +20,10 @@ class Workload:
     tasks_done: int = 0
 
 
-def workloads(*, today: date, since: datetime) -> Mapping[int | None, Workload]:
+def workloads(*, today: OwnDays, since: datetime) -> Mapping[int | None, Workload]:
     """By owner; tasks that were done since then. Two statements."""
     rows = Cta.objects.open().order_by().values_list("owner_id")
-    counted = rows.annotate(Count("pk"), late=Count("pk", filter=Q(due_on__lt=today)))
+    counted = rows.annotate(Count("pk"), late=Count("pk", filter=today.each(lambda day: Q(due_on__lt=day))))
     found: dict[int | None, Workload] = {owner_id: Workload(*counts) for owner_id, *counts in counted}
     done = Task.objects.present().filter(status=Task.Status.DONE, completed_at__gte=since, cta__archived_at=None)
     for owner_id, count in done.order_by().values_list("owner_id").annotate(Count("pk")):

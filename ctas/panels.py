@@ -15,6 +15,7 @@ from cs_platform.tenancy.models import Doer
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta, Task
+from ctas.own_days import own_days
 
 SHOWN = 50
 
@@ -30,10 +31,11 @@ class CtasPanel:
         )
         mine = counted.filter(account=account).select_related("owner")
         ctas = list(mine.order_by(F("due_on").asc(nulls_last=True), "pk")[: SHOWN + 1])
-        actors = load_actors({cta.created_by for cta in ctas})
+        actors, days = load_actors({cta.created_by for cta in ctas}), own_days(request.tenant, now=request.now)
         here = page_address(request)
         context = {
             "ctas": [(cta, actors[cta.created_by]) for cta in ctas[:SHOWN]],
+            "late": {cta.pk for cta in ctas if cta.due_on and cta.due_on < days.of(cta.owner_id)},
             "more": len(ctas) > SHOWN,
             "count": f"{SHOWN}+" if len(ctas) > SHOWN else len(ctas),
             "here": here + ("&" if "?" in here else "?"),

@@ -1,5 +1,6 @@
 """What happened to a CTA and its tasks, the last first."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -46,7 +47,7 @@ def load_timeline(cta: Cta, *, after: Place | None = None, today: date, lists: L
         Happening(
             _text(one, cta),
             _changes(one.detail, today, lists),
-            _icon(one.kind.partition(".")[0]),
+            _icon(one.kind),
             actors[one.actor],
             one.at,
         )
@@ -60,7 +61,7 @@ def load_timeline(cta: Cta, *, after: Place | None = None, today: date, lists: L
 def _opened(cta: Cta) -> Happening:
     """What an action of a playbook opened is told among that one's actions."""
     actor = load_actors({cta.created_by})[cta.created_by]
-    return Happening("CTA opened", "", _icon(cta.created_by.partition(":")[0]), actor, cta.created_at)
+    return Happening("CTA opened", "", _icon(cta.created_by), actor, cta.created_at)
 
 
 def _text(entry: TimelineEntry, cta: Cta) -> str:
@@ -69,7 +70,8 @@ def _text(entry: TimelineEntry, cta: Cta) -> str:
 
 
 def _icon(about: str) -> str:
-    return _ICONS.get(about, "square-check-big")
+    """Of a kind, such as `task.completed`, or of an actor, such as `playbook:12`."""
+    return _ICONS.get(re.split("[.:]", about, maxsplit=1)[0], "square-check-big")
 
 
 def _changes(detail: Mapping[str, Any], today: date, lists: Lists) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.http import require_safe
 
@@ -29,8 +28,7 @@ def home(request: WorkspaceRequest, slug: str) -> HttpResponse:
 
 def _page(request: WorkspaceRequest) -> dict[str, Any]:
     mine = _is_mine(request)
-    today = timezone.localdate(request.now)
-    book = Book(request.membership if mine else None, today, request.now)
+    book = Book(request.membership if mine else None, request.membership.day(request.now), request.now)
     panels = [(panel, panel.fragment(request, book)) for panel in _panels()]
     return {
         "mine": mine,

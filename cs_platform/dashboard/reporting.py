@@ -12,6 +12,7 @@ from accounts import revenue
 from accounts.revenue import Renewing, RetainedMonth
 from cs_platform.tenancy.models import Membership, Tenant
 from cs_platform.workspace.models import Team, TeamMember
+from ctas.own_days import own_days
 from ctas.ownership import Punctuality, Workload, punctuality, workloads
 from playbooks.effect import Effect, effects
 
@@ -83,7 +84,7 @@ class Asked:
     @cached_property
     def books(self) -> list[Book]:
         """Who has the most revenue first; what nobody looks after last."""
-        today = self.now.astimezone(self.zone).date()
+        today = own_days(self.tenant, now=self.now)
         work = workloads(today=today, since=self.now - LATELY)
         stayed = self.retention[-1].by_csm
         found = revenue.books(tenant=self.tenant, csms=self.csms)

@@ -3,8 +3,9 @@
 import hashlib
 import secrets
 import zlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, ClassVar, Protocol
+from zoneinfo import ZoneInfo
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import connection, models
@@ -140,6 +141,10 @@ class Membership(models.Model):
     def zone(self) -> str:
         """Where their days begin; asks for the workspace where they chose none."""
         return self.timezone or self.tenant.timezone
+
+    def day(self, now: datetime) -> date:
+        """Today, where they are."""
+        return now.astimezone(ZoneInfo(self.zone)).date()
 
     @property
     def actor(self) -> str:

@@ -37,5 +37,5 @@ def sidebar(request: HttpRequest) -> dict[str, Any]:
     member = getattr(request, "membership", None)
     if member is None:
         return {}
-    counts: Any = SimpleLazyObject(lambda: count_waiting(member, timezone.localdate(request.now)))  # type: ignore[attr-defined]
+    counts: Any = SimpleLazyObject(lambda: count_waiting(member, member.day(request.now)))  # type: ignore[attr-defined]
     return {"tally": counts, "sidebar": SimpleLazyObject(lambda: entries(request, member.tenant.slug, counts))}

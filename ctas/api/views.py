@@ -26,6 +26,7 @@ from ctas.api.bulk import BulkEditSerializer, started_bulk_edit, started_edit_of
 from ctas.lists import CannotEdit, Entry, Kind, Lists, current_lists, replace_list
 from ctas.models import Cta, ListEntry, Task
 from ctas.opening import comment_on, open_cta
+from ctas.own_days import own_day
 from ctas.working import (
     CannotWork,
     FieldsMissing,
@@ -117,8 +118,8 @@ class CtaViewSet(Listed, Retrieved, ApiViewSet):
     @action(detail=True, methods=["post"])
     def snooze(self, request: Request, pk: str) -> Response:
         cta, checked = self.get_object(), self.valid(serializers.SnoozeSerializer)
-        if checked["until"] <= timezone.localdate(self.now):
-            fault = Fault("/until", "Name a day after today, in the workspace's zone.", "too_early")
+        if checked["until"] <= own_day(cta.owner, self.tenant, now=self.now):
+            fault = Fault("/until", "Name a day after today, in its owner's zone.", "too_early")
             raise Invalid("A CTA is snoozed until a day to come.", faults=[fault])
         acted = cta.snooze(**checked, by=self.caller, now=self.now)
         return self.outcome(cta, acted=acted, state=Cta.Status.OPEN)

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Self
-from zoneinfo import ZoneInfo
 
 from django.db.models import QuerySet
 from django.http import QueryDict
@@ -14,6 +13,7 @@ from cs_platform.tenancy.models import Membership, Tenant
 from ctas.cockpit import Asked, Tab, matching
 from ctas.lists import current_lists
 from ctas.models import Cta, Task
+from ctas.own_days import day_in, own_days
 
 NAMES_SHOWN = 5
 
@@ -57,7 +57,7 @@ class Selection:
             return Chosen(self.present().filter(pk__in=self.ids), self.name)
         asked = Asked.of(QueryDict(self.query))
         self.refuse(asked, member)
-        listed = matching(asked, member=member, today=today_of(tenant, now), lists=current_lists())
+        listed = matching(asked, member=member, today=own_days(tenant, now=now), lists=current_lists())
         return Chosen(listed, self.name)
 
     def present(self) -> QuerySet[Any]:
@@ -87,4 +87,4 @@ class TaskSelection(Selection):
 
 
 def today_of(tenant: Tenant, now: datetime) -> date:
-    return now.astimezone(ZoneInfo(tenant.timezone)).date()
+    return day_in(tenant.timezone, now)

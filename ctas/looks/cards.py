@@ -41,7 +41,7 @@ class Cards(Pieces):
             self.mark(cta.type),
             self.bars(cta.priority),
             self.late(row),
-            self.due(row.due_on),
+            self.due(row),
             meter(row),
             self.person(row.owner.name, "sm") if row.owner else NOTHING,
         )

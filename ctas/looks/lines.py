@@ -86,7 +86,7 @@ class Lines(Pieces):
         )
 
     def _of_task(self, row: Row, task: Task) -> SafeString:
-        due_on, person = self.due(task.due_on), self._person(row)
+        due_on, person = self.due(row), self._person(row)
         if self.works:
             due_on = format_html(_EDITABLE, self.edit_task(task.pk), f"task-{task.pk}-row", "", _EDIT_DUE, due_on)
             person = format_html(_SELECT, person, task.pk, task.title)
@@ -127,7 +127,7 @@ class Lines(Pieces):
     def _due_of(self, row: Row, cta: Cta) -> str:
         if self.asked.tab is Tab.CLOSED:
             return day(timezone.localtime(cta.closed_at) if cta.closed_at else None, self.today)
-        said = self.due(cta.due_on)
+        said = self.due(row)
         return self._editable(cta, "due_on", said, words=_EDIT_DUE, key="d") if self.works else said
 
     def _owner_of(self, row: Row, cta: Cta) -> SafeString:

@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.models import Account
@@ -37,6 +36,7 @@ from ctas.looks.lines import Lines
 from ctas.models import CLOSED, Cta
 from ctas.month import load_month
 from ctas.opening import open_cta
+from ctas.own_days import OwnDays, own_day, own_days
 
 FRAGMENTS = {"cockpit": "ctas/_cockpit.html"}
 CHANGED = "account:changed"
@@ -74,7 +74,8 @@ def cockpit(request: WorkspaceRequest, slug: str) -> HttpResponse:
 
 
 def _shown(request: WorkspaceRequest) -> dict[str, Any]:
-    asked, today, lists = Asked.of(request.GET), timezone.localdate(request.now), current_lists()
+    asked, lists = Asked.of(request.GET), current_lists()
+    today = own_days(request.tenant, now=request.now)
     counts = load_counts(asked, member=request.membership, today=today)
     address = page_address(request)
     here = f"{address}{'&' if '?' in address else '?'}"
@@ -89,25 +90,25 @@ def _shown(request: WorkspaceRequest) -> dict[str, Any]:
         "chips": _chips(request, asked, lists),
         "kept": _kept(request),
     }
-    return context | _look(request, asked, lists, here=here)
+    return context | _look(request, asked, lists, here=here, today=today)
 
 
-def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -> dict[str, Any]:
-    member, today = request.membership, timezone.localdate(request.now)
+def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str, today: OwnDays) -> dict[str, Any]:
+    member = request.membership
     if asked.tab is Tab.CONVERSATIONS:
         return _pages(request, asked, load_pending(asked))
     if asked.look is Look.BOARD and asked.tab is not Tab.TASKS:
         by = By(request.GET["by"]) if request.GET.get("by") in set(By) else By.STATUS
         columns = load_board(asked, by, member=member, today=today, lists=lists)
         bys = [(_address(request, by=one), label, one is by) for one, label in BYS.items()]
-        cards = Cards(request, asked, lists, here=here)
+        cards = Cards(request, asked, lists, here=here, days=today)
         shown = [(one, cards.of(one.rows), _column(request, by, one.key)) for one in columns]
         return {"columns": shown, "bys": bys, "by": BYS[by]}
     if asked.look is Look.CALENDAR:
         month = load_month(asked, member=member, today=today, lists=lists)
         day_address = _address(request, look=Look.LIST, month=None) + "&day="
-        days = Days(request, asked, lists, here=here, day_address=day_address)
-        months = {"before": month.before, "after": month.after, "today": today}
+        days = Days(request, asked, lists, here=here, days=today, day_address=day_address)
+        months = {"before": month.before, "after": month.after, "today": days.today}
         return {
             "month": month,
             "weeks": [map(days.day, week) for week in month.weeks],
@@ -115,7 +116,7 @@ def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str) -
             "undated": _address(request, look=Look.LIST, month=None, due=Due.NONE),
         }
     page = load_page(asked, member=member, today=today, lists=lists)
-    lines = Lines(request, asked, lists, here=here)
+    lines = Lines(request, asked, lists, here=here, days=today)
     return _pages(request, asked, page) | {
         "groups": [(group, lines.of(group.rows)) for group in page.groups],
         "groupings": [(_address(request, group=one), label, one is asked.grouping) for one, label in GROUPINGS.items()],
@@ -216,7 +217,7 @@ def _account_name(pk: int | None) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.WORK_CTAS)
 def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    today = timezone.localdate(request.now)
+    today = own_day(request.membership, request.tenant, now=request.now)
     posted = request.POST if request.method == "POST" else None
     initial = {name: request.GET[name] for name in ("account", "type", "due_on") if name in request.GET}
     form = NewCtaForm(posted, member=request.membership, today=today, initial=initial)

@@ -25,6 +25,7 @@ from cs_platform.web.pages import (
 from ctas.forms import EditCtaForm, account_users
 from ctas.lists import current_lists
 from ctas.models import CLOSED, Cta, Task
+from ctas.own_days import own_days
 from ctas.panels import drawer_parts
 from ctas.timeline import load_timeline
 from ctas.working import CannotWork, close_cta, complete_task, linked_users
@@ -54,10 +55,13 @@ def cta_page(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     cta, lists = cta_or_404(pk), current_lists()
+    days = own_days(request.tenant, now=request.now)
     actors = load_actors({cta.created_by, cta.closed_by})
     tasks = _tasks(cta)
     context = {
         "cta": cta,
+        "today": days.of(cta.owner_id),
+        "late_tasks": {task.pk for task in tasks if task.due_on and task.due_on < days.of(task.owner_id)},
         "stages": lists.stages("open", *CLOSED),
         "form": EditCtaForm(None, cta=cta, only=["due_on", "owner", "priority", "reason", "type"]),
         "parts": list(drawer_parts(request, cta)),
@@ -70,7 +74,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "users_offered": account_users(cta).order_by("name", "pk")[:USERS_OFFERED],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
-        "timeline": load_timeline(cta, today=timezone.localdate(request.now), lists=lists),
+        "timeline": load_timeline(cta, today=days.of(cta.owner_id), lists=lists),
         "link": request.build_absolute_uri(cta.get_absolute_url()),
         "here": page_address(request, cta=pk),
         "close": page_address(request),

@@ -21,6 +21,7 @@ from ctas.forms import CloseForm, EditCtaForm, LinkForm, RepeatForm, SnoozeForm,
 from ctas.lists import Kind, current_lists
 from ctas.models import CLOSED, EDITABLE, Cta
 from ctas.opening import comment_on
+from ctas.own_days import own_day
 from ctas.views.drawer import BEATEN, CHANGED, answer, cta_or_404
 from ctas.working import (
     CannotWork,
@@ -151,7 +152,8 @@ def cell(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 @require_http_methods(ASKING)
 @requires(Ability.WORK_CTAS)
 def snooze(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    cta, today = cta_or_404(pk), timezone.localdate(request.now)
+    cta = cta_or_404(pk)
+    today = own_day(cta.owner, request.tenant, now=request.now)
     form = SnoozeForm(request.POST if request.method == "POST" else None, today=today)
     if request.method != "POST" or not form.is_valid():
         context = {"cta": cta, "form": form, "days": _snooze_days(today)}

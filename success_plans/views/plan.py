@@ -18,6 +18,7 @@ from cs_platform.web.attachments import load_files, take_files
 from cs_platform.web.comments import NOTHING_SAID, load_discussion, said
 from cs_platform.web.drawers import render_beside
 from cs_platform.web.pages import WorkspaceRequest, requires
+from ctas.own_days import own_days
 from success_plans import guests, planning
 from success_plans.custom_fields import laid_out
 from success_plans.forms import ClosePlanForm, PlanForm, StakeholderForm, show_refusal
@@ -70,7 +71,10 @@ def _next_line(lines: list[Line]) -> Line | None:
 
 
 def _objectives(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], progress: Any) -> dict[str, Any]:
-    return {"categories": by_category(lines, plan.type.categories), "last": len(lines) - 1}
+    days = own_days(request.tenant, now=request.now)
+    tasks = [task for line in lines for task in line.tasks]
+    late = {task.pk for task in tasks if task.due_on and task.due_on < days.of(task.owner_id)}
+    return {"categories": by_category(lines, plan.type.categories), "last": len(lines) - 1, "late_tasks": late}
 
 
 def _gantt(request: WorkspaceRequest, plan: SuccessPlan, lines: list[Line], progress: Any) -> dict[str, Any]:

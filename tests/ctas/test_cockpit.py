@@ -15,6 +15,7 @@ from ctas import cockpit
 from ctas.cockpit import DUE_LABELS, Asked, due_of, load_counts, load_page, load_pending
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
+from ctas.own_days import OwnDays
 from tests import world
 from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace
@@ -47,7 +48,7 @@ def asked(query: str = "") -> Asked:
 
 
 def shown(space: Workspace, query: str = "", *, by: str = "priya") -> list[tuple[str, list[str]]]:
-    page = load_page(asked(query), member=space.people[by], today=TODAY)
+    page = load_page(asked(query), member=space.people[by], today=OwnDays(TODAY))
     return [
         (group.label, [row.task.title if row.task else row.cta.name for row in group.rows]) for group in page.groups
     ]
@@ -172,7 +173,7 @@ def walk(space: Workspace, query: str) -> list[str]:
     found: list[str] = []
     after = ""
     while True:
-        page = load_page(asked(f"{query}&after={after}"), member=space.priya, today=TODAY)
+        page = load_page(asked(f"{query}&after={after}"), member=space.priya, today=OwnDays(TODAY))
         found += [row.task.title if row.task else row.cta.name for group in page.groups for row in group.rows]
         if page.next is None:
             return found
@@ -222,7 +223,7 @@ def test_a_page_costs_the_same_queries_however_many_rows(
 def test_tabs_count_what_is_in_them(orbiton: Workspace) -> None:
     cta(orbiton, "A"), cta(orbiton, "B", owner="tom")
 
-    assert load_counts(asked(), member=orbiton.priya, today=TODAY) == {
+    assert load_counts(asked(), member=orbiton.priya, today=OwnDays(TODAY)) == {
         "mine": 1,
         "tasks": 0,
         "team": 2,

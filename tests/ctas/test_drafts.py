@@ -12,6 +12,7 @@ from cs_platform.tenancy.context import tenant_context
 from ctas.cockpit import Asked, Tab, load_counts, load_page
 from ctas.columns import CtaColumns
 from ctas.models import Cta, Task
+from ctas.own_days import OwnDays
 from tests import world
 from tests.actions.world import play
 from tests.ctas.test_fields import matching
@@ -55,8 +56,8 @@ def test_a_draft_is_neither_open_nor_closed(draft: Cta) -> None:
 def test_no_tab_of_the_cockpit_lists_or_counts_a_draft_or_its_tasks(orbiton: Workspace, draft: Cta) -> None:
     for tab in set(Tab) - {Tab.CONVERSATIONS}:
         asked = Asked.of(QueryDict(f"tab={tab}&q=a"))
-        assert load_page(asked, member=orbiton.priya, today=NOW.date()).groups == [], tab
-    assert set(load_counts(Asked(), member=orbiton.priya, today=NOW.date()).values()) == {0}
+        assert load_page(asked, member=orbiton.priya, today=OwnDays(NOW.date())).groups == [], tab
+    assert set(load_counts(Asked(), member=orbiton.priya, today=OwnDays(NOW.date())).values()) == {0}
 
 
 def test_pages_and_columns_of_accounts_do_not_show_a_draft(orbiton: Workspace, draft: Cta) -> None:

@@ -14,6 +14,7 @@ from ctas.lists import current_lists
 from ctas.models import Cta
 from ctas.month import load_month
 from ctas.opening import open_cta
+from ctas.own_days import OwnDays
 from tests import world
 from tests.visitor import Visitor, text
 from tests.world import MONDAY, Workspace, on
@@ -28,7 +29,7 @@ def cta(space: Workspace, name: str, *, due: date | None = None, owner: str = "p
 
 def columns(space: Workspace, by: By, query: str = "") -> list[tuple[str, list[str], int]]:
     asked = Asked.of(QueryDict(query))
-    made = load_board(asked, by, member=space.priya, today=WEDNESDAY, lists=current_lists())
+    made = load_board(asked, by, member=space.priya, today=OwnDays(WEDNESDAY), lists=current_lists())
     return [(one.label, [row.cta.name for row in one.rows], one.count) for one in made]
 
 
@@ -49,8 +50,8 @@ def test_a_board_by_due_date_says_which_day_a_place_means(space: Workspace) -> N
     cta(space, "Late", due=on(3)), cta(space, "Now", due=on(4)), cta(space, "Sunday", due=on(8))
     cta(space, "Monday", due=on(9)), cta(space, "Undated")
     asked, lists = Asked.of(QueryDict("")), current_lists()
-    made = load_board(asked, By.DUE, member=space.priya, today=WEDNESDAY, lists=lists)
-    friday = load_board(asked, By.DUE, member=space.priya, today=on(6), lists=lists)
+    made = load_board(asked, By.DUE, member=space.priya, today=OwnDays(WEDNESDAY), lists=lists)
+    friday = load_board(asked, By.DUE, member=space.priya, today=OwnDays(on(6)), lists=lists)
 
     assert [[row.cta.name for row in one.rows] for one in made] == [
         ["Late"],
@@ -79,7 +80,7 @@ def test_a_calendar_shows_the_first_of_each_day_and_how_many_there_are(
     for n in range(3):
         cta(space, f"CTA {n}", due=on(5))
     cta(space, "December", due=on(3, 12)), cta(space, "Far", due=on(24, 12)), cta(space, "Undated")
-    made = load_month(Asked(), member=space.priya, today=WEDNESDAY, lists=current_lists())
+    made = load_month(Asked(), member=space.priya, today=OwnDays(WEDNESDAY), lists=current_lists())
     days = {day.on: day for week in made.weeks for day in week}
 
     assert (made.weeks[0][0].on, len(days)) == (on(26, 10), 42)
