@@ -206,8 +206,8 @@ def _rows(sql: Sql) -> list[Row]:
         return list(cursor.fetchall())
 
 
-def bounded(sql: Sql) -> list[Row]:
-    with at_most(LIMIT_MS):
+def bounded(sql: Sql, *, at_most_ms: int = LIMIT_MS) -> list[Row]:
+    with at_most(at_most_ms):
         return _rows(sql)
 
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from accounts.fields import workspace_fields
-from accounts.rule_editor.draft import ROOT, Draft, dotted, draft_of, draft_posted, settle, written
+from accounts.rule_editor.draft import ROOT, Draft, begin, dotted, draft_of, draft_posted, known, settle, written
 from accounts.rule_editor.shown import Eye
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Group, Rule, RuleError, RuleErrors, dump, parse
@@ -177,6 +177,12 @@ class RuleField(forms.Field):
         if not children:
             return None
         return children[0] if draft.lone and len(children) == 1 else data  # type: ignore[no-any-return]
+
+    def begun(self, value: Any, key: str = "") -> Draft:
+        """As an `initial`: with one condition more, to be filled in; about a field, if it is known."""
+        draft = self.vocabulary.draft(value)
+        begin(draft, key if known(self.vocabulary.fields, self.vocabulary.subject, key) else "")
+        return self.vocabulary.at_work(draft)
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         before, after = (

@@ -40,6 +40,7 @@ urlpatterns = [
     path("notes/<int:pk>/restore/", notes.restore_note, name="restore_note"),
     path("columns/", menus.show_columns, {"listing": ACCOUNTS}, name="columns"),
     path("columns/<path:key>/", menus.show_column, {"listing": ACCOUNTS}, name="column"),
+    path("sorts/", menus.show_sorts, {"listing": ACCOUNTS}, name="sorts"),
     path("filters/", menus.show_filters, {"listing": ACCOUNTS}, name="filters"),
     path("filter/", filtering.edit_filter, {"listing": ACCOUNTS}, name="filter"),
     path("rules/edit/", rules.edit_rule, name="edit_rule"),

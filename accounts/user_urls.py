@@ -11,6 +11,7 @@ urlpatterns = [
     path("export/", exports.export_table, {"listing": USERS}, name="export"),
     path("columns/", menus.show_columns, {"listing": USERS}, name="columns"),
     path("columns/<path:key>/", menus.show_column, {"listing": USERS}, name="column"),
+    path("sorts/", menus.show_sorts, {"listing": USERS}, name="sorts"),
     path("filters/", menus.show_filters, {"listing": USERS}, name="filters"),
     path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),
     path("<int:pk>/", user.user_page, name="detail"),

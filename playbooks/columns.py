@@ -117,7 +117,7 @@ class PlaybookColumns:
     @cached_property
     def _playbooks(self) -> list[Playbook]:
         live = Playbook.objects.filter(status__in=(Playbook.Status.LIVE, Playbook.Status.PAUSED))
-        return list(live.filter(audience__in=self.owner.audiences).only("tenant_id", "name").order_by("pk"))
+        return list(live.filter(audience__in=self.owner.audiences).only("tenant_id", "name", "key").order_by("pk"))
 
     def columns(self) -> Sequence[Column]:
         return [_column(self.owner, playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
@@ -161,6 +161,10 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
         facet=Facet(key, playbook.name, "workflow", partial(_choices, owner, playbook.pk), listed=False),
         usual=usual,
         without="Not applied",
+        asks=(
+            ("By progress…", f"playbook_progress:{playbook.key}"),
+            ("By date applied…", f"playbook_applied:{playbook.key}"),
+        ),
     )
 
 

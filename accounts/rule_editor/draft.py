@@ -188,6 +188,16 @@ def change(draft: Draft, command: str) -> None:
     _VERBS[verb](draft, path, key)
 
 
+def begin(draft: Draft, key: str = "") -> None:
+    """One condition more that has to hold beside the rest, about this field, or about one that is chosen next."""
+    if draft.root.mode == "any" and len(draft.root.children) > 1:
+        draft.root = Branch("all", [draft.root])
+    _append(draft, (), Condition(), nodes=1)
+    if key and draft.picking:
+        _choose(draft, draft.picking, key)
+        draft.picking = None
+
+
 def _add(draft: Draft, path: Path, key: str) -> None:
     _append(draft, path, Condition(), nodes=1)
 

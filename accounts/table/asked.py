@@ -36,7 +36,12 @@ def asked_table(
     me = member or Membership(tenant=tenant)
     zone = ZoneInfo(tenant.timezone)
     catalogue = Catalogue.of(listing, me, today=now.astimezone(zone).date())
-    catalogue = _with_rule(params, catalogue, tenant=tenant, clock=Clock.at(now, zone))
+    return strictly(params, catalogue, tenant=tenant, clock=Clock.at(now, zone))
+
+
+def strictly(params: QueryDict, catalogue: Catalogue, *, tenant: Tenant, clock: Clock) -> tuple[Catalogue, TableState]:
+    """From its beginning. Raises CannotAsk where a part of it means nothing any more."""
+    catalogue = _with_rule(params, catalogue, tenant=tenant, clock=clock)
     state = TableState.of(params, catalogue)
     _refuse_unknown(params, state)
     return catalogue, replace(state, after=None, before=None)

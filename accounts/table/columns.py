@@ -129,6 +129,7 @@ class Column:
     usual: bool = True  # shown when nobody has chosen columns
     without: str = ""  # what a screen reader says where there is no `value`; `write` is then not asked
     group: str = "Account"  # under which it is offered to be chosen
+    asks: tuple[tuple[str, str], ...] = ()  # (words, field): what else its menu offers to filter by
     shared: bool = False  # many accounts have the same `value`, which is hashable: their cells are written once
 
 

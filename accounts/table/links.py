@@ -1,8 +1,8 @@
 """What can be clicked around the table: heads, filters in force, ready-made views. All of it is addresses."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from accounts.table.columns import ANY, Column, Facet, Sort
 from accounts.table.state import TableState, keys
@@ -15,6 +15,7 @@ class Item:
     icon: str
     address: str
     current: bool
+    count: str = ""  # of what it would show
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class ColumnMenu:
     column: Column
     sorts: tuple[Item, ...]
     choices: tuple[Item, ...]
+    asks: tuple[tuple[str, str], ...]  # words, and what the address of the rule builder ends with
     hide: str  # the address without it; empty for the name
 
 
@@ -59,8 +61,45 @@ def column_menu(state: TableState, column: Column) -> ColumnMenu:
         column=column,
         sorts=tuple(item for sort in column.sorts for item in _directions(state, sort)),
         choices=_choices(state, column.facet) if column.facet else (),
+        asks=tuple((words, f"{state.address()}&{urlencode({'add': field})}") for words, field in column.asks),
         hide=_without(state, column),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class SortMenu:
+    label: str  # of the order in force
+    directions: tuple[Item, ...]
+    others: tuple[Item, ...]
+
+
+def sort_menu(state: TableState, columns: Iterable[Column]) -> SortMenu:
+    """Every order of the columns that are shown. A list may lie in that of another one: `columns` are all there are."""
+    others = [(column, sort) for column in state.columns for sort in column.sorts if sort != state.sort]
+    return SortMenu(
+        label=sort_label(state, columns),
+        directions=tuple(_directions(state, state.sort)),
+        others=tuple(
+            Item(
+                _named(column, sort),
+                "arrow-down" if sort.starts_descending else "arrow-up",
+                state.sorted_by(sort, descending=sort.starts_descending),
+                False,
+            )
+            for column, sort in others
+        ),
+    )
+
+
+def sort_label(state: TableState, columns: Iterable[Column]) -> str:
+    return next(_named(column, state.sort) for column in columns if state.sort in column.sorts)
+
+
+def _named(column: Column, sort: Sort) -> str:
+    """“Renewal”; of a column that has several, which: “Onboarding, date applied”."""
+    if len(column.sorts) == 1:
+        return column.label
+    return f"{column.label}, {sort.ascending.partition(',')[0].lower()}"
 
 
 def _without(state: TableState, column: Column) -> str:
@@ -122,11 +161,19 @@ def chips(state: TableState) -> list[Chip]:
     ]
 
 
-def presets(state: TableState) -> list[Item]:
+@dataclass(frozen=True, slots=True)
+class Tab:
+    key: str  # of the place of its number
+    label: str
+    address: str
+    current: bool
+
+
+def presets(state: TableState) -> list[Tab]:
     """Ready-made views, nothing but filters and an order; saved views come on top of these."""
     return [
-        Item(label, "", state.address(**_only(state, params)), _in_force(state) == _filters(state, params))
-        for label, params in state.listing.presets
+        Tab(f"preset-{at}", label, state.address(**_only(state, params)), _in_force(state) == _filters(state, params))
+        for at, (label, params) in enumerate(state.listing.presets)
     ]
 
 
@@ -137,8 +184,9 @@ def _in_force(state: TableState) -> dict[str, tuple[str, ...]]:
 
 
 def _only(state: TableState, params: Mapping[str, str]) -> dict[str, str | None]:
-    """Without any parameter the page would open with somebody's default view."""
-    return {**dict.fromkeys((*state.facets, "q", "sort")), "view": None if params else ALL, **params}
+    """Only the columns stay. Without any parameter the page would open with somebody's default view."""
+    gone = dict.fromkeys(name for name in state.params if name not in ("column", "width"))
+    return {**gone, "view": None if params else ALL, **params}
 
 
 def _filters(state: TableState, params: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

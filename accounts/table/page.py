@@ -24,10 +24,9 @@ SELECT {id}, {value} FROM {tables} CROSS JOIN LATERAL (
 ) {alias}
 ORDER BY {order} LIMIT {limit}
 """
+_MATCHING = "FROM {table} WHERE {present}{conditions}"
 _TOTALS = """
-SELECT count(*), sum(summed)::bigint FROM (
-    SELECT {summed} AS summed FROM {table} WHERE {present}{conditions} LIMIT {limit}
-) t
+SELECT count(*), sum(summed)::bigint FROM (SELECT {summed} AS summed {rows} LIMIT {limit}) t
 """
 
 Row = tuple[int, Any]  # (id, sort value)
@@ -217,13 +216,17 @@ def things_of(listing: Listing, rows: Sequence[Row], columns: Sequence[Column]) 
     return [found[id] for id, _value in rows if id in found]
 
 
+def matching(state: TableState, tenant_id: int) -> Sql:
+    """All that the list holds, in no order."""
+    scope, conditions = state.scope(tenant_id), _and(state.conditions)
+    return compose(_MATCHING, table=state.listing.table, present=scope, conditions=conditions)
+
+
 def load_totals(state: TableState, *, tenant_id: int, exact: bool = False) -> Totals:
     sql = compose(
         _TOTALS,
         summed=Sql(state.listing.summed),
-        table=state.listing.table,
-        present=state.scope(tenant_id),
-        conditions=_and(state.conditions),
+        rows=matching(state, tenant_id),
         limit=Sql.value(None if exact else COUNT_LIMIT + 1),
     )
     with connection.cursor() as cursor:

@@ -20,6 +20,7 @@ from accounts.table.state import PASSING, TableState
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id, trigger
 
+ADD = "add"  # a parameter of the builder's address: it begins with one condition more, about this field
 CHOSEN = "list:chosen"  # the browser event on which static/js/rules.js asks for another list
 
 
@@ -63,6 +64,8 @@ def edit_filter(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpR
     """The builder for the list at this query string; done, it leads back to that list."""
     rule = filter_of(request, listing).rule
     form = FORMS[listing.subject](request.POST if request.method == "POST" else None, initial={"rules": rule})
+    if ADD in request.GET:
+        form.initial["rules"] = form.fields["rules"].begun(rule, request.GET[ADD])
     if form.is_valid():
         rule = form.cleaned_data["rules"]
         return _show(request, _list(request, listing, compact(rule and rule.root)))
@@ -87,7 +90,7 @@ def _show(request: WorkspaceRequest, address: str) -> HttpResponse:
 def _list(request: WorkspaceRequest, listing: Listing, rule: str | None) -> str:
     """The list as it was, from its beginning, with this rule."""
     params = QueryDict(request.GET.urlencode(), mutable=True)
-    for name in (*PASSING, PARAMETER):
+    for name in (*PASSING, PARAMETER, ADD):
         params.pop(name, None)
     if rule:
         params[PARAMETER] = rule

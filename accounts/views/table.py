@@ -1,5 +1,6 @@
 """The tables of accounts and of users: one address for the page, its rows, its totals and the drawer beside it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -12,12 +13,13 @@ from accounts.bulk.verbs import bulk_verbs
 from accounts.table.catalogue import Catalogue
 from accounts.table.chooser import Chooser
 from accounts.table.columns import Around
-from accounts.table.links import chips, heads, presets
+from accounts.table.links import chips, heads, presets, sort_label
 from accounts.table.listing import Listing
-from accounts.table.page import Page, Totals, load_page, load_totals
+from accounts.table.page import COUNT_LIMIT, Page, Totals, load_page, load_totals
 from accounts.table.rows import Row, headings, rendered
 from accounts.table.rule_filter import PARAMETER
 from accounts.table.state import TableState
+from accounts.table.tallies import count_tabs
 from accounts.views.filtering import asked
 from cs_platform.jobs.bulk import BulkVerb
 from cs_platform.tenancy.roles import Ability
@@ -52,6 +54,8 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "heads": headings(heads(state, columns)),
         "chooser": Chooser(state, catalogue),
         "columns": f"{columns}{state.address()}",
+        "sorts": f"{_address_of(request, listing, 'sorts')}{state.address()}",
+        "sort_label": sort_label(state, catalogue.columns),
         "filters": f"{_address_of(request, listing, 'filters')}{state.address()}",
         "chips": [chip for chip in chips(state) if chip.facet.key != PARAMETER],
         "rule": rule,
@@ -101,8 +105,23 @@ def _beside(state: TableState, **cursor: Any) -> str:
 
 
 def _counted(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
-    _catalogue, state, _rule = asked(request, listing)
-    return {"state": state, "list": listing, "totals": _totals(request, state)}
+    catalogue, state, _rule = asked(request, listing)
+    return {
+        "state": state,
+        "list": listing,
+        "totals": _totals(request, state),
+        "tabs": _tabs(request, catalogue, state),
+        "most_counted": COUNT_LIMIT,
+    }
+
+
+def _tabs(request: WorkspaceRequest, catalogue: Catalogue, state: TableState) -> Mapping[str, int]:
+    """How many stand behind each; somebody who wants this list counted to its end has them already."""
+    if request.GET.get("totals") == EXACT:
+        return {}
+    tabs = [*presets(state), *view_bar(request, catalogue.listing.key).tabs]
+    queries = {tab.key: tab.address.removeprefix("?") for tab in tabs}
+    return count_tabs(queries, catalogue, tenant=request.tenant, now=request.now)
 
 
 def _totals(request: WorkspaceRequest, state: TableState) -> Totals:

@@ -24,6 +24,11 @@ class ViewTab:
     address: str
     current: bool
 
+    @property
+    def key(self) -> str:
+        """Of the place of its number."""
+        return f"view-{self.view.pk}"
+
 
 @dataclass(frozen=True, slots=True)
 class ViewBar:

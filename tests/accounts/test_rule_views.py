@@ -178,6 +178,25 @@ def test_the_builder_opens_with_the_rule_and_leads_back_with_the_new_one(priya: 
     assert json.loads(back["filter"]) == {"all": [PRO, RICH]}
 
 
+def test_the_builder_can_begin_with_one_condition_more(priya: Visitor, three: Any) -> None:
+    address = filtered(PRO).replace("accounts/", "accounts/filter/")
+    picking = text(priya.page(f"{address}&add="))
+    about_health = text(priya.page(f"{address}&add=health"))
+
+    assert all(part in picking for part in ('name="rules:0:value" value="Pro"', "Search fields", "rules:picking"))
+    assert 'name="rules:1:field" value="health"' in about_health
+    assert "rules:picking" in text(priya.page(f"{address}&add=trait:unheard-of"))
+    assert "add=" not in priya.submit(f"{address}&add=health", **BOTH)["Location"]
+
+
+def test_a_condition_more_stands_beside_alternatives_and_is_none_of_them(priya: Visitor, three: Any) -> None:
+    address = filtered({"any": [PRO, RICH]}).replace("accounts/", "accounts/filter/")
+    page = text(priya.page(f"{address}&add=health"))
+
+    assert 'name="rules:0.0:value" value="Pro"' in page
+    assert 'name="rules:1:field" value="health"' in page
+
+
 def test_without_scripts_a_button_shows_the_form_again_with_nothing_lost(priya: Visitor, three: Any) -> None:
     pressed = priya.submit("accounts/filter/", **BOTH, **{"rules:edit": "down 0"})
 

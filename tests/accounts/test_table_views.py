@@ -1,13 +1,19 @@
 """The accounts table as a page: the whole, its fragments, the drawer beside it, and how many queries it takes."""
 
+import re
+from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
+from accounts.matching import TooLong
 from accounts.models import Account, Segment
 from accounts.table import page as paging
+from accounts.table import tallies
 from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.models import SavedView
+from playbooks.models import Playbook
 from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, trait, user
 
@@ -18,6 +24,20 @@ QUERIES = 25  # session, member, tenant, columns, filters, rows, cells; whatever
 def rescue_on(*names: str) -> Any:
     playbook = live(playbook_json(steps=[raise_risk(1), raise_risk(30, key="far", title="Far")]), now=NOW)
     return [apply_now(playbook, account(name), now=NOW) for name in names]
+
+
+def save_view(by: Visitor, name: str, params: str) -> SavedView:
+    made: SavedView = SavedView.objects.create(
+        page="accounts", name=name, owner=by.member, params=params, created_at=NOW, updated_at=NOW
+    )
+    return made
+
+
+def raises(error: Exception) -> Callable[..., NoReturn]:
+    def fail(*args: Any, **kwargs: Any) -> NoReturn:
+        raise error
+
+    return fail
 
 
 def test_the_page_and_its_rows_come_from_one_template(priya: Visitor) -> None:
@@ -88,6 +108,57 @@ def test_counting_stops_at_a_limit_until_somebody_asks_for_all(priya: Visitor, m
     assert "of 2" in text(priya.fragment("accounts/?totals=exact", "totals"))
 
 
+def tab_counts(visitor: Visitor, query: str = "") -> dict[str, str]:
+    counted = text(visitor.fragment(f"accounts/?{query}&totals=1", "totals"))
+    return dict(re.findall(r'<hx-partial hx-target="#tab-([a-z]+-[0-9]+)">([0-9,+]+)</hx-partial>', counted))
+
+
+def test_each_tab_says_how_many_are_behind_it_whatever_is_searched_for(priya: Visitor, inside: Workspace) -> None:
+    account("Harbourline", csm=inside.priya)
+    account("Calyx")
+    account("Gone", lifecycle="churned")
+    views = [save_view(priya, "Calyx alone", "q=calyx"), save_view(priya, "By a lost trait", "trait:lost=yes")]
+    numbers = {"preset-0": "2", "preset-1": "1", "preset-4": "1", f"view-{views[0].pk}": "1"}
+
+    assert tab_counts(priya).items() >= numbers.items()
+    assert tab_counts(priya, "q=nobody&filter=nonsense") == tab_counts(priya)
+    assert f"view-{views[1].pk}" not in tab_counts(priya)
+    assert 'id="tab-preset-1" hx-preserve></span>' in text(priya.page("accounts/"))
+
+
+def test_tabs_go_without_numbers_where_counting_takes_too_long(priya: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    account("Harbourline")
+    monkeypatch.setattr(tallies, "bounded", raises(TooLong()))
+
+    assert tab_counts(priya) == {}
+    assert "of 1" in text(priya.fragment("accounts/?totals=1", "totals"))
+
+
+def test_a_column_of_choices_says_how_many_each_would_leave(priya: Visitor) -> None:
+    rescue_on("Harbourline", "Calyx")
+    account("Drumlin")
+    key = f"playbook:{Playbook.objects.get().pk}"
+    menu = text(priya.fragment(f"accounts/columns/{key}/?q=r", "head-2"))
+
+    assert re.findall(r"(Active|Not applied) <span class=\"push num\">(\d+)</span>", menu) == [
+        ("Active", "1"),
+        ("Not applied", "1"),
+    ]
+    assert "accounts/filter/?q=r&amp;add=playbook_progress%3A" in menu
+
+
+def test_an_order_can_be_chosen_without_the_heads_which_phones_do_not_show(priya: Visitor) -> None:
+    rescue_on("Harbourline")
+    key = f"playbook:{Playbook.objects.get().pk}"
+    query = f"?column={key}&column=arr&sort=-renewal_on"
+    menu = text(priya.fragment(f"accounts/sorts/{query}", "sorts"))
+
+    assert "Renewal</button>" in text(priya.page(f"accounts/{query}"))
+    assert 'aria-current="true"' in menu.partition("Latest first")[0].rpartition("<a")[2]
+    for order in (f"sort={key}.progress", f"sort={key}.applied", "sort=-arr", "sort=renewal_on"):
+        assert f"&amp;{order}" in menu
+
+
 def test_an_empty_workspace_says_what_would_be_here(priya: Visitor) -> None:
     assert "No accounts yet" in text(priya.page("accounts/"))
 
@@ -151,7 +222,7 @@ def test_a_column_can_be_hidden_from_its_menu_and_all_be_as_usual_again(priya: V
     assert f'href="{here}?" hx-get="{here}?" hx-target="#results" hx-push-url="true">Reset</a>' in chooser
 
 
-@pytest.mark.parametrize("menu", ["columns/", "filters/", "columns/trait:stage/"])
+@pytest.mark.parametrize("menu", ["columns/", "filters/", "sorts/", "columns/trait:stage/"])
 def test_without_scripts_a_menu_is_a_page_of_plain_links_and_forms(priya: Visitor, menu: str) -> None:
     trait("stage", "choice", choices=["Won"])
     page = text(priya.page(f"accounts/{menu}?q=har"))
