@@ -131,7 +131,7 @@ def load_set_aside(source: DataSource) -> Sequence[ReceivedBatch]:
     return list(waiting.defer("body").order_by("pk")[:SHOWN_BATCHES])
 
 
-_SENDER = "Correct it where it is sent."
+_SENDER, _IN_FILE = "Correct it where it is sent.", "Correct it in the file, and import these rows again."
 _ADVICE = {
     "nested objects are not kept": "Send what you need of the object as traits of their own.",
     "no team member has this address": "Invite the person, or send the address they sign in with.",
@@ -151,4 +151,4 @@ def _advice(problem: TraitProblem) -> str:
         return "Nothing is lost. Send it in the trait's own type to be rid of this line."
     if problem.scope == "call" and problem.key == "alias":
         return "Send the lasting userId in every call; ids are never merged."
-    return _ADVICE.get(problem.reason, _SENDER)
+    return _ADVICE.get(problem.reason, _IN_FILE if problem.source.startswith("import:") else _SENDER)

@@ -32,27 +32,48 @@ FACTS: Mapping[str, Mapping[str, str]] = {
     },
     CsvImport.Scope.USER: {"name": "Name", "email": "Email", "created_at": "Since"},
 }
+_PEOPLE = (FACT + "csm_id", FACT + "ae_id")
 # What other systems call them, beside our own words.
 _ALIASES: Mapping[str, Mapping[str, Sequence[str]]] = {
     CsvImport.Scope.ACCOUNT: {
         KEY: ("id", "externalid", "accountid", "groupid", "companyid", "customerid"),
         "fact:name": ("account", "accountname", "company", "companyname", "customer", "customername"),
-        "fact:mrr_cents": ("mrr", "monthlyrecurringrevenue"),
-        "fact:lifecycle": ("lifecycle", "status", "state"),
-        "fact:renewal_on": ("renewal", "renewaldate", "renewson"),
-        "fact:trial_end_on": ("trialend", "trialends", "trialendsat"),
-        "fact:created_at": ("created", "createdat", "since", "customersince"),
-        "fact:csm_id": ("csm", "csmemail", "owner"),
-        "fact:ae_id": ("ae", "aeemail", "accountexecutive"),
+        "fact:mrr_cents": ("mrr", "monthlyrecurringrevenue", "monthlyrevenue", "mrrusd", "mrreur", "mrrgbp"),
+        "fact:lifecycle": ("lifecycle", "lifecyclestage", "status", "state", "accountstatus", "customerstatus"),
+        "fact:renewal_on": (
+            "renewal",
+            "renewaldate",
+            "renewson",
+            "renewalon",
+            "nextrenewal",
+            "nextrenewaldate",
+            "contractend",
+            "contractenddate",
+        ),
+        "fact:trial_end_on": ("trialend", "trialends", "trialendsat", "trialenddate", "trialendson", "trialendon"),
+        "fact:created_at": ("created", "createdat", "createdon", "createddate", "since", "customersince", "signupdate"),
+        "fact:plan": ("planname", "subscription", "subscriptionplan"),
+        "fact:timezone": ("timezone", "tz"),
+        "fact:csm_id": (
+            "csm",
+            "csmemail",
+            "csmowner",
+            "customersuccessmanager",
+            "owner",
+            "owneremail",
+            "accountowner",
+            "accountmanager",
+        ),
+        "fact:ae_id": ("ae", "aeemail", "accountexecutive", "accountexecutiveemail", "salesowner", "salesrep"),
         "fact:health": ("healthscore",),
     },
     CsvImport.Scope.USER: {
-        KEY: ("id", "externalid", "userid"),
+        KEY: ("id", "externalid", "userid", "contactid"),
         ACCOUNT_OF_USER: ("account", "accountid", "groupid", "companyid", "company"),
-        "fact:name": ("fullname", "username"),
-        "fact:email": ("emailaddress", "mail"),
-        "fact:created_at": ("created", "createdat", "since"),
-        ROLE: ("role", "title"),
+        "fact:name": ("fullname", "username", "contact", "contactname"),
+        "fact:email": ("emailaddress", "mail", "useremail", "workemail", "contactemail"),
+        "fact:created_at": ("created", "createdat", "createdon", "since", "signupdate", "signedup", "signedupat"),
+        ROLE: ("role", "title", "jobtitle", "position"),
     },
 }
 
@@ -92,8 +113,10 @@ def guess(made: CsvImport) -> dict[str, str]:
     offered, taken = targets(made.scope), set()
     found: dict[str, str] = {}
     for at, heading in enumerate(made.header):
-        known = next((one.key for one in offered if one.key not in taken and _means(made.scope, one, heading)), "")
-        found[str(at)] = known or _new(heading, _column(made.samples, at))
+        values = _column(made.samples, at)
+        meant = (one.key for one in offered if one.key not in taken and _means(made.scope, one, heading))
+        known = next((key for key in meant if _could_be(key, values)), "")
+        found[str(at)] = known or _new(heading, values)
         taken.add(known)
     if KEY not in taken and made.header:
         found |= _key_by_position(made, found)
@@ -113,6 +136,11 @@ def _means(scope: str, target: Target, heading: str) -> bool:
     word = _folded(heading)
     names = {_folded(target.label), _folded(target.key.partition(":")[2] or target.key)}
     return bool(word) and word in names | set(_ALIASES[scope].get(target.key, ()))
+
+
+def _could_be(target: str, values: Sequence[str]) -> bool:
+    """Team members are known by their addresses: names would only be refused, row by row."""
+    return target not in _PEOPLE or all("@" in value for value in values if value)
 
 
 def _folded(text: str) -> str:

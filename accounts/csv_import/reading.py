@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.utils.text import Truncator
+
 from accounts.csv_import.files import Row
 from accounts.csv_import.mapping import ACCOUNT_OF_USER, FACT, KEY, NEW, ROLE, TRAIT, feeder_of, key_of, type_of_fact
 from accounts.definitions import define_trait
@@ -21,6 +23,7 @@ from accounts.models.traits import TraitType
 from cs_platform.tenancy.models import Doer, Membership, Tenant
 
 QUOTE_TAKEN = "a quote in front of a formula taken away"
+SHOWN_OF_A_VALUE = 60  # characters, where it is said what is wrong with it
 UNREADABLE = "characters that are not of the file's encoding: choose another one"
 
 
@@ -92,7 +95,7 @@ class RowReader:
             value, note = read(raw, definition, terms=self.terms)
         except Refused as refusal:
             self.problems.refused(definition.scope, definition.key, str(refusal), text)
-            raise
+            raise Refused(f"{refusal} (“{Truncator(text).chars(SHOWN_OF_A_VALUE)}”)") from None
         if note not in ("", EMPTY, "text read as a number", "text read as yes or no"):  # a file has nothing but texts
             self.problems.coerced(definition.scope, definition.key, note, text)
         return value

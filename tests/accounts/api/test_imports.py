@@ -24,7 +24,7 @@ def test_a_file_is_sent_tried_run_and_undone(api: Api, orbiton: Workspace) -> No
     assert api.get(f"{path}/").json["state"] == "checked"
     done = api.post(f"{path}/run/")
     run_jobs()
-    assert api.get(f"/jobs/{done.json['id']}/errors/").results[0]["message"] == "seats: not a number."
+    assert api.get(f"/jobs/{done.json['id']}/errors/").results[0]["message"] == "seats: not a number (“many”)."
     assert (api.get(f"{path}/").json["state"], api.post(f"{path}/run/").status) == ("done", 409)
     assert api.post(f"{path}/undo/").status == 201
     run_jobs()

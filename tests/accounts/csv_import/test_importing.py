@@ -46,6 +46,26 @@ def test_columns_are_guessed_by_name_and_by_what_is_in_them(inside: Workspace) -
     }
 
 
+def test_the_words_of_other_systems_are_known(inside: Workspace) -> None:
+    header = "Account ID,Company name,Monthly revenue,Contract end date,Customer Success Manager,Account manager"
+    made = upload(inside, f"{header}\n1,Acme,5,2026-01-02,priya@orbiton.example,Tom Lindqvist\n")
+
+    assert list(guess(made).values()) == [
+        "external_id",
+        "fact:name",
+        "fact:mrr_cents",
+        "fact:renewal_on",
+        "fact:csm_id",
+        "new:text:Account manager",
+    ]
+
+
+def test_an_owner_is_guessed_only_from_addresses_by_which_the_team_is_known(inside: Workspace) -> None:
+    named, addressed = (upload(inside, f"ID,Owner\n1,{owner}\n2,\n") for owner in ("Tom L", "tom@orbiton.example"))
+
+    assert (guess(named)["1"], guess(addressed)["1"]) == ("new:text:Owner", "fact:csm_id")
+
+
 def test_a_column_with_a_value_of_its_own_in_each_row_is_the_key_where_none_is_called_so(inside: Workspace) -> None:
     made = upload(inside, "Seats,Ref\n5,a\n5,b\n")
 
@@ -78,7 +98,8 @@ def test_a_dry_run_says_what_would_happen_and_writes_nothing(inside: Workspace) 
     [error] = JobError.objects.filter(job=job)
     assert error.position == 4
     assert all(
-        word in error.message for word in ("MRR: not a number", "Renewal date: not a date", "CSM email: no team")
+        word in error.message
+        for word in ("MRR: not a number (“many”).", "Renewal date: not a date (“never”).", "CSM email: no team")
     )
     assert Account.objects.count() == 1
     assert not TraitDefinition.objects.exists()
