@@ -81,5 +81,6 @@ _SYSTEM_ACTORS = {
     "segment": Actor("a Segment export", "download"),
     "lifecycle-rules": Actor("the lifecycle rules", "refresh-cw"),
     "engine": Actor("the engine", "workflow"),
+    "handover": Actor("the nightly handover", "users"),
     COMMAND_LINE: Actor("the command line", "settings"),
 }

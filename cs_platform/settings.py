@@ -420,7 +420,7 @@ NOTICE_SOURCES = [
     "playbooks.notices.ActionsToApprove",
 ]
 # Who hands over what when somebody leaves (cs_platform/workspace/handover.py).
-WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork"]
+WORK_SOURCES = ["accounts.handover.Accounts", "ctas.handover.OpenWork", "success_plans.handover.LedPlans"]
 # What waits for a member, counted in the sidebar (cs_platform/web/tally.py).
 TALLIES = ["ctas.home.OpenCtas", "playbooks.home.Drafts"]
 # The cards of the home page, in this order (cs_platform/web/home.py).

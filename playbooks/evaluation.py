@@ -24,6 +24,7 @@ from accounts.rules.sql import Clock, Sql
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
+from ctas.orphans import hand_on
 from ctas.recurring import open_due
 from playbooks import undo
 from playbooks.definition import audience_of
@@ -31,6 +32,7 @@ from playbooks.enrollment import Application, anchor_columns, enroll_selected
 from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook
 from playbooks.retiming import follow_anchors
 from playbooks.schedule import next_time_of_day
+from success_plans.handover import hand_on_plans
 
 EVALUATING = 7_366_003  # the lock's name; the workspace is its other half
 ASKING = 7_366_005
@@ -202,6 +204,8 @@ def _evaluate(tenant: Tenant, run: EvaluationRun, *, now: datetime) -> None:
     if run.playbook_id is None:
         nightly.settle(tenant=tenant, fields=fields, now=now)
         open_due(today=run.local_date, now=now)  # CTAs that come again
+        hand_on(tenant, now=now)
+        hand_on_plans(tenant, now=now)
     look = Look(tenant, run, fields, now, Account.objects.tracked().count())
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     _ask_and_settle(look)
