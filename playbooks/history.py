@@ -1,9 +1,10 @@
 """The history of one enrollment: its schedule by day, what came of every action in words, its description filled in."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import F
@@ -13,7 +14,7 @@ from accounts.actors import Actor, load_actors
 from actions.registry import action_for
 from playbooks.asking import HELD_FOR
 from playbooks.failures import OPEN as NEEDS_A_PERSON
-from playbooks.filling import Piece, fill_in
+from playbooks.filling import NOTHING, Piece, fill_in
 from playbooks.filling import Subject as Filled
 from playbooks.models import ActionRun, Enrollment, LedgerEntry, Step
 from playbooks.on_ctas import count_tasks, task_marks, tasks_of
@@ -22,6 +23,7 @@ from playbooks.rehearsing import DRY_RUN
 from playbooks.undo import STOPPABLE
 
 MOVES_SHOWN = 5
+DESCRIPTION = "description"
 State = ActionRun.State
 WAITING = (State.SCHEDULED, State.RUNNING, State.HELD)
 
@@ -103,7 +105,11 @@ class History:
 def load_history(enrollment: Enrollment, *, now: datetime) -> History:
     """The enrollment comes with its playbook, version, account and end user."""
     runs = scheduled_runs([enrollment.pk])
-    days = _days(enrollment, runs)
+    lines = {run.pk: line(run) for run in runs}
+    planned = {str(run.pk): lines[run.pk].says for run in runs if _is_planned(run)}
+    texts = filled_in(enrollment, {DESCRIPTION: enrollment.version.definition.get(DESCRIPTION, ""), **planned}, now=now)
+    lines |= {run.pk: replace(lines[run.pk], says=_read(texts[str(run.pk)])) for run in runs if str(run.pk) in texts}
+    days = _days(enrollment, runs, lines)
     count_tasks([enrollment])
     actors = load_actors({enrollment.applied_by, enrollment.stopped_by})
     today = now.astimezone(ZoneInfo(enrollment.timezone)).date()
@@ -111,7 +117,7 @@ def load_history(enrollment: Enrollment, *, now: datetime) -> History:
         enrollment=enrollment,
         days=days,
         marks=task_marks(tasks_of(enrollment)) if enrollment.cta_id else _marks(runs),
-        description=described(enrollment, now=now),
+        description=texts.get(DESCRIPTION, ()),
         applied_by=actors[enrollment.applied_by],
         stopped_by=actors[enrollment.stopped_by] if enrollment.stopped_by else None,
         today_is_day=(today - enrollment.activated_on).days + 1,
@@ -140,14 +146,14 @@ def scheduled_runs(enrollment_ids: Sequence[int]) -> list[ActionRun]:
 # Days and lines -------------------------------------------------------------------------------------------------------
 
 
-def _days(enrollment: Enrollment, runs: Iterable[ActionRun]) -> list[Day]:
+def _days(enrollment: Enrollment, runs: Iterable[ActionRun], lines: Mapping[UUID, Line]) -> list[Day]:
     """Day n is n - 1 days after the date applied, also where a step hangs on another date."""
     days: list[Day] = []
     for on, group in groupby(runs, key=lambda run: run.due_on):
         members = list(group)
         number = (on - enrollment.activated_on).days + 1 if on else None
         reached = any(day.state == "next" for day in days)
-        days.append(Day(number, on, _day_state(members, reached), [line(run) for run in members]))
+        days.append(Day(number, on, _day_state(members, reached), [lines[run.pk] for run in members]))
     return days
 
 
@@ -171,12 +177,17 @@ def _says(run: ActionRun, planned: dict[int, str]) -> str:
     if run.reason_code == DRY_RUN:
         return run.reason
     action = action_for(step.action)
-    happened = run.state in (State.APPLIED, State.KEPT, State.UNDONE, State.UNDOING, State.UNDO_DEAD)
-    if not happened or "marked_done" in receipt:
+    if _is_planned(run):
         if step.pk not in planned:
             planned[step.pk] = action.describe(step.config)
         return planned[step.pk]
     return action.tell(step.config, receipt)
+
+
+def _is_planned(run: ActionRun) -> bool:
+    """What is said of it is what its step says, not what came of it."""
+    happened = run.state in (State.APPLIED, State.KEPT, State.UNDONE, State.UNDOING, State.UNDO_DEAD)
+    return run.reason_code != DRY_RUN and (not happened or "marked_done" in (run.receipt or {}))
 
 
 def _outcome(run: ActionRun) -> str:
@@ -212,16 +223,35 @@ def _tone(run: ActionRun) -> str:
     return "warn" if run.state == State.HELD else ""
 
 
-# Description ----------------------------------------------------------------------------------------------------------
+# Texts filled in ------------------------------------------------------------------------------------------------------
 
 
-def described(enrollment: Enrollment, *, now: datetime) -> list[Piece]:
-    """The playbook's note with this account's values."""
-    source = enrollment.version.definition.get("description", "")
-    if not source:
-        return []
-    about = Filled(enrollment.tenant, enrollment.account, enrollment.timezone, end_user_id=enrollment.end_user_id)
-    return fill_in({"description": source}, about, now=now)["description"]
+def filled_in(enrollment: Enrollment, texts: Mapping[str, str], *, now: datetime) -> dict[str, list[Piece]]:
+    """The note and the planned actions with this account's values, by their keys.
+
+    Without those that name somebody who is found on the day only, as the one a message is written to: they say more as
+    they are written.
+    """
+    written = {key: text for key, text in texts.items() if key == DESCRIPTION or "{{" in text}
+    if not any(written.values()):
+        return {}
+    user = enrollment.end_user_id
+    about = Filled(enrollment.tenant, enrollment.account, enrollment.timezone, end_user_id=user, recipient_id=user)
+    found = fill_in(written, about, now=now)
+    return {key: pieces for key, pieces in found.items() if key == DESCRIPTION or _is_whole(pieces)}
+
+
+def _is_whole(pieces: Sequence[Piece]) -> bool:
+    return all(piece.text != NOTHING for piece in pieces if piece.is_value)
+
+
+def read_filled(enrollment: Enrollment, texts: Mapping[str, str], *, now: datetime) -> dict[str, str]:
+    """The same as plain sentences, each as it was written where it cannot be filled in."""
+    return {**texts, **{key: _read(pieces) for key, pieces in filled_in(enrollment, texts, now=now).items()}}
+
+
+def _read(pieces: Sequence[Piece]) -> str:
+    return "".join(piece.text for piece in pieces)
 
 
 # One line per enrollment, for lists -----------------------------------------------------------------------------------

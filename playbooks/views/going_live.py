@@ -102,7 +102,8 @@ def _published(wizard: Wizard) -> str:
         start_dry_run(playbook, by=request.membership, now=request.now, expected_count=expected)
         return f"{playbook.name} is in a dry run: it records what it would do, and does nothing"
     versions.set_live(playbook, by=request.membership, now=request.now, expected_count=expected)
-    return f"{playbook.name} is live{_moved(request, playbook)}"
+    hour = f"{request.tenant.evaluation_hour:02}:00"
+    return f"{playbook.name} is live{_moved(request, playbook)}. The next check, at {hour}, applies it"
 
 
 def _moved(request: WorkspaceRequest, playbook: Playbook) -> str:

@@ -1,5 +1,8 @@
 """Stop playbook: what will happen, item by item, then doing it; and everywhere at once, which a job does."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -13,6 +16,7 @@ from cs_platform.web.bulk import given
 from cs_platform.web.jobs import started
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks.forms import StopAllForm, StopForm
+from playbooks.history import read_filled
 from playbooks.models import Enrollment, Playbook
 from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
 from playbooks.undo import STOPPABLE, StopLine, StopPreview, preview_stop, request_stop
@@ -49,12 +53,18 @@ def _preview(request: WorkspaceRequest, enrollment: Enrollment) -> dict[str, Any
     return {
         "enrollment": enrollment,
         "undone": preview.undone,
-        "cancelled": sorted(preview.cancelled, key=_by_day),
+        "cancelled": _with_values(enrollment, sorted(preview.cancelled, key=_by_day), now=request.now),
         "kept": sorted(preview.kept, key=_by_day),
         "stoppable": stoppable,
         "ran": len(preview.undone) + len(preview.kept),
         "back": history_address(request, enrollment),
     }
+
+
+def _with_values(enrollment: Enrollment, lines: Sequence[StopLine], *, now: datetime) -> Sequence[StopLine]:
+    """What will not run, in the words it would have had here."""
+    says = read_filled(enrollment, {str(at): line.says for at, line in enumerate(lines)}, now=now)
+    return [replace(line, says=says[str(at)]) for at, line in enumerate(lines)]
 
 
 def _by_day(line: StopLine) -> tuple[bool, int]:

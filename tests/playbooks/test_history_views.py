@@ -78,6 +78,23 @@ def test_what_was_done_is_told_in_the_past_and_what_comes_as_planned(priya: Visi
     assert "Raise the risk “Far away”" in shown
 
 
+def test_what_comes_is_told_with_this_accounts_values_where_they_are_known(
+    priya: Visitor, harbourline: Account
+) -> None:
+    mail = {"sender": "csm", "subject": "Hello {{ user.first_name }}", "body": "-"}
+    steps = [
+        raise_risk(31, title="Talk to {{ account.name }}"),
+        {"key": "mail", "day": 40, "action": "start_conversation", "config": mail},
+    ]
+    enrollment = apply_now(live(playbook_json("known", steps=steps), now=NOW), harbourline, now=NOW)
+    shown = drawer(priya, enrollment)
+    dialog = text(priya.fragment(f"playbooks/enrollments/{enrollment.pk}/stop/", "dialog"))
+
+    for said in (shown, dialog):
+        assert "Talk to Harbourline" in said
+        assert 'Hello <span class="var">user.first_name</span>' in said
+
+
 def test_the_description_is_filled_in_and_stays_text(priya: Visitor, runway: Enrollment) -> None:
     shown = drawer(priya, runway)
 
