@@ -228,6 +228,10 @@ class Action(ABC):
     def describe_stop(self, config: Config) -> str:
         """What stopping does to it, shown in its form before a playbook goes live."""
 
+    @abstractmethod
+    def stop_in_brief(self, config: Config) -> str:
+        """The same in a few words, for a table: without the exceptions."""
+
     def writes(self, config: Config) -> Sequence[Write]:
         """What rules may find changed once it ran: Review looks there for conflicts and circles."""
         return ()

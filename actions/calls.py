@@ -262,6 +262,11 @@ class CallAction(ExternalAction):
             return f"{self.what.capitalize()} that was sent {follows}. One that has not left is not sent."
         return f"{self.what.capitalize()} that has not left is not sent. One that was sent cannot be unsent."
 
+    def stop_in_brief(self, config: Config) -> str:
+        if config.get("undo_event"):
+            return f"Followed by “{config['undo_event']}”"
+        return "Not sent if it still waits"
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         verb = "Sent by hand" if "marked_done" in receipt else "Sent" if "sent_at" in receipt else "To be sent"
         return f"{verb}: {self.short(config, receipt.get('message'))}"

@@ -38,6 +38,9 @@ class RetiredAction(ExternalAction):
     def describe_stop(self, config: Config) -> str:
         return "What it did before stays."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "What it did stays"
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         return f"Done by the retired action “{self.key}”"
 

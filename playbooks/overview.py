@@ -35,6 +35,7 @@ class PlannedLine:
     icon: str
     says: str
     on_stop: str
+    on_stop_brief: str
     condition: str
     approval: str
     external: bool
@@ -115,6 +116,7 @@ def _line(step: StepLike, words: Words) -> PlannedLine:
         icon=action.icon,
         says=action.describe(step.config),
         on_stop="It stays; this step is marked so." if step.keep_on_stop else action.describe_stop(step.config),
+        on_stop_brief="It stays" if step.keep_on_stop else action.stop_in_brief(step.config),
         condition=_condition(step, words),
         approval=approval_words(step.approval),
         external=action.external,

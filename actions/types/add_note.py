@@ -47,6 +47,9 @@ class AddNote(Action):
     def describe_stop(self, config: Config) -> str:
         return "The note is archived, unless somebody edited it or replied."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Archived if unanswered"
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         return f"Note written: {receipt.get('short') or _short(config['body'])}"
 

@@ -122,6 +122,9 @@ class Assign(Action):
         }
         return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return {RESTORE: "Earlier one comes back", CLEAR: "Left to nobody", KEEP: "New one stays"}[config["on_stop"]]
+
     def writes(self, config: Config) -> Sequence[Write]:
         return (Write(config["role"], yields=config["keep_present"]),)
 

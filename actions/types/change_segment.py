@@ -82,6 +82,9 @@ class ChangeSegment(Action):
             return "It leaves the segment, unless a rule, a person or another playbook holds it there too."
         return "What was taken out comes back in, unless it was withdrawn since."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Leaves the segment" if config["do"] == ADD else "Comes back in"
+
     def writes(self, config: Config) -> Sequence[Write]:
         return (Write(f"segment:{config['segment']}", config["do"]),)
 

@@ -113,6 +113,9 @@ class CreateCta(Action):
             "Otherwise what people did stays, untouched open tasks go, and the CTA closes when nothing open is left."
         )
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Archived unless worked on"
+
     def writes(self, config: Config) -> Sequence[Write]:
         return cta_writes(config)
 

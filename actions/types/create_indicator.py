@@ -60,6 +60,9 @@ class CreateIndicator(Action):
     def describe_stop(self, config: Config) -> str:
         return "An active indicator ends, unless somebody else raised it too. One marked as addressed stays so."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Ends if still active"
+
     def writes(self, config: Config) -> Sequence[Write]:
         return (Write(f"indicator:{config['title']}", "active"),)
 

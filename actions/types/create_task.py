@@ -68,6 +68,9 @@ class CreateTask(Action):
     def describe_stop(self, config: Config) -> str:
         return "An open, untouched task is archived, with the CTA opened for it. Completed or edited ones stay."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Archived if untouched"
+
     def writes(self, config: Config) -> Sequence[Write]:
         return cta_writes(config)
 

@@ -65,6 +65,9 @@ class SetUpTasks(Action):
             "Whoever removes it is asked about edited ones; without a person they are cancelled."
         )
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Untouched tasks are archived"
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "tasks" not in receipt:
             return self.describe(config)

@@ -87,6 +87,9 @@ class ShowNps(Action):
     def describe_stop(self, config: Config) -> str:
         return "The survey is no longer shown. Answers stay."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "No longer shown"
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "users" not in receipt:
             return "The NPS survey was shown by hand"

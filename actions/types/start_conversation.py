@@ -156,6 +156,9 @@ class StartConversation(ExternalAction):
     def describe_stop(self, config: Config) -> str:
         return "A message that still waits is cancelled. One that was sent cannot be unsent."
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Not sent if still pending"
+
     def gives(self, config: Config) -> Sequence[Work]:
         return (Work(CONVERSATION, config["sender"], config["fallback_sender"]),)
 

@@ -102,6 +102,9 @@ class StartSuccessPlan(Action):
             "and its untouched objectives are archived. A link shared with the customer stays as it is."
         )
 
+    def stop_in_brief(self, config: Config) -> str:
+        return "Archived unless worked on"
+
     def writes(self, config: Config) -> Sequence[Write]:
         return tuple(
             Write(field, "open") for field in ("success_plan", "open_plans", "plan_progress", "next_plan_due_on")

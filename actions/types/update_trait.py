@@ -251,6 +251,10 @@ class UpdateTrait(Action):
         after = {RESTORE: "The earlier value comes back", CLEAR: "The trait is cleared", KEEP: "The new value stays"}
         return f"{after[config['on_stop']]}{'' if config['on_stop'] == KEEP else ', unless someone changed it since'}."
 
+    def stop_in_brief(self, config: Config) -> str:
+        after = {RESTORE: "Earlier value comes back", CLEAR: "Trait is cleared", KEEP: "New value stays"}
+        return after[config["on_stop"]]
+
     def writes(self, config: Config) -> Sequence[Write]:
         left = {SET: json.dumps(config["value"]), CLEAR: "", RELATIVE_DATE: f"{config['days']} days"}
         return (Write(TRAIT + config["trait"], left.get(config["mode"]), config["scope"]),)

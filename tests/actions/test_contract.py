@@ -70,6 +70,7 @@ def test_it_says_what_it_will_do_and_what_stopping_does(action: Action) -> None:
     assert action.describe(config)
     assert not action.describe(config).endswith(".")
     assert action.describe_stop(config).endswith(".")
+    assert 0 < len(action.stop_in_brief(config)) < 40
 
 
 @every_action
