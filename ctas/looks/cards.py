@@ -13,8 +13,8 @@ from ctas.looks.pieces import NOTHING, Pieces, joined, meter
 _CARD = (
     '<article class="cta-card" data-row data-id="{}" data-card="{}" data-status="{}"{}{}>'
     '<a class="title" data-open draggable="false" {}>{}</a>'
-    '<span class="sub truncate">{}</span>'
-    '<span class="foot">{}{}<span class="num{}">{}</span>{}{}</span></article>'
+    '<span class="sub">{}<span class="truncate">{}</span></span>'
+    '<span class="foot">{}<span class="num{}">{}</span>{}{}</span></article>'
 )
 
 
@@ -37,8 +37,8 @@ class Cards(Pieces):
             self.current(cta),
             self.opens(cta),
             cta.name,
-            cta.account.name,
             self.mark(cta.type),
+            cta.account.name,
             self.bars(cta.priority),
             self.late(row),
             self.due(row),
