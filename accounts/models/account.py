@@ -26,6 +26,7 @@ class Lifecycle(models.TextChoices):
 
 
 TRACKED = (Lifecycle.TRIALING, Lifecycle.SUBSCRIBED)
+MONTHS_IN_A_YEAR = 12
 
 
 HEALTH_GIVEN_ANEW = models.Q(
@@ -154,6 +155,10 @@ class Account(TenantModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def arr_cents(self) -> int | None:
+        return None if self.mrr_cents is None else self.mrr_cents * MONTHS_IN_A_YEAR
 
     def get_absolute_url(self) -> str:
         return reverse("accounts:detail", args=[self.tenant.slug, self.pk])

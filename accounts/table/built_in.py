@@ -18,7 +18,6 @@ from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 
 RENEWAL_WINDOWS = (30, 90, 180)
-MONTHS = 12  # of recurring revenue in a year
 FIRST, LAST = "A to Z", "Z to A"
 EARLIEST, LATEST = "Earliest first", "Latest first"
 LEAST, MOST = "Lowest first", "Highest first"
@@ -183,7 +182,7 @@ RARELY_SHOWN = (
 _VALUES: dict[str, Callable[[Account], Any]] = {
     "name": lambda account: account,
     "lifecycle": lambda account: Lifecycle(account.lifecycle),
-    "arr": lambda account: None if account.mrr_cents is None else account.mrr_cents * MONTHS,
+    "arr": lambda account: account.arr_cents,
     "renewal_on": lambda account: account.renewal_on,
     "csm": lambda account: account.csm and account.csm.name,
     "ae": lambda account: account.ae and account.ae.name,

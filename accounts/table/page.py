@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db import connection
 
+from accounts.models.account import MONTHS_IN_A_YEAR
 from accounts.rules.sql import Sql, compose
-from accounts.table.built_in import MONTHS
 from accounts.table.columns import TRUE, Column, Walk
 from accounts.table.listing import Listing, Thing
 from accounts.table.state import Cursor, TableState
@@ -234,4 +234,4 @@ def load_totals(state: TableState, *, tenant_id: int, exact: bool = False) -> To
         count, mrr_cents = cursor.fetchone()
     if not exact and count > COUNT_LIMIT:
         return Totals(COUNT_LIMIT, None, capped=True)
-    return Totals(count, None if mrr_cents is None else mrr_cents * MONTHS, capped=False)
+    return Totals(count, None if mrr_cents is None else mrr_cents * MONTHS_IN_A_YEAR, capped=False)

@@ -22,7 +22,6 @@ from accounts.places import Place
 from accounts.reach import reaches
 from accounts.rule_field import people_of
 from accounts.segments.listing import offered_to, segments_of
-from accounts.table.built_in import MONTHS
 from accounts.table.lists import ACCOUNTS
 from accounts.timeline import GROUPS, Search, doers, load_timeline
 from accounts.views.archiving import archived_page
@@ -61,7 +60,7 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
     return {
         **_about(account),
         "head_anew": target_id(request) == "account-body",
-        "arr_cents": None if account.mrr_cents is None else account.mrr_cents * MONTHS,
+        "arr_cents": account.arr_cents,
         "nps": tally(answers_in(account_id=account.pk)),
         "usage": cards.usage(account, now=request.now),
         "cause_holds": cause_holds,
