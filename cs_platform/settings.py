@@ -408,6 +408,7 @@ BULK_VERBS = [
     "accounts.bulk.segments.RemoveFromSegment",
     "playbooks.bulk.ApplyPlaybook",
     "playbooks.bulk.StopPlaybook",
+    "ctas.bulk.opening.OpenCtas",
     "accounts.bulk.archive.Archive",
     "accounts.bulk.archive.Restore",
 ]

@@ -29,7 +29,7 @@ from cs_platform.web.saved_views import opening, view_bar
 
 FRAGMENTS = {"results": "accounts/_results.html", "totals": "accounts/_totals.html"}
 EXACT = "exact"
-AT_HAND = ("apply_playbook", "assign", "add_to_segment")
+AT_HAND = ("apply_playbook", "assign", "add_to_segment", "open_cta")
 
 
 @require_safe
