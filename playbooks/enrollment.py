@@ -17,7 +17,7 @@ from playbooks.models import Enrollment, Playbook, Step
 from playbooks.schedule import Activation, PlannedStep, known_zone, plan, zone_info
 from playbooks.settlement import count_progress
 
-RUNS_AT_ONCE = 50_000
+RUNS_AT_ONCE = 50_000  # 65,535 at most: their ids count in sixteen bits
 NO_DATE = "-infinity"  # joins, and is counted by the planner, where NULL would do neither
 
 
@@ -170,9 +170,11 @@ def _way(step: PlannedStep, application: Application) -> _Way:
 
 def planned_steps(version_ids: Iterable[int]) -> dict[int, list[PlannedStep]]:
     steps: dict[int, list[PlannedStep]] = {version_id: [] for version_id in version_ids}
-    for step in Step.objects.filter(version_id__in=steps).order_by("version_id", "position"):
-        planned = PlannedStep(step.pk, step.position, step.offset_days, step.anchor, step.is_external)
-        steps[step.version_id].append(planned)
+    found = Step.objects.filter(version_id__in=steps).order_by("version_id", "position")
+    for version_id, *planned in found.values_list(
+        "version_id", "pk", "position", "offset_days", "anchor", "is_external"
+    ):
+        steps[version_id].append(PlannedStep(*planned))
     return steps
 
 
@@ -190,13 +192,16 @@ def _stage_subjects(cursor: Any, enrolling: _Enrolling, subjects: Sql) -> int:
 
 
 def _occasions(enrolling: _Enrolling) -> Sql:
-    dated = [
-        (one.playbook.pk, enrolling.columns[one.occasion_field]) for one in enrolling.applications if one.occasion_field
-    ]
-    if not dated:
+    dated = [one for one in enrolling.applications if one.occasion_field]
+    return occasion_of("s.playbook_id", {one.playbook.pk: enrolling.columns[one.occasion_field] for one in dated})
+
+
+def occasion_of(playbook_id: str, dates: Mapping[int, Sql]) -> Sql:
+    """The date that an enrollment concerns, whichever of these playbooks the row names: one expression over `a`."""
+    if not dates:
         return Sql("NULL::text")
-    cases = "".join(f" WHEN {pk} THEN ({column.text})::text" for pk, column in dated)
-    return Sql(f"CASE s.playbook_id{cases} END", tuple(param for _pk, column in dated for param in column.params))
+    cases = "".join(f" WHEN {pk} THEN ({column.text})::text" for pk, column in dates.items())
+    return Sql(f"CASE {playbook_id}{cases} END", tuple(param for column in dates.values() for param in column.params))
 
 
 def _zones(cursor: Any, enrolling: _Enrolling) -> list[_Zone]:
@@ -231,7 +236,8 @@ def anchor_of_step(step_id: str, steps: Iterable[PlannedStep], columns: Mapping[
 def _stage_dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> bool:
     """Temp table `enroll_due`: few rows, whatever the number of subjects. Says whether a day was over before it began.
 
-    Ways are numbered as `enrolling.ways` lists them.
+    Ways are numbered as `enrolling.ways` lists them. A table, since of a list of parameters the planner knows no
+    number of dates, and joins many anchored steps ten times slower.
     """
     cursor.execute(
         "DROP TABLE IF EXISTS enroll_due; CREATE TEMP TABLE enroll_due"
@@ -280,13 +286,17 @@ _INSERT = """
         WHERE s.n > {start} AND s.n <= {end} ORDER BY s.n
         ON CONFLICT DO NOTHING
         RETURNING id, playbook_id, version_id, account_id, end_user_id, timezone, applied_by, is_dry
+    ), stamp AS MATERIALIZED (
+        -- Ids count up from there, as RFC 9562 allows: drawing each anew took a tenth of all this.
+        SELECT left(uuidv7()::text, -4) AS prefix
     ), runs AS (
-        INSERT INTO playbooks_actionrun (tenant_id, enrollment_id, step_id, position, is_external,
+        INSERT INTO playbooks_actionrun (id, tenant_id, enrollment_id, step_id, position, is_external,
             anchor_on, due_on, due_at, try_at)
         -- Nothing of a dry run is ever handed to those who send.
-        SELECT {tenant}, m.id, p.step_id, p.position, p.is_external AND NOT m.is_dry,
+        SELECT (stamp.prefix || lpad(to_hex(row_number() OVER (ORDER BY m.id, p.position)), 4, '0'))::uuid,
+            {tenant}, m.id, p.step_id, p.position, p.is_external AND NOT m.is_dry,
             NULLIF(d.anchor_on, '-infinity'), d.due_on, d.due_at, d.due_at
-        FROM made m {accounts} JOIN {steps} USING (version_id)
+        FROM stamp, made m {accounts} JOIN {steps} USING (version_id)
         JOIN enroll_due d ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
         ORDER BY m.id, p.position
     ), over AS (

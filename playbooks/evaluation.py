@@ -28,7 +28,7 @@ from ctas.orphans import hand_on
 from ctas.recurring import open_due
 from playbooks import undo
 from playbooks.definition import audience_of
-from playbooks.enrollment import Application, anchor_columns, enroll_selected
+from playbooks.enrollment import Application, anchor_columns, enroll_selected, occasion_of
 from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook
 from playbooks.retiming import follow_anchors
 from playbooks.schedule import next_time_of_day
@@ -360,15 +360,13 @@ _LIVE = "e.state IN ('active', 'paused', 'stopping')"
 def _taken(look: Look, chunk: Sequence[Candidate]) -> Iterator[Sql]:
     """Rows (account_id, for users end_user_id, bits) of enrollments that rule out another one, by policy."""
     members: dict[str, list[Candidate]] = defaultdict(list)
-    by_value: dict[str, list[Candidate]] = defaultdict(list)
     for candidate in chunk:
         members[candidate.again["policy"]].append(candidate)
-        if candidate.again["policy"] == "once_per_value":
-            by_value[candidate.again["field"]].append(candidate)
-    yield _taken_by(look, chunk, Sql(f"{_LIVE} OR p.once_ever"))
+    yield _taken_by(look, chunk, Sql(f"p.once_ever OR {_LIVE}"))
     if "every_match" in members:
         yield _taken_by(look, members["every_match"], _never_left(look.now))
-    yield from (_taken_by_value(look, key, some) for key, some in by_value.items())
+    if "once_per_value" in members:
+        yield _taken_by_value(look, members["once_per_value"])
     yield from (_taken_by_count(look, candidate) for candidate in members["at_most"])
 
 
@@ -399,14 +397,15 @@ def _bits(members: Iterable[Candidate]) -> str:
     return f"(VALUES {rows}) p(playbook_id, bit, once_ever)"
 
 
-def _taken_by_value(look: Look, key: str, members: Sequence[Candidate]) -> Sql:
-    value = anchor_columns({key}, look.fields)[key]
+def _taken_by_value(look: Look, members: Sequence[Candidate]) -> Sql:
+    columns = anchor_columns({one.again["field"] for one in members}, look.fields)
+    value = occasion_of("e.playbook_id", {one.playbook.pk: columns[one.again["field"]] for one in members})
     return Sql(
         f"SELECT {_subject(members, 'e')}, p.bit AS bits FROM playbooks_enrollment e"
         f" JOIN {_bits(members)} ON p.playbook_id = e.playbook_id"
         f" JOIN accounts_account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id"
         f" WHERE e.tenant_id = {look.tenant.pk} AND {_counted(members)} AND NOT {_LIVE}"
-        f" AND e.occasion = ({value.text})::text",
+        f" AND e.occasion = {value.text}",
         value.params,
     )
 

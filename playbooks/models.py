@@ -306,7 +306,7 @@ class Enrollment(TenantModel):
             ),
         ]
         indexes = [
-            # Read by the account page, and by the evaluation's "already enrolled" mask.
+            # Read by the account page.
             models.Index(fields=["tenant", "account", "playbook", "state"], name="playbooks_enr_of_account"),
             # Read by the users table, and by the page of a user.
             models.Index(
@@ -331,9 +331,11 @@ class Enrollment(TenantModel):
                 condition=Q(state__in=["active", "paused", "stopping"]),
                 name="playbooks_enr_under_way",
             ),
-            # Read by the accounts table's filters and the playbook page.
+            # Read by the accounts table's filters, the playbook page, and alone by the evaluation: who was enrolled?
             models.Index(
-                fields=["tenant", "playbook", "state", "activated_on", "account"], name="playbooks_enr_of_playbook"
+                fields=["tenant", "playbook", "state", "activated_on", "account"],
+                include=["is_dry"],
+                name="playbooks_enr_of_playbook",
             ),
             # Read by a CTA's drawer: what was applied here?
             models.Index(fields=["tenant", "cta", "id"], condition=Q(cta__isnull=False), name="playbooks_enr_of_cta"),

@@ -555,6 +555,7 @@ class Migration(migrations.Migration):
                     ),
                     models.Index(
                         fields=["tenant", "playbook", "state", "activated_on", "account"],
+                        include=["is_dry"],
                         name="playbooks_enr_of_playbook",
                     ),
                     models.Index(
