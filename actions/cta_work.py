@@ -6,6 +6,7 @@ Their receipts say `cta_id`, `name`, `joined` (the CTA was there before) and `ta
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from accounts.actors import Actor, load_actors
 from actions.base import Batch, Config, Keep, Receipt, Run, Undo, UndoDecision, Write
 from actions.by_hand import DONE_BY_HAND
 from cs_platform.common.statements import fetch
+from cs_platform.workspace.holidays import load_holidays, working_day
 from ctas.models import Cta, Task
 
 REASON = "playbook stopped"
@@ -48,6 +50,26 @@ def cta_writes(config: Config) -> tuple[Write, ...]:
 
 def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+@dataclass(frozen=True, slots=True)
+class DueDays:
+    """Due dates counted from the day of a batch, on working days unless its action says otherwise."""
+
+    today: date
+    holidays: Collection[date]
+    on_weekends: bool
+
+    @classmethod
+    def of(cls, batch: Batch) -> "DueDays":
+        on_weekends = batch.config.get("on_weekends", False)
+        return cls(batch.today, () if on_weekends else load_holidays(since=batch.today), on_weekends)
+
+    def after(self, days: int | None) -> date | None:
+        if days is None:
+            return None
+        day = self.today + timedelta(days=days)
+        return day if self.on_weekends else working_day(day, self.holidays)
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------

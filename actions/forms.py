@@ -72,6 +72,18 @@ class CtaPlaybookField(forms.CharField):
         return key
 
 
+class OnWeekendsField(forms.BooleanField):
+    """Not said, a due date moves on to the next working day."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            label="Due dates may fall on weekends and holidays",
+            help_text="Otherwise they move to the next working day.",
+            **kwargs,
+        )
+
+
 class ReviewField(forms.IntegerField):
     """For how many hours a message waits to be looked at; 0: it does not."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from actions.base import Batch
+from actions.base import Batch, Receipt
 from cs_platform.common.statements import fetch
 
 CSM, AE, MEMBER = "csm", "ae", "member:"
@@ -54,6 +54,15 @@ class Targets:
     def first(self, account_id: int, *roles: str) -> Member | None:
         """The first of these roles that anybody active holds."""
         return next((found for role in roles if (found := self.person(account_id, role))), None)
+
+    def fell_to(self, account_id: int, role: str, found: Member | None) -> Receipt:
+        """For the receipt: who took it because nobody active holds the role that was asked for."""
+        return {} if found is None or found == self.person(account_id, role) else {"fell_to": found.name}
+
+
+def fallback_words(receipt: Receipt, role: str) -> str:
+    """Of a receipt that says so, for the end of a sentence."""
+    return f"; it fell to {receipt['fell_to']}, as {role_words(role)} is nobody active" if "fell_to" in receipt else ""
 
 
 def role_words(role: str) -> str:

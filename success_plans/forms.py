@@ -326,6 +326,11 @@ class TemplateForm(forms.Form):
         required=False, min_value=0, max_value=1_000, label="Days until the plan is due", help_text="From its start."
     )
     highlights = forms.CharField(required=False, max_length=10_000, widget=ROWS_4)
+    on_weekends = forms.BooleanField(
+        required=False,
+        label="Due dates may fall on weekends and holidays",
+        help_text="Otherwise they move to the next working day.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -384,6 +389,19 @@ def role_of(text: str) -> str:
 
 
 OutlineFormSet = forms.formset_factory(OutlineLineForm, extra=1, can_delete=True, max_num=100, absolute_max=100)
+
+
+def as_typed(form: TemplateForm) -> TemplateForm:
+    """To go on with, judged later."""
+    return TemplateForm(initial={name: form[name].value() for name in form.fields})
+
+
+def with_one_line_more(formset: Any) -> Any:
+    """What was typed so far, judged later, and an empty line behind it."""
+    rows = [{name: one[name].value() for name in one.fields} for one in formset]
+    while rows and not rows[-1]["name"]:
+        rows.pop()
+    return OutlineFormSet(initial=rows, prefix=formset.prefix)
 
 
 def outline_initial(definition: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -19,6 +19,8 @@ from cs_platform.workspace.comments import write_comment
 from cs_platform.workspace.models import Comment, Notification
 from cs_platform.workspace.notifications import Message, notify, notify_each
 from ctas.models import Cta
+from ctas.telling import tell_of_opened
+from ctas.telling import tell_owner as tell_owner_of_cta
 from success_plans.custom_fields import CannotUse, checked_values, fields_of
 from success_plans.models import Objective, PlanType, SuccessPlan
 
@@ -127,9 +129,18 @@ def activate(plan: SuccessPlan, *, by: Doer, now: datetime) -> bool:
     with transaction.atomic():
         if not plan.work({"status": SuccessPlan.Status.DRAFT}, changes, by=by, now=now):
             return False
+        opened = _owners_of(ctas_of(plan).draft())
         ctas_of(plan).begin()
         plan.tell("activated", f"Plan begun: {plan.name}", by=by, now=now)
+        tell_of_opened(opened, by=by, now=now)
         return True
+
+
+def _owners_of(ctas: Any) -> dict[int, list[tuple[int, str]]]:
+    found: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for owner_id, pk, name in ctas.exclude(owner=None).order_by("pk").values_list("owner_id", "pk", "name"):
+        found[owner_id].append((pk, name))
+    return found
 
 
 def withdraw(plan: SuccessPlan, *, by: Doer, now: datetime) -> bool:
@@ -224,6 +235,8 @@ def add_objective(
         _touch(plan, by=by, now=now)
         cta = Cta.objects.create(account_id=plan.account_id, name=name, **made, **fields)
         _tell_of(cta, "planned", f"Objective added to {plan.name}: {name}", by=by, now=now)
+        if status == Cta.Status.OPEN:
+            tell_owner_of_cta(cta, by=by, now=now)
         return _place(plan, cta, position, by=by, now=now, category=category, weight=weight, start_on=start_on)
 
 

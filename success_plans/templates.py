@@ -1,7 +1,7 @@
 """Templates of plans: what they hold, and starting any number of plans from one in as many statements as for one."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -9,6 +9,7 @@ from uuid import UUID
 
 from accounts.models import Account
 from cs_platform.tenancy.models import Doer, Membership
+from cs_platform.workspace.holidays import load_holidays, working_day
 from ctas.models import Cta, Task
 from ctas.playbooks import cta_playbooks
 from success_plans.models import Dependency, Objective, PlanTemplate, SuccessPlan
@@ -48,6 +49,7 @@ class Outline:
     highlights: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
     objectives: tuple[ObjectiveLine, ...] = ()
+    on_weekends: bool = False  # otherwise due dates move to the next working day
 
 
 def outline_of(definition: Mapping[str, Any]) -> Outline:
@@ -62,7 +64,8 @@ def outline_of(definition: Mapping[str, Any]) -> Outline:
         )
         for one in definition.get("objectives", ())
     ]
-    return Outline(definition.get("highlights", ""), definition.get("values", {}), tuple(lines))
+    said = {"highlights": definition.get("highlights", ""), "values": definition.get("values", {})}
+    return Outline(**said, objectives=tuple(lines), on_weekends=definition.get("on_weekends", False))
 
 
 # --- checking ---------------------------------------------------------------------------------------------------------
@@ -80,7 +83,12 @@ def checked_definition(given: Mapping[str, Any], *, type: Any) -> dict[str, Any]
     _refuse_unknown_playbooks(checked)
     _refuse_circles(checked)
     values = typed_values(type, dict(given.get("values") or {}), present={})
-    return {"highlights": str(given.get("highlights") or "")[:10_000], "values": values, "objectives": checked}
+    return {
+        "highlights": str(given.get("highlights") or "")[:10_000],
+        "values": values,
+        "objectives": checked,
+        "on_weekends": bool(given.get("on_weekends")),
+    }
 
 
 def _objective(one: Mapping[str, Any], at: str, *, total: int, emails: set[str]) -> dict[str, Any]:
@@ -201,14 +209,15 @@ def start_plans(
     plans = SuccessPlan.objects.bulk_create(
         [_plan(one, template, outline, activate=activate, actor=actor, now=now) for one in wanted]
     )
-    ctas = [_ctas(one, outline, activate=activate, actor=actor, now=now) for one in wanted]
+    due = _Due.of(outline, since=min(one.start_on for one in wanted))
+    ctas = [_ctas(one, outline, due, activate=activate, actor=actor, now=now) for one in wanted]
     Cta.objects.bulk_create([cta for mine in ctas for cta in mine])
     places = [
         _places(plan, mine, outline, one, actor=actor, now=now)
         for plan, mine, one in zip(plans, ctas, wanted, strict=True)
     ]
     Objective.objects.bulk_create([place for mine in places for place in mine])
-    tasks = [_tasks(mine, outline, one, actor=actor, now=now) for mine, one in zip(ctas, wanted, strict=True)]
+    tasks = [_tasks(mine, outline, one, due, actor=actor, now=now) for mine, one in zip(ctas, wanted, strict=True)]
     Task.objects.bulk_create([task for mine in tasks for task in mine])
     Dependency.objects.bulk_create([need for mine in places for need in _needs(mine, outline)])
     return [Started(*found) for found in zip(plans, ctas, tasks, strict=True)]
@@ -236,7 +245,23 @@ def _plan(
     )
 
 
-def _ctas(one: Wanted, outline: Outline, *, activate: bool, actor: str, now: datetime) -> list[Cta]:
+@dataclass(frozen=True, slots=True)
+class _Due:
+    """When things are due that are counted from the start of a plan."""
+
+    on_weekends: bool
+    holidays: Collection[date]
+
+    @classmethod
+    def of(cls, outline: Outline, *, since: date) -> "_Due":
+        return cls(outline.on_weekends, () if outline.on_weekends else load_holidays(since=since))
+
+    def __call__(self, one: Wanted, days: int | None) -> date | None:
+        day = _day(one, days)
+        return day if day is None or self.on_weekends else working_day(day, self.holidays)
+
+
+def _ctas(one: Wanted, outline: Outline, due: _Due, *, activate: bool, actor: str, now: datetime) -> list[Cta]:
     return [
         Cta(
             account_id=one.account_id,
@@ -244,7 +269,7 @@ def _ctas(one: Wanted, outline: Outline, *, activate: bool, actor: str, now: dat
             type=Cta.Type.OBJECTIVE,
             status=Cta.Status.OPEN if activate else Cta.Status.DRAFT,
             owner_id=_owner_id(one, line.owner),
-            due_on=_day(one, line.due_day),
+            due_on=due(one, line.due_day),
             comment=line.comment,
             origin_run_id=one.run_id,
             origin_ordinal=at,
@@ -273,7 +298,7 @@ def _places(
     ]
 
 
-def _tasks(ctas: Sequence[Cta], outline: Outline, one: Wanted, *, actor: str, now: datetime) -> list[Task]:
+def _tasks(ctas: Sequence[Cta], outline: Outline, one: Wanted, due: _Due, *, actor: str, now: datetime) -> list[Task]:
     """Numbered through the whole plan, so that a run's tasks stay apart."""
     lines = [
         (cta, at, task) for cta, of in zip(ctas, outline.objectives, strict=True) for at, task in enumerate(of.tasks)
@@ -284,7 +309,7 @@ def _tasks(ctas: Sequence[Cta], outline: Outline, one: Wanted, *, actor: str, no
             title=task.title,
             description=task.description,
             owner_id=_owner_id(one, task.owner) if task.owner else cta.owner_id,
-            due_on=_day(one, task.due_day),
+            due_on=due(one, task.due_day),
             position=at,
             origin_run_id=one.run_id,
             origin_ordinal=ordinal,

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -26,9 +25,9 @@ from actions.base import (
     Work,
     Write,
 )
-from actions.cta_work import INSERT_CTAS, INSERT_TASKS, counted, cta_writes, decide, reverse
-from actions.forms import ActionForm, CtaPlaybookField, RoleField, TaskListField, TemplateField
-from actions.people import CSM, Member, Targets, load_targets, role_words
+from actions.cta_work import INSERT_CTAS, INSERT_TASKS, DueDays, counted, cta_writes, decide, reverse
+from actions.forms import ActionForm, CtaPlaybookField, OnWeekendsField, RoleField, TaskListField, TemplateField
+from actions.people import CSM, Member, Targets, fallback_words, load_targets, role_words
 from actions.variables import Texts, load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
@@ -61,6 +60,7 @@ class CreateCtaForm(ActionForm):
     cta_playbook = CtaPlaybookField(
         required=False, max_length=40, label="CTA playbook", help_text="Its tasks are set up as the CTA is opened."
     )
+    on_weekends = OnWeekendsField()
     duplicates = forms.ChoiceField(
         choices=[
             (SKIP, "Leave the open CTA as it is"),
@@ -68,7 +68,7 @@ class CreateCtaForm(ActionForm):
             (ALLOW, "Open another CTA"),
         ],
         initial=SKIP,
-        label="If one of this type and reason is open",
+        label="If one of this type and reason is open or snoozed",
     )
     same_name = forms.BooleanField(required=False, label="Only one of the same name counts")
 
@@ -130,7 +130,7 @@ class CreateCta(Action):
         added = counted(len(receipt["tasks"]), "task") if receipt.get("tasks") else ""
         if receipt.get("joined"):
             return f"CTA was already open: {name}{added and f'; added {added}'}"
-        return f"CTA opened: {name}{added and f' with {added}'}"
+        return f"CTA opened: {name}{added and f' with {added}'}{fallback_words(receipt, config['owner'])}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         return _Opening(batch).outcomes()
@@ -158,6 +158,7 @@ class _Wanted:
     twin: "_Wanted | None" = None
     first_position: int = 0
     task_ids: list[int] = field(default_factory=list)
+    fell_to: Receipt = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class _Opening:
         self.targets: Targets = load_targets(self.batch, roles=roles, lock=self.config["duplicates"] != ALLOW)
         self.texts: Texts = load_texts(self.batch, self._sources())
         self.open = {} if self.config["duplicates"] == ALLOW else _open_ctas(self.batch)
+        self.due = DueDays.of(self.batch)
         refused = {run.id: why for run in self.batch.runs if (why := self._want(run)) is not None}
         self._insert_ctas()
         self._insert_tasks()
@@ -200,16 +202,17 @@ class _Opening:
             return texts
         wanted = _Wanted(run, single_line(texts["name"]), texts, None)
         if not self._join(wanted):
-            wanted.owner_id = self._owner_id(run)
-            if wanted.owner_id is None:
+            owner = self._owner(run)
+            if owner is None:
                 return _nobody(wanted.name, self.config["owner"])
+            wanted.owner_id = owner.id
+            wanted.fell_to = self.targets.fell_to(run.account_id, self.config["owner"], owner)
             self.by_key.setdefault(self._key(wanted), wanted)
         self.wanted[run.id] = wanted
         return None
 
-    def _owner_id(self, run: Run) -> int | None:
-        owner = self.targets.first(run.account_id, self.config["owner"], CSM, self.config["fallback_owner"])
-        return owner.id if owner else None
+    def _owner(self, run: Run) -> Member | None:
+        return self.targets.first(run.account_id, self.config["owner"], CSM, self.config["fallback_owner"])
 
     def _key(self, wanted: _Wanted) -> tuple[int, str]:
         return wanted.run.account_id, wanted.name if self.config["same_name"] else ""
@@ -220,7 +223,8 @@ class _Opening:
             return False
         known, twin = self.open.get(self._key(wanted)), self.by_key.get(self._key(wanted))
         if known:
-            owner_id = known.owner_id or self._owner_id(wanted.run)
+            owner = None if known.owner_id else self._owner(wanted.run)
+            owner_id = owner.id if owner else known.owner_id
             wanted.cta_id, wanted.owner_id, wanted.first_position = known.cta_id, owner_id, known.next_position
         elif twin:
             wanted.twin, wanted.owner_id, wanted.first_position = twin, twin.owner_id, len(self.config["tasks"])
@@ -249,7 +253,7 @@ class _Opening:
             "type": self.config["type"],
             "reason": self.config["reason"],
             "priority": self.config["priority"],
-            "due_on": _due(self.batch.today, self.config["due_in_days"]),
+            "due_on": self.due.after(self.config["due_in_days"]),
             "accounts": [wanted.run.account_id for wanted in opened],
             "users": [wanted.run.end_user_id for wanted in opened],
             "names": [wanted.name for wanted in opened],
@@ -281,7 +285,7 @@ class _Opening:
             "owners": [self._task_owner(wanted, task["owner"]) for wanted, _at, task in rows],
             "positions": [wanted.first_position + at for wanted, at, _task in rows],
             "places": [at for _wanted, at, _task in rows],
-            "due_dates": [_due(self.batch.today, task["due_in_days"]) for _at, task in tasks],
+            "due_dates": [self.due.after(task["due_in_days"]) for _at, task in tasks],
         }
 
     def _task_owner(self, wanted: _Wanted, role: str) -> int | None:
@@ -295,6 +299,7 @@ class _Opening:
             "joined": wanted.joined,
             "owner_id": wanted.owner_id,
             "tasks": wanted.task_ids,
+            **wanted.fell_to,
             **self._playbook(wanted),
         }
 
@@ -309,10 +314,6 @@ class _Opening:
 def _nobody(name: str, role: str) -> Held:
     reason = f"Nobody can own “{name}”: {role_words(role)} is not set or no longer active, and no fallback is."
     return Held("no_assignee", f"{reason} Give the account a CSM, or the step a fallback owner.")
-
-
-def _due(today: date, days: int | None) -> date | None:
-    return None if days is None else today + timedelta(days=days)
 
 
 _OPEN_CTAS = """

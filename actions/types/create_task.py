@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,9 +23,9 @@ from actions.base import (
     Work,
     Write,
 )
-from actions.cta_work import INSERT_CTAS, INSERT_TASKS, cta_writes, decide, reverse
-from actions.forms import ActionForm, RoleField, TemplateField
-from actions.people import CSM, Targets, load_targets, role_words
+from actions.cta_work import INSERT_CTAS, INSERT_TASKS, DueDays, cta_writes, decide, reverse
+from actions.forms import ActionForm, OnWeekendsField, RoleField, TemplateField
+from actions.people import CSM, Targets, fallback_words, load_targets, role_words
 from actions.variables import load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
@@ -43,6 +42,7 @@ class CreateTaskForm(ActionForm):
     owner = RoleField(label="For", initial=CSM)
     fallback_owner = RoleField(label="If nobody is", required=False)
     due_in_days = forms.IntegerField(required=False, min_value=0, max_value=1_000)
+    on_weekends = OnWeekendsField()
     cta_name = TemplateField(
         label="In the CTA",
         required=False,
@@ -79,7 +79,8 @@ class CreateTask(Action):
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         title = receipt.get("title") or config["title"]
-        return f"Task added to {receipt['name']}: {title}" if receipt.get("joined") else f"Task created: {title}"
+        done = f"Task added to {receipt['name']}: {title}" if receipt.get("joined") else f"Task created: {title}"
+        return done + fallback_words(receipt, config["owner"])
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         targets = load_targets(batch, roles=[batch.config["owner"], batch.config["fallback_owner"]], lock=True)
@@ -106,6 +107,7 @@ class _Task:
     joined: bool
     cta_id: int | None
     position: int
+    fell_to: Receipt
     id: int = 0
 
 
@@ -134,8 +136,9 @@ def _wanted(batch: Batch, targets: Targets) -> dict[UUID, _Task | Skipped | Held
         if owner_id is None:
             return _nobody(title, batch.config["owner"])
         name = found.name if found else single_line(text["cta_name"]) or title
-        at = (found.cta_id, found.position) if found else (None, 0)
-        return _Task(run, title, text["description"], owner_id, name, found is not None, *at)
+        cta_id, position = (found.cta_id, found.position) if found else (None, 0)
+        fell_to = targets.fell_to(run.account_id, batch.config["owner"], owner)
+        return _Task(run, title, text["description"], owner_id, name, found is not None, cta_id, position, fell_to)
 
     return {run.id: want(run) for run in batch.runs}
 
@@ -161,8 +164,7 @@ def _nobody(title: str, role: str) -> Held:
 
 
 def _shared(batch: Batch) -> dict[str, Any]:
-    days = batch.config["due_in_days"]
-    due_on = None if days is None else batch.today + timedelta(days=days)
+    due_on = DueDays.of(batch).after(batch.config["due_in_days"])
     return {"tenant": batch.tenant_id, "now": batch.now, "actor": batch.actor, "due_on": due_on, "due_dates": [due_on]}
 
 
@@ -216,4 +218,5 @@ def _receipt(task: _Task) -> Receipt:
         "owner_id": task.owner_id,
         "tasks": [task.id],
         "title": task.title,
+        **task.fell_to,
     }

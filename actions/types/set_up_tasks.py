@@ -71,7 +71,8 @@ class SetUpTasks(Action):
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "tasks" not in receipt:
             return self.describe(config)
-        return f"{counted(len(receipt['tasks']), 'task')} set up in {receipt['name']}"
+        fallen = f"; {counted(receipt['fallbacks'], 'task')} with a fallback owner" if receipt.get("fallbacks") else ""
+        return f"{counted(len(receipt['tasks']), 'task')} set up in {receipt['name']}{fallen}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         return _SettingUp(batch).outcomes()
@@ -184,4 +185,8 @@ class _SettingUp:
 
     def _receipt(self, run: Run, task_ids: list[int]) -> Receipt:
         assert run.cta_id is not None
-        return {"cta_id": run.cta_id, "name": self.where[run.cta_id].name, "joined": True, "tasks": task_ids}
+        asked = [task["owner"] for task in self.tasks if task["owner"]]
+        fallen = sum(self.targets.person(run.account_id, role) is None for role in asked)
+        fallbacks = {"fallbacks": fallen} if fallen else {}
+        name = self.where[run.cta_id].name
+        return {"cta_id": run.cta_id, "name": name, "joined": True, "tasks": task_ids, **fallbacks}

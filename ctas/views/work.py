@@ -54,7 +54,7 @@ def edit(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 def _offer_tasks(request: WorkspaceRequest, cta: Cta, text: str, *, was: Mapping[str, Any]) -> HttpResponse | None:
     """The dialog that asks about open tasks, or nothing to ask."""
-    address = _following(request, cta, was)
+    address = following(request, cta, was)
     if not address:
         return None
     if request.headers.get("HX-Request") != "true":
@@ -63,7 +63,8 @@ def _offer_tasks(request: WorkspaceRequest, cta: Cta, text: str, *, was: Mapping
     return trigger(trigger(toast(response, text), CHANGED, {}), "dialog:ask", {"address": address})
 
 
-def _following(request: WorkspaceRequest, cta: Cta, was: Mapping[str, Any]) -> str:
+def following(request: WorkspaceRequest, cta: Cta, was: Mapping[str, Any]) -> str:
+    """Where its open tasks are offered to come along; empty where there is nothing to ask."""
     address, tasks = reverse("ctas:follow", args=[request.tenant.slug, cta.pk]), cta.tasks.open()
     if cta.due_on and was["due_on"] and cta.due_on != was["due_on"] and tasks.filter(due_on__isnull=False).exists():
         return f"{address}?days={(cta.due_on - was['due_on']).days}"

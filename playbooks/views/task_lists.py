@@ -98,7 +98,8 @@ def _page(
     judged: bool,
     form: TaskListForm | None = None,
 ) -> HttpResponse:
-    config = {name: said.get(name) for name in ("tasks", "skip_weekends")} if said else {"tasks": [{"day": 1}]}
+    said = said or {"tasks": [{"day": 1}], "skip_weekends": True}
+    config = {name: said.get(name) for name in ("tasks", "skip_weekends")}
     context = {
         "playbook": playbook,
         "form": form if judged and form else TaskListForm(initial=said),

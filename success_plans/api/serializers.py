@@ -342,6 +342,9 @@ class OutlineSerializer(StrictSerializer):
     highlights = serializers.CharField(max_length=10_000, allow_blank=True, default="")
     values = ValuesField(default=dict)
     objectives = ObjectiveLineSerializer(many=True, default=list)
+    on_weekends = serializers.BooleanField(
+        default=False, help_text="Due dates may fall on weekends and holidays; otherwise the next working day."
+    )
 
 
 class TemplateSerializer(serializers.ModelSerializer[PlanTemplate]):

@@ -1,5 +1,7 @@
 """Objectives of a plan: adding, changing, moving in the list and in time; CTAs that join and leave."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +13,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from ctas.forms import first_errors
-from ctas.views.drawer import cta_or_404
+from ctas.models import Cta
+from ctas.views.drawer import ask, cta_or_404
+from ctas.views.work import following
+from ctas.working import edit_cta
 from success_plans import guests, planning, scheduling
 from success_plans.forms import GiveForm, JoinForm, ObjectiveForm, ScheduleForm, show_refusal
 from success_plans.models import Objective, SuccessPlan
@@ -61,7 +66,7 @@ def edit_objective(request: WorkspaceRequest, slug: str, pk: int) -> HttpRespons
     if form.is_valid():
         try:
             _edited(request, objective, form)
-            return told(request, plan, f"Saved: {objective.cta.name}")
+            return _offer_tasks(request, told(request, plan, f"Saved: {objective.cta.name}"), objective, held)
         except CannotPlan as refusal:
             show_refusal(form, refusal)
     context = {"plan": plan, "objective": objective, "title": "Edit objective"}
@@ -71,7 +76,8 @@ def edit_objective(request: WorkspaceRequest, slug: str, pk: int) -> HttpRespons
 def _edited(request: WorkspaceRequest, objective: Objective, form: ObjectiveForm) -> None:
     by: dict[str, Any] = {"by": request.membership, "now": request.now}
     with transaction.atomic():
-        objective.cta.edit(**{name: form.cleaned_data[name] for name in OF_CTA}, **by)
+        edit = objective.cta.edit if objective.cta.status == Cta.Status.DRAFT else partial(edit_cta, objective.cta)
+        edit(**{name: form.cleaned_data[name] for name in OF_CTA}, **by)
         scheduling.change_place(objective, **{name: form.cleaned_data[name] for name in OF_PLACE}, **by)
         scheduling.set_needs(objective, form.needed, **by)
 
@@ -79,8 +85,11 @@ def _edited(request: WorkspaceRequest, objective: Objective, form: ObjectiveForm
 @require_POST
 @requires(Ability.WORK_CTAS)
 def schedule(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    """One end or both; what is not sent stays. A bar that was moved, or a date that was typed."""
+    """One end or both; what is not sent stays. A bar that was moved, or a date that was typed: then its open tasks are
+    offered to come along.
+    """
     objective = objective_or_404(pk)
+    start_on, was = objective.start_on, {"due_on": objective.cta.due_on, "owner": objective.cta.owner}
     form = ScheduleForm(request.POST)
     if not form.is_valid():
         return told(request, objective.plan, " ".join(first_errors(form)), refused=True)
@@ -90,7 +99,17 @@ def schedule(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         acted = scheduling.reschedule(objective, **ends, by=request.membership, now=request.now)
     except CannotPlan as refusal:
         return told(request, objective.plan, str(refusal), refused=True)
-    return told(request, objective.plan, f"Saved: {objective.cta.name}" if acted else "Nothing changed")
+    answer = told(request, objective.plan, f"Saved: {objective.cta.name}" if acted else "Nothing changed")
+    only_its_end = "start_on" in sent and objective.start_on == start_on
+    return answer if only_its_end or not acted else _offer_tasks(request, answer, objective, was)
+
+
+def _offer_tasks(
+    request: WorkspaceRequest, answer: HttpResponse, objective: Objective, was: Mapping[str, Any]
+) -> HttpResponse:
+    """As in the cockpit, where a CTA becomes due on another day or somebody else's."""
+    address = following(request, objective.cta, was)
+    return ask(request, answer, address) if address else answer
 
 
 @require_POST

@@ -19,10 +19,12 @@ from success_plans.forms import (
     OutlineFormSet,
     TemplateForm,
     TypeForm,
+    as_typed,
     outline_initial,
     read_fields,
     read_outline,
     show_refusal,
+    with_one_line_more,
 )
 from success_plans.models import PlanTemplate, PlanType
 from success_plans.planning import CannotPlan
@@ -97,7 +99,9 @@ def _template(request: WorkspaceRequest, held: PlanTemplate | None) -> HttpRespo
     data = request.POST if request.method == "POST" else None
     form = TemplateForm(data, initial=_template_facts(held))
     outline = OutlineFormSet(data, initial=outline_initial(held.definition) if held else [], prefix="objectives")
-    if data is not None and form.is_valid() and outline.is_valid():
+    if data is not None and "add" in data:
+        form, outline = as_typed(form), with_one_line_more(outline)
+    elif data is not None and form.is_valid() and outline.is_valid():
         try:
             return _saved(request, _template_saved(request, held, form, outline).name)
         except CannotPlan as refusal:
@@ -111,7 +115,8 @@ def _template_facts(held: PlanTemplate | None) -> dict[str, Any]:
     if held is None:
         return {}
     facts = {name: getattr(held, name) for name in ("name", "key", "description", "duration_days")}
-    return facts | {"type": held.type_id, "highlights": held.definition.get("highlights", "")}
+    said = {"highlights": held.definition.get("highlights", ""), "on_weekends": held.definition.get("on_weekends")}
+    return facts | said | {"type": held.type_id}
 
 
 def _template_saved(
@@ -121,6 +126,7 @@ def _template_saved(
     before = held.definition if held else {}
     definition = {
         "highlights": facts.pop("highlights"),
+        "on_weekends": facts.pop("on_weekends"),
         "values": before.get("values", {}) if held and facts["type"] == held.type else {},
         "objectives": read_outline(outline, before=before.get("objectives", ())),
     }

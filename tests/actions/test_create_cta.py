@@ -10,6 +10,7 @@ from actions.base import Audience, Held
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
 from cs_platform.workspace.attachments import attach
+from cs_platform.workspace.holidays import add_holiday
 from cs_platform.workspace.models import Notification
 from ctas.models import Cta, Task
 from ctas.opening import comment_on
@@ -436,3 +437,50 @@ def test_owners_are_told_once_however_many_ctas_are_opened_for_them(
         (orbiton.priya, "Prepare renewal is yours now", "playbook:1"),
         (orbiton.tom, "2 CTAs are yours now, the first: Prepare renewal", "playbook:1"),
     ]
+
+
+# Days on which nobody works, and whose it becomes
+
+
+def test_what_is_due_on_a_weekend_or_holiday_is_due_on_the_next_working_day(
+    orbiton: Workspace, harbour: Account
+) -> None:
+    saturday, monday = MONDAY.date() + timedelta(days=5), MONDAY.date() + timedelta(days=7)
+    add_holiday(on=monday, name="Founders", by=orbiton.priya, now=MONDAY)
+    tasks = [{"title": "Call", "due_in_days": 6}, {"title": "Write", "due_in_days": 3}]
+    play("create_cta", renewal(due_in_days=5, tasks=tasks), harbour)
+    play("create_task", {"title": "Alone", "due_in_days": 5}, harbour)
+
+    due = monday + timedelta(days=1)
+    assert Cta.objects.get(name="Prepare renewal").due_on == due
+    assert dict(Task.objects.values_list("title", "due_on")) == {
+        "Call": due,
+        "Write": saturday - timedelta(days=2),
+        "Alone": due,
+    }
+
+
+def test_unless_it_says_that_this_is_fine(harbour: Account) -> None:
+    saturday = MONDAY.date() + timedelta(days=5)
+    play("create_cta", renewal(due_in_days=5, on_weekends=True), harbour)
+    play("create_task", {"title": "Alone", "due_in_days": 5, "on_weekends": True}, harbour)
+
+    assert (Cta.objects.get(name="Prepare renewal").due_on, Task.objects.get().due_on) == (saturday, saturday)
+
+
+def test_the_history_says_to_whom_it_fell_and_why(orbiton: Workspace) -> None:
+    lonely = world.account("Lonely", csm=orbiton.priya)
+    cta = play("create_cta", renewal(owner="ae"), lonely)
+    task = play("create_task", {"title": "Alone", "owner": "ae"}, lonely)
+
+    fell = "it fell to Priya Raman, as the account’s AE is nobody active"
+    assert action_for("create_cta").tell(cta.batch.config, cta.receipts[0]) == f"CTA opened: Prepare renewal; {fell}"
+    assert action_for("create_task").tell(task.batch.config, task.receipts[0]) == f"Task created: Alone; {fell}"
+
+
+def test_a_snoozed_cta_is_a_duplicate(orbiton: Workspace, harbour: Account) -> None:
+    mine = by_hand(harbour, orbiton.priya)
+    mine.snooze(until=MONDAY.date() + timedelta(days=30), by=orbiton.priya, now=MONDAY)
+    play("create_cta", renewal(), harbour)
+
+    assert Cta.objects.get() == mine

@@ -88,6 +88,9 @@ def test_a_bar_moves_by_keys_and_by_pointer_and_keeps_the_focus(story: Story, pr
     with priya.expect_response(lambda one: one.request.method == "GET"), priya.expect_response("**/schedule/"):
         for key in ("ArrowRight", "Shift+ArrowRight", "Alt+ArrowRight"):
             bar.press(key)
+    dialog = priya.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Move 1 open task, too?")).to_be_visible()
+    priya.keyboard.press("Escape")
     bar.hover()  # waits until the chart that came back stands still
     assert story.days() == (start + timedelta(days=8), due + timedelta(days=9))
     expect(bar).to_be_focused()
@@ -107,6 +110,8 @@ def test_a_bar_moves_by_keys_and_by_pointer_and_keeps_the_focus(story: Story, pr
         priya.mouse.move(x - week, y)
         priya.mouse.up()
     assert story.days() == (start + timedelta(days=1), due + timedelta(days=2))
+    dialog.get_by_role("button", name="Move it").click()
+    expect(dialog.get_by_role("heading", name="Move 1 open task, too?")).to_be_hidden()
 
 
 @pytest.mark.walk

@@ -203,6 +203,10 @@ def test_a_type_and_a_template_are_set_up_on_pages(orbiton: Workspace) -> None:
     assert second["needs"] == [0]
     assert "Sign off | 14 | ae" in maya.page(f"settings/plans/templates/{made.pk}/").content.decode()
 
+    more = text(maya.submit(f"settings/plans/templates/{made.pk}/", **facts, **lines, add="1"))
+    assert ('value="Go live"' in more, 'value="Train"' in more, "Objective 3" in more) == (True, True, True)
+    assert type.templates.get().definition == made.definition  # nothing is saved by it
+
     again = {**facts, **lines, "objectives-1-needs": "2"}
     refused = maya.submit(f"settings/plans/templates/{made.pk}/", **again)
     assert (refused.status_code, "wait for each other" in text(refused)) == (422, True)

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from accounts.models import TimelineEntry
-from cs_platform.workspace.models import Comment
+from cs_platform.workspace.models import Comment, Notification
 from ctas.models import Cta, Task
 from success_plans import planning
 from success_plans.models import Objective, SuccessPlan
@@ -278,3 +278,53 @@ def test_the_discussion_of_a_plan_stays_its_own_beside_that_of_an_objective(priy
     assert f'action="/w/orbiton/plans/{plan.pk}/comments/"' in shown
     ids = re.findall(r' id="([^"]+)"', shown)
     assert sorted(set(ids)) == sorted(ids)
+
+
+# --- what hangs on an objective ---------------------------------------------------------------------------------------
+
+
+def asks(answer: Any) -> str:
+    return str(json.loads(answer["HX-Trigger"]).get("dialog:ask", {}).get("address", ""))
+
+
+def test_moving_an_objective_offers_its_open_tasks_to_come_along(
+    orbiton: Workspace, priya: Visitor, plan: SuccessPlan
+) -> None:
+    pilot = named(plan, "Move")
+    task = pilot.cta.tasks.order_by("pk")[0]
+    task.edit(due_on=day(3), by=orbiton.priya, now=NOW)
+    pilot.cta.edit(due_on=day(14), by=orbiton.priya, now=NOW)
+    address = f"plans/objectives/{pilot.pk}/schedule/"
+
+    follow = f"/w/orbiton/ctas/{pilot.cta.pk}/follow/?days=7"
+    assert asks(priya.send(address, due_on=day(21))) == follow
+    assert asks(priya.send(address, start_on=day(2), due_on=day(28))) == follow
+    assert asks(priya.send(address, start_on=day(2), due_on=day(35))) == ""  # only its end moved
+    priya.send(f"ctas/{pilot.cta.pk}/follow/", days=7)
+    task.refresh_from_db()
+    assert task.due_on == day(10)
+
+
+def test_another_owner_of_an_objective_is_told_and_offered_its_tasks(
+    orbiton: Workspace, priya: Visitor, plan: SuccessPlan
+) -> None:
+    planning.activate(plan, by=orbiton.priya, now=NOW)
+    pilot = named(plan, "Move")
+    facts = {"name": pilot.cta.name, "weight": 1, "owner": orbiton.maya.pk}
+    answer = priya.send(f"plans/objectives/{pilot.pk}/", target="dialog", **facts)
+
+    assert asks(answer).startswith(f"/w/orbiton/ctas/{pilot.cta.pk}/follow/?was=")
+    assert Notification.objects.get(member=orbiton.maya, subject=pilot.cta.subject).text.startswith(pilot.cta.name)
+
+
+def test_owners_of_objectives_are_told_as_their_plan_begins_and_not_before(
+    orbiton: Workspace, plan: SuccessPlan
+) -> None:
+    by: dict[str, Any] = {"by": orbiton.maya, "now": NOW}
+    planning.add_objective(plan, name="Hold a workshop", owner=orbiton.tom, **by)
+    mine = Notification.objects.filter(member=orbiton.tom)
+    assert mine.count() == 0
+
+    planning.activate(plan, **by)
+    planning.add_objective(plan, name="Hold another", owner=orbiton.tom, **by)
+    assert [one.text.partition(" is yours")[0] for one in mine.order_by("pk")] == ["Hold a workshop", "Hold another"]

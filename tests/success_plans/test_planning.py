@@ -1,11 +1,12 @@
 """What people do with plans: each verb has its way back, is harmless twice, and leaves CTAs their own history."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
 from accounts.models import Account, TimelineEntry
+from cs_platform.workspace.holidays import add_holiday
 from ctas.models import Cta, Task
 from success_plans import planning, scheduling
 from success_plans.models import Objective, SuccessPlan
@@ -266,9 +267,21 @@ def test_a_template_makes_objectives_tasks_dates_owners_and_what_waits_for_what(
     assert [one.needed_id for one in training.needs.all()] == [pilot.pk]
     tasks = pilot.cta.tasks.order_by("position").values_list("title", "owner", "due_on")
     assert list(tasks) == [
-        ("Install scanners", orbiton.priya.pk, day(12)),
+        ("Install scanners", orbiton.priya.pk, day(14)),  # not on the Saturday before
         ("Sign off", orbiton.tom.pk, day(21)),
     ]
+
+
+@pytest.mark.parametrize(("on_weekends", "due"), [(False, [day(15), day(15)]), (True, [day(12), day(12)])])
+def test_what_would_be_due_on_a_weekend_or_holiday_is_due_on_the_next_working_day(
+    orbiton: Workspace, harbour: Account, on_weekends: bool, due: list[date]
+) -> None:
+    add_holiday(on=day(14), name="Founders", by=orbiton.jonah, now=NOW)
+    objectives = [{"name": "Move", "due_day": 5, "tasks": [{"title": "Pack", "due_day": 5}]}]
+    made = template(orbiton, definition={"objectives": objectives, "on_weekends": on_weekends})
+    start_by_hand(made, account=harbour, name="x", owner=None, start_on=day(7), **by(orbiton))
+
+    assert [*Cta.objects.values_list("due_on", flat=True), *Task.objects.values_list("due_on", flat=True)] == due
 
 
 def test_a_role_nobody_active_holds_falls_to_the_owner_of_the_plan(orbiton: Workspace) -> None:
