@@ -65,7 +65,7 @@ def add_user(new: NewUser, *, tenant: Tenant, by: Doer, now: datetime) -> EndUse
     ties = [Tie(new.account.external_id, new.role or None)] if new.account else []
     with transaction.atomic():
         _refuse_taken(EndUser, external_id)
-        _refuse_same_address(new.email)
+        refuse_same_address(new.email)
         (result,) = upsert_users([Item(external_id, facts, ties=ties)], tenant=tenant, by=by, now=now)
         if result.faults:
             raise CannotAdd({str(fault.path[0]): fault.message for fault in result.faults})
@@ -79,9 +79,10 @@ def _refuse_taken(model: type[Account] | type[EndUser], external_id: str) -> Non
         raise CannotAdd({"external_id": TAKEN})
 
 
-def _refuse_same_address(email: str) -> None:
+def refuse_same_address(email: str, *, but: EndUser | None = None) -> None:
     """Else the same person would be asked, written to and counted twice."""
-    same = EndUser.objects.filter(email__in={email, email.lower()}, archived_at=None).first() if email else None
+    others = EndUser.objects.exclude(pk=but.pk) if but else EndUser.objects.all()
+    same = others.filter(email__in={email, email.lower()}, archived_at=None).first() if email else None
     if same is not None:
         raise CannotAdd({"email": f"{same} has this address already."})
 

@@ -209,6 +209,63 @@ class NewAccountForm(forms.Form):
         return {role: member for role, member in chosen.items() if member}
 
 
+class AccountFactsForm(forms.Form):
+    """What an account says of itself in built-in columns; only what was changed is said."""
+
+    name = forms.CharField(max_length=500)
+    lifecycle = forms.ChoiceField(label="Status", choices=Lifecycle.choices)
+    plan = forms.CharField(max_length=500, required=False)
+    mrr = forms.DecimalField(label="MRR", max_digits=15, decimal_places=2, required=False)
+    renewal_on = forms.DateField(label="Renewal", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    trial_end_on = forms.DateField(label="Trial end", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    timezone = forms.CharField(
+        label="Time zone",
+        max_length=100,
+        required=False,
+        help_text="Such as Europe/Berlin. Empty: the workspace’s.",
+    )
+
+    def __init__(self, *args: Any, account: Account, tenant: Tenant, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {name: getattr(account, name) for name in self.fields if name != "mrr"}
+        self.initial["mrr"] = None if account.mrr_cents is None else Decimal(account.mrr_cents) / 100
+        if is_governed(tenant.column_traits, "lifecycle"):
+            del self.fields["lifecycle"]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        said = {name: self.cleaned_data[name] or None for name in self.changed_data if name != "mrr"}
+        if "mrr" in self.changed_data:
+            mrr = self.cleaned_data["mrr"]
+            said["mrr_cents"] = None if mrr is None else int(mrr * 100)
+        return {name: value.isoformat() if isinstance(value, date) else value for name, value in said.items()}
+
+
+class UserFactsForm(forms.Form):
+    name = forms.CharField(max_length=500, required=False)
+    email = forms.EmailField(label="Email", max_length=254, required=False)
+
+    def __init__(self, *args: Any, user: EndUser, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial = {"name": user.name, "email": user.email}
+
+    def clean(self) -> dict[str, Any]:
+        if not (self.cleaned_data.get("name") or self.cleaned_data.get("email") or self.errors):
+            self.add_error("name", "Enter a name or an email address.")
+        if "name" in self.changed_data and not self.cleaned_data.get("name") and not self.errors:
+            self.add_error("name", "A name can be changed, not taken away.")
+        return self.cleaned_data
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] or None for name in self.changed_data}
+
+
+class PlaceForm(forms.Form):
+    account = AccountField(label="Account")
+    role = forms.CharField(max_length=500, required=False, help_text="At this account, such as admin or owner.")
+
+
 class NewUserForm(forms.Form):
     name = forms.CharField(max_length=500, required=False)
     email = forms.EmailField(label="Email", max_length=254, required=False)

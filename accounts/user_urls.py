@@ -1,7 +1,7 @@
 from django.urls import path
 
 from accounts.table.lists import USERS
-from accounts.views import adding, archiving, bulk, exports, filtering, inline, menus, table, user
+from accounts.views import adding, archiving, bulk, editing, exports, filtering, inline, menus, table, user
 
 app_name = "users"
 urlpatterns = [
@@ -15,6 +15,8 @@ urlpatterns = [
     path("filters/", menus.show_filters, {"listing": USERS}, name="filters"),
     path("filter/", filtering.edit_filter, {"listing": USERS}, name="filter"),
     path("<int:pk>/", user.user_page, name="detail"),
+    path("<int:pk>/edit/", editing.edit_user_facts, name="edit"),
+    path("<int:pk>/place/", editing.place, name="place"),
     path("<int:pk>/archive/", archiving.archive_one, {"listing": USERS}, name="archive"),
     path("<int:pk>/restore/", archiving.restore_one, {"listing": USERS}, name="restore"),
     path("<int:pk>/accounts/<int:account_id>/key-contact/", user.key_contact, name="key_contact"),

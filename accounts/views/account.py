@@ -16,7 +16,6 @@ from accounts.health.reading import Breakdown, breakdown_of
 from accounts.indicators import active_indicators, past_indicators
 from accounts.models import Account
 from accounts.notes import load_notes
-from accounts.nps.scores import answers_in, tally
 from accounts.panels import cards_of
 from accounts.places import Place
 from accounts.reach import reaches
@@ -61,7 +60,6 @@ def _page(request: WorkspaceRequest, account: Account) -> dict[str, Any]:
         **_about(account),
         "head_anew": target_id(request) == "account-body",
         "arr_cents": account.arr_cents,
-        "nps": tally(answers_in(account_id=account.pk)),
         "usage": cards.usage(account, now=request.now),
         "cause_holds": cause_holds,
         "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, account),

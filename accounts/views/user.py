@@ -46,6 +46,7 @@ def _about(user: EndUser) -> dict[str, Any]:
 def _page(request: WorkspaceRequest, user: EndUser) -> dict[str, Any]:
     return {
         **_about(user),
+        "head_anew": target_id(request) == "user-body",
         "places": contacts.places_of(user),
         "habits": contacts.habits_of(user, today=timezone.localdate(request.now)),
         "suppression": contacts.suppression_of(user),

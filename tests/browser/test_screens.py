@@ -232,6 +232,32 @@ def test_a_task_is_ticked_beside_the_account(screen: Page, story: Story) -> None
         assert Cta.objects.get().status == "won"
 
 
+def test_a_tab_leads_to_its_section_and_the_head_stays_above_it(screen: Page, story: Story) -> None:
+    screen.goto(story.path("accounts/"))
+    screen.get_by_role("link", name="Harbourline Logistics", exact=True).click()
+    tabs = screen.get_by_role("navigation", name="Sections of this page")
+    expect(tabs.get_by_role("link", name="CTAs")).to_have_text("CTAs 1")
+    tabs.get_by_role("link", name="Timeline").click()
+
+    expect(tabs.get_by_role("link", name="Timeline")).to_have_attribute("aria-current", "true")
+    expect(tabs.get_by_role("link", name="Summary")).not_to_have_attribute("aria-current", "true")
+    expect(screen.get_by_role("heading", name="Harbourline Logistics", level=1)).to_be_in_viewport(ratio=1)
+    expect(screen.get_by_role("heading", name="Timeline")).to_be_in_viewport()
+
+
+def test_details_are_corrected_and_the_head_says_so(screen: Page, story: Story) -> None:
+    screen.goto(story.path("accounts/"))
+    screen.get_by_role("link", name="Harbourline Logistics", exact=True).click()
+    screen.get_by_role("button", name="More").click()
+    screen.get_by_role("link", name="Edit details").click()
+    dialog = screen.get_by_role("dialog")
+    dialog.get_by_label("Plan").fill("Scale")
+    dialog.get_by_role("button", name="Save").click()
+
+    expect(screen.locator("#account-head .tag")).to_have_text("Scale")
+    expect(screen.get_by_text("Plan changed from Pro to Scale")).to_be_visible()
+
+
 def test_a_trait_is_edited_in_its_place(screen: Page, story: Story) -> None:
     open_account(screen, story)
     traits = screen.locator("#traits")
