@@ -14,7 +14,7 @@ from success_plans.custom_fields import KINDS, YES_NO, PlanField, fields_of
 from success_plans.guests import customers_of
 from success_plans.models import Objective, PlanTemplate, PlanType, ShareLink, Stakeholder, SuccessPlan
 from success_plans.planning import CannotPlan, OpenObjectives, active_members
-from success_plans.sharing import MOST_DAYS, USUAL_DAYS, offered_parts
+from success_plans.sharing import FIELD, MOST_DAYS, OBJECTIVE, USUAL_DAYS, offered_parts
 from success_plans.templates import MEMBER
 
 ROWS_2, ROWS_4 = forms.Textarea(attrs={"rows": 2}), forms.Textarea(attrs={"rows": 4})
@@ -258,7 +258,10 @@ class ShareForm(forms.Form):
         min_value=1, max_value=MOST_DAYS, initial=USUAL_DAYS, label="Days it holds", help_text="Counted from today."
     )
     parts = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="What they see", help_text="Nothing else is shown."
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
+        label="What they see",
+        help_text="Nothing else is shown.",
     )
 
     def __init__(self, data: Any, *, plan: SuccessPlan, link: ShareLink | None = None) -> None:
@@ -267,6 +270,15 @@ class ShareForm(forms.Form):
         if link:
             self.fields["days"].required, self.fields["days"].initial = False, None
             self.fields["days"].help_text = "Empty: as it is. Otherwise counted from today."
+
+    def groups(self) -> list[tuple[str, list[Any]]]:
+        """The boxes, under what they are about; a group without any is left out."""
+        found: dict[str, list[Any]] = {"The plan": [], "Its fields": [], "Objectives": []}
+        names = {FIELD: "Its fields", OBJECTIVE: "Objectives"}
+        for box in self["parts"]:
+            kind = next((kind for kind in names if box.data["value"].startswith(kind)), "")
+            found[names.get(kind, "The plan")].append(box)
+        return [(name, boxes) for name, boxes in found.items() if boxes]
 
 
 # --- settings ---------------------------------------------------------------------------------------------------------
@@ -335,6 +347,7 @@ class TemplateForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["type"].queryset = present_types()  # type: ignore[attr-defined]
+        self.fields["type"].initial = present_types().first()
 
 
 class OutlineLineForm(forms.Form):
