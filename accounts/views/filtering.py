@@ -1,6 +1,7 @@
 """A rule as a filter of a table: read from its address, and built in a dialog."""
 
 from collections.abc import Mapping
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -65,7 +66,8 @@ def edit_filter(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpR
     rule = filter_of(request, listing).rule
     form = FORMS[listing.subject](request.POST if request.method == "POST" else None, initial={"rules": rule})
     if ADD in request.GET:
-        form.initial["rules"] = form.fields["rules"].begun(rule, request.GET[ADD])
+        field: Any = form.fields["rules"]
+        form.initial["rules"] = field.begun(rule, request.GET[ADD])
     if form.is_valid():
         rule = form.cleaned_data["rules"]
         return _show(request, _list(request, listing, compact(rule and rule.root)))

@@ -119,8 +119,9 @@ def _tabs(request: WorkspaceRequest, catalogue: Catalogue, state: TableState) ->
     """How many stand behind each; somebody who wants this list counted to its end has them already."""
     if request.GET.get("totals") == EXACT:
         return {}
-    tabs = [*presets(state), *view_bar(request, catalogue.listing.key).tabs]
-    queries = {tab.key: tab.address.removeprefix("?") for tab in tabs}
+    own, saved = presets(state), view_bar(request, catalogue.listing.key).tabs
+    addresses = [(tab.key, tab.address) for tab in own] + [(tab.key, tab.address) for tab in saved]
+    queries = {key: address.removeprefix("?") for key, address in addresses}
     return count_tabs(queries, catalogue, tenant=request.tenant, now=request.now)
 
 
