@@ -9,10 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
 
-from cs_platform.bench import cockpit, ingest, measure, overlap, preview, table
+from cs_platform.bench import api, cockpit, ingest, measure, overlap, preview, table
 from cs_platform.bench.evaluator import compiled
 from cs_platform.bench.playbooks import ACCOUNT_RULES, RULES
 from cs_platform.bench.profiles import PROFILES, Profile
+from cs_platform.bench.scale import exponent_of
 from cs_platform.tenancy.models import Tenant
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "owner"])
@@ -29,6 +30,8 @@ KEYS = {
     "cockpit": "ctas tasks p95_ms_mine p95_ms_team p95_ms_tasks p95_ms_snoozed p95_ms_closed p95_ms_grouped"
     " p95_ms_filtered p95_ms_board p95_ms_board_due p95_ms_board_team p95_ms_calendar p95_ms_calendar_team"
     " bulk_10000_s equal",
+    "api": "accounts list_p95_ms list_per_s ratio_to_bare_view bulk_accounts_per_s equal",
+    "scale": "accounts rules exponent equal",
     "table": "accounts p95_ms_default p95_ms_filter p95_ms_sort p95_ms_playbook p95_ms_never p95_ms_search p95_ms_deep"
     " p95_ms_count equal",
 }
@@ -86,6 +89,24 @@ def test_the_cockpit_shows_what_a_plain_query_finds(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(cockpit, "REQUESTS", 1)
     figures = bench("cockpit", "--ctas", "400")
     assert (figures["ctas"], figures["tasks"], figures["equal"]) == (400, 1600, True)
+
+
+def test_the_api_answers_what_a_bare_view_does_and_takes_all_that_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "REQUESTS", 5)
+    monkeypatch.setattr(api, "PAGE", 20)
+    monkeypatch.setattr(api, "SENT", 30)
+    figures = bench("api", "--accounts", "60")
+    assert (figures["accounts"], figures["equal"]) == (60, True)
+
+
+def test_three_sizes_are_asked_the_same_rules() -> None:
+    figures = bench("scale", "--accounts", "200")
+    assert (figures["accounts"], figures["rules"], figures["equal"]) == (200, 30, True)
+
+
+def test_ten_times_the_cost_for_ten_times_the_accounts_is_an_exponent_of_one() -> None:
+    assert exponent_of({10: 2, 100: 20, 1000: 200}) == pytest.approx(1)
+    assert exponent_of({10: 2, 1000: 2 * 100**1.5}) == pytest.approx(1.5)
 
 
 def test_calls_sent_over_http_are_all_there_once(monkeypatch: pytest.MonkeyPatch) -> None:

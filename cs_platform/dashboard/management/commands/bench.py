@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management import BaseCommand, CommandError
 
+from cs_platform.bench.api import api
 from cs_platform.bench.apply import apply
 from cs_platform.bench.cockpit import cockpit
 from cs_platform.bench.evaluate import evaluate
@@ -15,6 +16,7 @@ from cs_platform.bench.measure import circumstances
 from cs_platform.bench.preview import preview
 from cs_platform.bench.profiles import PROFILES
 from cs_platform.bench.report import Report
+from cs_platform.bench.scale import scale
 from cs_platform.bench.stop import stop
 from cs_platform.bench.table import table
 from cs_platform.common.garbage import settle_in
@@ -26,6 +28,7 @@ def _evaluate(options: dict[str, Any]) -> Report:
     return evaluate(replace(profile, accounts=options["accounts"] or profile.accounts))
 
 
+OF_ACCOUNTS = "evaluate: of all workspaces together; preview, table, api: of one; scale: of the largest"
 BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "evaluate": _evaluate,
     "preview": lambda options: preview(options["accounts"] or PROFILES[options["profile"]].accounts),
@@ -34,6 +37,8 @@ BENCHES: dict[str, Callable[[dict[str, Any]], Report]] = {
     "cockpit": lambda options: cockpit(options["ctas"]),
     "ingest": lambda options: ingest(options["calls"], options["megabytes"]),
     "table": lambda options: table(options["accounts"] or PROFILES[options["profile"]].accounts),
+    "api": lambda options: api(options["accounts"] or PROFILES[options["profile"]].accounts),
+    "scale": lambda options: scale(options["accounts"] or PROFILES["M"].accounts),
 }
 
 
@@ -42,12 +47,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", choices=BENCHES)
-        parser.add_argument("--accounts", type=int, help="evaluate: of all workspaces together; preview, table: of one")
+        parser.add_argument("--accounts", type=int, help=OF_ACCOUNTS)
         parser.add_argument(
             "--profile",
             choices=PROFILES,
             default="S",
-            help="evaluate, preview, table: S is 100,000, M a million",
+            help="evaluate, preview, table, api: S is 100,000, M a million",
         )
         parser.add_argument("--runs", type=int, default=10_000, help="apply: a multiple of five")
         parser.add_argument("--enrollments", type=int, default=10_000, help="stop: of five actions each")
