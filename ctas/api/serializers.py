@@ -11,6 +11,7 @@ from cs_platform.workspace.models import Comment
 from ctas.lists import CATEGORIES, ICONS, REQUIRABLE, TONES, Kind, Lists, current_lists
 from ctas.models import CLOSED, KEY_LENGTH, Cta, Recurrence, Task
 from ctas.recurring import LONGEST
+from ctas.working import missing_to_close
 
 REQUIRED = list(REQUIRABLE)
 CLOSING = [choice for choice in Cta.Status.choices if choice[0] in CLOSED]
@@ -52,6 +53,7 @@ class CtaSerializer(serializers.ModelSerializer[Cta]):
     user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
     tasks_total = serializers.IntegerField(read_only=True)
     tasks_done = serializers.IntegerField(read_only=True)
+    fields_missing = serializers.SerializerMethodField(help_text="What its type asks for before it is closed.")
 
     class Meta:
         model = Cta
@@ -79,6 +81,7 @@ class CtaSerializer(serializers.ModelSerializer[Cta]):
             "created_by",
             "closed_at",
             "closed_by",
+            "fields_missing",
             "touched_at",
             "archived_at",
         )
@@ -86,6 +89,9 @@ class CtaSerializer(serializers.ModelSerializer[Cta]):
 
     def get_stage(self, cta: Cta) -> str:
         return self._lists.stage_of(cta).key
+
+    def get_fields_missing(self, cta: Cta) -> list[str]:
+        return missing_to_close(cta, lists=self._lists)
 
     def get_users(self, cta: Cta) -> list[int]:
         linked = sorted(link.end_user_id for link in cta.linked.all())

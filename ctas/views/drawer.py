@@ -28,7 +28,14 @@ from ctas.models import CLOSED, Cta, Task
 from ctas.own_days import own_days
 from ctas.panels import drawer_parts
 from ctas.timeline import load_timeline
-from ctas.working import CannotWork, close_cta, complete_task, linked_users
+from ctas.working import (
+    CannotWork,
+    close_cta,
+    complete_task,
+    linked_users,
+    missing_to_close,
+    missing_words,
+)
 
 CHANGED = "account:changed"  # the account's page and this drawer reload what they show
 BEATEN = "Somebody changed it before you"
@@ -74,6 +81,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
         "users_offered": account_users(cta).order_by("name", "pk")[:USERS_OFFERED],
         "created_by": actors[cta.created_by],
         "closed_by": actors[cta.closed_by],
+        "missing": missing_words(missing_to_close(cta, lists=lists)) if cta.status in CLOSED else "",
         "timeline": load_timeline(cta, today=days.of(cta.owner_id), lists=lists),
         "link": request.build_absolute_uri(cta.get_absolute_url()),
         "here": page_address(request, cta=pk),

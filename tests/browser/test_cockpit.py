@@ -90,7 +90,7 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     press(screen, "Tab", "Enter")
     expect(drawer.locator(".mention")).to_have_text("@Maya Osei")
 
-    # close it with its tasks, snooze the next
+    # close it, snooze the next, close the one after with the task that is open in it
     press(screen, "Escape")
     expect(drawer).to_be_hidden()
     expect(row(screen, "Usage is down")).to_be_focused()
@@ -104,6 +104,11 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     dialog.get_by_label("Until").fill((TODAY + timedelta(days=3)).isoformat())
     press(screen, "Enter")
     expect(row(screen, "CTA 01")).to_be_focused()
+    press(screen, "e")
+    expect(dialog.get_by_role("group", name="1 task still open")).to_contain_text("Dial")
+    expect(dialog.get_by_label("Closed won")).to_be_focused()
+    press(screen, "Enter")
+    expect(row(screen, "CTA 02")).to_be_focused()
 
     # ten at once a week later, and back
     press(screen, "x", *["j"] * 9, "Shift+X", "d")
@@ -118,8 +123,8 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     run_jobs()
     expect(strip).to_contain_text("10 changed")
     with tenant_context(orbiton.tenant.pk):
-        assert Cta.objects.get(name="CTA 01").due_on == TODAY + timedelta(days=28)
-        assert Task.objects.get(cta__name="CTA 01").due_on == TODAY + timedelta(days=28)
+        assert Cta.objects.get(name="CTA 02").due_on == TODAY + timedelta(days=29)
+        assert Task.objects.get(cta__name="CTA 02").due_on == TODAY + timedelta(days=29)
     strip.get_by_role("button", name="Undo").focus()
     press(screen, "Enter")
     expect(strip).to_contain_text("Undo of")
@@ -127,7 +132,8 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     expect(strip).to_contain_text("10 taken back")
 
     with tenant_context(orbiton.tenant.pk):
-        assert Cta.objects.get(name="CTA 01").due_on == TODAY + timedelta(days=21)
+        assert Cta.objects.get(name="CTA 02").due_on == TODAY + timedelta(days=22)
+        assert Task.objects.get(cta__name="CTA 01", cta__status="won").status == "cancelled"
         assert (Cta.objects.get(name="Usage is down").status, Comment.objects.count()) == ("won", 1)
         assert Cta.objects.get(name="CTA 00").snoozed_until == TODAY + timedelta(days=3)
         assert Notification.objects.filter(member=orbiton.maya, kind="mention").count() == 1

@@ -24,6 +24,7 @@ from ctas.working import (
     shift_tasks,
     unlink_user,
 )
+from success_plans.planning import OpenObjectives, activate, add_objective, close_plan, create_plan
 from tests import world
 from tests.visitor import Visitor, text
 from tests.world import MONDAY, Workspace, days, on
@@ -276,3 +277,20 @@ def test_ticking_the_last_task_asks_whether_the_cta_is_done(cta: Cta, who: dict[
     csm.send(f"ctas/tasks/{task.pk}/reopen/")
     told = json.loads(csm.send(f"ctas/tasks/{task.pk}/complete/")["HX-Trigger"])
     assert told["toast"] == {"text": "Task done, and with it Call them", "undo": f"/w/orbiton/ctas/{cta.pk}/reopen/"}
+
+
+# Closed by what waits for nobody
+
+
+def test_the_end_of_a_plan_closes_without_what_is_missing_and_the_drawer_says_so(
+    space: Workspace, csm: Visitor
+) -> None:
+    edit_entry(Kind.TYPE, "objective", to_close=["reason", "comment"], by=space.jonah, now=MONDAY)
+    plan = create_plan(account=world.account(), name="Grow", by=space.priya, now=MONDAY)
+    goal = add_objective(plan, name="Go live", comment="Done", by=space.priya, now=MONDAY).cta
+    activate(plan, by=space.priya, now=MONDAY)
+    close_plan(plan, objectives=OpenObjectives.CLOSE, by=space.priya, now=MONDAY)
+
+    goal.refresh_from_db()
+    assert goal.status == "won"
+    assert "Closed without its reason</span>" in text(csm.fragment(f"ctas/{goal.pk}/", "drawer"))
