@@ -21,7 +21,7 @@ from accounts.fast_traits import REWRITE_MINUTES, make_fast, make_slow, mend
 from accounts.ingest.definitions import ACCOUNT, COLUMN_TYPES, DEFAULT_COLUMNS
 from accounts.models import TraitDefinition
 from accounts.models.slots import slot_names
-from accounts.models.traits import SLOT_FAMILY, TraitType
+from accounts.models.traits import COLUMN_WORDS, SLOT_FAMILY, TraitType
 from accounts.traits import TABLES, TraitValueError, mirror_expression, typed_value
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
@@ -316,4 +316,4 @@ def columns_for(definition: TraitDefinition) -> list[tuple[str, str]]:
 
 
 def column_words(column: str) -> str:
-    return column.removesuffix("_id").removesuffix("_cents").replace("_", " ")
+    return COLUMN_WORDS.get(column, column)

@@ -32,6 +32,18 @@ SLOT_FAMILY: dict[str, str] = {
 }
 
 
+# Built-in columns as pages call them.
+COLUMN_WORDS = {
+    "mrr_cents": "MRR",
+    "csm_id": "CSM",
+    "ae_id": "AE",
+    "renewal_on": "renewal date",
+    "trial_end_on": "trial end",
+    "created_at": "date of creation",
+    "timezone": "time zone",
+}
+
+
 class TraitDefinition(TenantModel):
     class Scope(models.TextChoices):
         ACCOUNT = "account", "Account"
@@ -64,6 +76,10 @@ class TraitDefinition(TenantModel):
             models.UniqueConstraint(fields=["tenant", "scope", "key"], name="accounts_trait_key"),
             models.UniqueConstraint(fields=["tenant", "scope", "slot"], name="accounts_trait_slot"),
         ]
+
+    @property
+    def column_words(self) -> str:
+        return COLUMN_WORDS.get(self.column, self.column)
 
     def __str__(self) -> str:
         return self.label

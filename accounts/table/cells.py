@@ -32,6 +32,10 @@ def number(value: int | None, around: Around) -> str:
     return f"{value:,}" if value else _ZERO
 
 
+def net_score(value: TraitValue, around: Around) -> str:
+    return ui.signed(value.value)
+
+
 def money(cents: int, around: Around) -> str:
     return ui.money(cents)
 

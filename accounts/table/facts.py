@@ -23,6 +23,7 @@ from cs_platform.tenancy.context import current_tenant_id
 
 TABLES = {Subject.ACCOUNT: "accounts_account a", Subject.USER: "accounts_enduser u"}
 HEALTH = "Health"
+NET_SCORE = "nps"
 _SORTS: Mapping[FieldType, tuple[type, str, str]] = {
     FieldType.NUMBER: (float, LEAST, MOST),
     FieldType.CURRENCY: (int, LEAST, MOST),
@@ -121,6 +122,8 @@ class FactColumns:
 def _writer(one: Field) -> Writer:
     if one.group == HEALTH:
         return cells.health
+    if one.key == NET_SCORE:
+        return cells.net_score
     return cells.person if one.type is FieldType.PERSON else cells.trait
 
 

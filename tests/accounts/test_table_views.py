@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import pytest
 
 from accounts.matching import TooLong
-from accounts.models import Account, Segment
+from accounts.models import Account, NpsResponse, Segment
 from accounts.table import page as paging
 from accounts.table import tallies
 from cs_platform.tenancy.context import tenant_context
@@ -178,6 +178,15 @@ def test_accounts_with_the_same_value_show_it_alike_and_those_without_say_so(pri
 
     assert shown.count('<td class="right">$12,000</td>') == 2
     assert shown.count('<span class="sr">Not known</span>') == 1
+
+
+def test_a_net_score_has_its_sign(priya: Visitor) -> None:
+    for name, score in (("Harbourline", 0), ("Calyx", 10)):
+        at = account(name)
+        NpsResponse.objects.create(end_user=user(f"Of {name}", at), account=at, score=score, answered_at=NOW)
+    shown = text(priya.fragment("accounts/?column=nps", "results"))
+
+    assert all(cell in shown for cell in (">−100</td>", ">+100</td>"))
 
 
 def test_rows_can_be_selected_by_who_may_change_accounts(
