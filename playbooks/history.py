@@ -71,6 +71,11 @@ class Day:
     state: str  # done, next or pending
     lines: Sequence[Line]
 
+    @property
+    def was_before(self) -> bool:
+        """Counted from a date, its day was over when the playbook was applied."""
+        return self.number is not None and self.number < 1
+
 
 @dataclass(frozen=True, slots=True)
 class History:

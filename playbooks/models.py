@@ -78,6 +78,10 @@ class PlaybookVersion(TenantModel):
     revision = models.PositiveIntegerField(default=0, db_default=0)  # of the draft: one more with every change
     changed_at = models.DateTimeField(null=True, blank=True)
     changed_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    # Who asked for it to go live, not being allowed to do so (playbooks/proposing.py).
+    asked_at = models.DateTimeField(null=True, blank=True)
+    asked_by = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, related_name="+")
+    asked_note = models.CharField(max_length=1_000, blank=True, default="", db_default="")
     # Everything but the steps: target, rules, re-enrollment, exit policy, brake, description (playbooks/definition.py).
     definition = models.JSONField(default=dict)
     created_at = models.DateTimeField()

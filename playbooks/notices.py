@@ -13,11 +13,11 @@ from django.db.models import Q
 from django.urls import reverse
 
 from actions.people import AE, CSM, MEMBER
-from cs_platform.tenancy.models import Membership, Tenant
+from cs_platform.tenancy.models import Doer, Membership, Tenant
 from cs_platform.tenancy.roles import MATRIX, Ability, Role, allows
 from cs_platform.workspace.models import Notification
 from cs_platform.workspace.notifications import notify
-from playbooks.models import TEAMS, ActionRun, Approval, Evaluation
+from playbooks.models import TEAMS, ActionRun, Approval, Evaluation, Playbook
 
 RECENT = timedelta(days=1)
 LOOKED_AT = 1_000
@@ -31,7 +31,7 @@ class HeldEvaluations:
         for one in held.select_related("playbook", "run").order_by("pk")[:LOOKED_AT]:
             text = f"{one.playbook.name} is held: it would enroll {one.would_enroll:,}"
             what = {"text": text if one.would_enroll else f"{one.playbook.name} is held", "once": f"held:{one.pk}"}
-            members = list(_who_may(tenant, Ability.RELEASE_EVALUATIONS))
+            members = list(who_may(tenant, Ability.RELEASE_EVALUATIONS))
             notify(
                 members=members, kind=Notification.Kind.HELD, **_at(tenant, one.playbook_id), **what, by=None, now=now
             )
@@ -50,7 +50,7 @@ class FailedActions:
     def _tell(self, tenant: Tenant, playbook_id: int, runs: list[ActionRun], now: datetime) -> None:
         count, name = len(runs), runs[0].enrollment.playbook.name
         text = f"{count:,} action{'' if count == 1 else 's'} of {name} failed"
-        people = {run.enrollment.account.csm for run in runs} | set(_who_may(tenant, Ability.PUBLISH_PLAYBOOKS))
+        people = {run.enrollment.account.csm for run in runs} | set(who_may(tenant, Ability.PUBLISH_PLAYBOOKS))
         told = {"text": text, "once": f"failed:{playbook_id}:{now.date()}"}
         notify(members=people, kind=Notification.Kind.FAILURE, **_at(tenant, playbook_id), **told, by=None, now=now)
 
@@ -76,6 +76,13 @@ class ActionsToApprove:
         notify(members=[member], kind=Notification.Kind.APPROVAL, text=text, **about, by=None, now=now)
 
 
+def tell_asker(playbook: Playbook, asker: Membership | None, *, by: Doer | None, now: datetime) -> None:
+    """Who asked for a draft to go live hears that it is published."""
+    text = f"{playbook.name} is published, as you asked"
+    at = _at(playbook.tenant, playbook.pk)
+    notify(members=[asker], kind=Notification.Kind.APPROVAL, text=text, **at, by=by, now=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Whom a question is for, among the active members who may answer one."""
@@ -84,7 +91,7 @@ class Asked:
 
     @classmethod
     def of(cls, tenant: Tenant) -> "Asked":
-        return cls({member.pk: member for member in _who_may(tenant, Ability.WORK_CTAS)})
+        return cls({member.pk: member for member in who_may(tenant, Ability.WORK_CTAS)})
 
     def who(self, approval: Approval) -> set[int]:
         found = self._named(approval) & set(self.members)
@@ -112,7 +119,7 @@ def _playbook_of(run: ActionRun) -> int:
     return run.enrollment.playbook_id
 
 
-def _who_may(tenant: Tenant, ability: Ability) -> Iterator[Membership]:
+def who_may(tenant: Tenant, ability: Ability) -> Iterator[Membership]:
     yield from Membership.objects.active().in_tenant(tenant.pk).filter(role__in=MATRIX[ability]).order_by("pk")
 
 

@@ -12,6 +12,7 @@ from cs_platform.tenancy.models import Doer, Tenant, WorkDue
 from playbooks.definition import AnyDefinition, StepSpec, TaskList, parse, schedule_json
 from playbooks.icons import ICONS
 from playbooks.models import Playbook, PlaybookVersion, Step
+from playbooks.notices import tell_asker
 from playbooks.pausing import Missed, let_go_on, let_wait
 from playbooks.schedule import next_time_of_day
 from playbooks.stop_jobs import Places, start_stop
@@ -56,6 +57,8 @@ def publish(playbook: Playbook, *, by: Doer | None, now: datetime) -> PlaybookVe
         Playbook.objects.filter(pk=playbook.pk).update(version=draft, **_identity(definition))
         before = {"version": playbook.version.number if playbook.version else None}
         write_down("published", playbook, before=before, after={"version": draft.number}, by=by, now=now)
+        if draft.asked_by_id:
+            tell_asker(playbook, draft.asked_by, by=by, now=now)
         draft.refresh_from_db()
         return draft
 

@@ -52,6 +52,8 @@ VERBS: Final[Mapping[str, str]] = {
     "playbook.draft_discarded": "Playbook draft discarded",
     "playbook.imported": "Playbook imported",
     "playbook.published": "Playbook published",
+    "playbook.proposed": "Playbook asked to be set live",
+    "playbook.not_yet": "Playbook not set live yet",
     "playbook.set_live": "Playbook set live",
     "playbook.dry_run_started": "Dry run begun",
     "playbook.dry_run_discarded": "Dry run discarded",

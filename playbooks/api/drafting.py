@@ -1,5 +1,6 @@
 """Drafts over the API: begun, read, replaced, checked, compared; what they would do tonight; imports with a plan."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,7 @@ from playbooks.comparing import differences
 from playbooks.conflicts import find_conflicts
 from playbooks.gallery import find_template, templates
 from playbooks.models import Playbook, PlaybookVersion
+from playbooks.proposing import decline, propose
 from playbooks.versions import NotPossible, exported
 
 
@@ -102,6 +104,34 @@ class Drafting(ApiViewSet):
         self._open_draft()
         drafts.discard(self.get_object(), by=self.caller, now=self.now)
         return Response(status=HTTPStatus.NO_CONTENT)
+
+    @documented(
+        "Ask those who may to set the draft live",
+        request=serializers.AskSerializer,
+        answers=serializers.DraftSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="draft/ask", about_drafts=True)
+    def ask(self, request: Request, pk: str) -> Response:
+        """They are told, and publishing the draft answers it."""
+        return self._answered(propose)
+
+    @documented(
+        "Answer that the draft is not set live yet",
+        request=serializers.AskSerializer,
+        answers=serializers.DraftSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="draft/not-yet", ability_of_action=Ability.PUBLISH_PLAYBOOKS)
+    def not_yet(self, request: Request, pk: str) -> Response:
+        """Whoever asked is told why, and the draft stays."""
+        return self._answered(decline)
+
+    def _answered(self, act: Callable[..., Any]) -> Response:
+        found, note = self._open_draft(), self.valid(serializers.AskSerializer)["note"]
+        try:
+            act(found, note=note, by=self.caller, now=self.now)
+        except NotPossible as refusal:
+            raise Conflict(str(refusal)) from None
+        return self._draft(self._open_draft())
 
     @documented("Begin a new playbook that says the same", answers=serializers.DraftSerializer, status=201)
     @action(detail=True, methods=["post"], about_drafts=True)

@@ -537,13 +537,29 @@ class ProblemSerializer(serializers.Serializer[Any]):
     message = serializers.CharField()
 
 
+class AskSerializer(StrictSerializer):
+    note = serializers.CharField(max_length=1_000, allow_blank=True, required=False, default="")
+
+
 class DraftSerializer(serializers.ModelSerializer[PlaybookVersion]):
     content = ContentField(source="draft", read_only=True)
     problems = serializers.SerializerMethodField(help_text="What has to be mended before it can be published.")
 
     class Meta:
         model = PlaybookVersion
-        fields = ("id", "playbook", "number", "revision", "changed_at", "changed_by", "content", "problems")
+        fields = (
+            "id",
+            "playbook",
+            "number",
+            "revision",
+            "changed_at",
+            "changed_by",
+            "asked_at",
+            "asked_by",
+            "asked_note",
+            "content",
+            "problems",
+        )
         read_only_fields = fields
 
     @extend_schema_field(ProblemSerializer(many=True))

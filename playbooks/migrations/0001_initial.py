@@ -219,9 +219,22 @@ class Migration(migrations.Migration):
                 ("draft", models.JSONField(blank=True, null=True)),
                 ("revision", models.PositiveIntegerField(db_default=0, default=0)),
                 ("changed_at", models.DateTimeField(blank=True, null=True)),
+                ("asked_at", models.DateTimeField(blank=True, null=True)),
+                ("asked_note", models.CharField(blank=True, db_default="", default="", max_length=1000)),
                 ("definition", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField()),
                 ("published_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="tenancy.membership",
+                    ),
+                ),
                 (
                     "changed_by",
                     models.ForeignKey(
@@ -294,6 +307,12 @@ class Migration(migrations.Migration):
                         column="changed_by_id",
                         name="playbooks_playbookversion_changed_by_id_tenant_fk",
                         on_delete="SET NULL (changed_by_id)",
+                        to="tenancy_membership",
+                    ),
+                    cs_platform.tenancy.constraints.TenantReference(
+                        column="asked_by_id",
+                        name="playbooks_playbookversion_asked_by_id_tenant_fk",
+                        on_delete="SET NULL (asked_by_id)",
                         to="tenancy_membership",
                     ),
                     cs_platform.tenancy.constraints.TenantReference(

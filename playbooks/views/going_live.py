@@ -29,6 +29,7 @@ from playbooks.library import Words
 from playbooks.models import Playbook
 from playbooks.moving import MoveAhead, Passed, look_ahead_of_move, start_move
 from playbooks.overview import Overview, overview_of
+from playbooks.proposing import decline, propose
 from playbooks.views.wizard import TITLES, Wizard, answer, open_wizard, save, show
 from playbooks.wizard_forms import whole
 
@@ -88,6 +89,43 @@ def publish(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         return go_to(request, wizard.home)
     messages.success(request, said)
     return go_to(request, wizard.home)
+
+
+@require_POST
+@requires(Ability.DRAFT_PLAYBOOKS)
+def ask(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Whoever may not set it live asks those who may."""
+    wizard = open_wizard(request, pk, "review")
+    if isinstance(wizard, HttpResponse):
+        return wizard
+    try:
+        save(wizard, _brake(request))
+        told = propose(wizard.draft, note=request.POST.get("note", ""), by=request.membership, now=request.now)
+    except ChangedByAnother as conflict:
+        wizard.draft = conflict.draft
+        return _page(wizard, conflict)
+    except versions.NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return go_to(request, wizard.here)
+    messages.success(request, f"Asked {counted(told, 'admin')} to set it live" if told else "There is no admin to ask")
+    return go_to(request, wizard.here)
+
+
+@require_POST
+@requires(Ability.PUBLISH_PLAYBOOKS)
+def not_yet(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """Whoever asked is told why, and the draft stays."""
+    wizard = open_wizard(request, pk, "review")
+    if isinstance(wizard, HttpResponse):
+        return wizard
+    asker = wizard.draft.asked_by
+    try:
+        decline(wizard.draft, note=request.POST.get("note", ""), by=request.membership, now=request.now)
+    except versions.NotPossible as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, f"{asker.name} is told" if asker else "It is no longer asked for")
+    return go_to(request, wizard.here)
 
 
 def _published(wizard: Wizard) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef
 from django.http import HttpResponse
 from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
@@ -13,7 +13,7 @@ from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
 from playbooks.evaluation import ask_for_look
 from playbooks.library import SORTS, asked_look, last_look, library, task_lists
-from playbooks.models import Playbook
+from playbooks.models import Playbook, PlaybookVersion
 from playbooks.pausing import Missed
 from playbooks.views.loading import playbook_changed, playbook_or_404
 
@@ -61,7 +61,8 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
             context | {"task_lists": task_lists(lists)},
             fragments=TASK_LIST_FRAGMENTS,
         )
-    here = others.filter(status__in=TABS[tab]).select_related("version", "created_by")
+    asks = PlaybookVersion.objects.filter(playbook=OuterRef("pk"), published_at=None, asked_at__isnull=False)
+    here = others.filter(status__in=TABS[tab]).select_related("version", "created_by").annotate(asks=Exists(asks))
     shown, filters = _filtered(list(here), search, request)
     found = library(shown, sort=filters["sort"])
     context |= filters | {"categories": found, "look": last_look(), "asked": asked_look()}

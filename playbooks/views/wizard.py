@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.fields import workspace_fields
 from accounts.models import Account, AccountUser
+from accounts.rules.describe import counted
 from accounts.rules.fields import FieldSet
 from actions.widgets import is_at_work
 from cs_platform.tenancy.roles import Ability
@@ -200,8 +201,10 @@ def schedule_words(found: steps.Steps) -> str:
     if not found:
         return "What happens, and when"
     days = [steps.place(step)[2] for step in found if not steps.place(step)[0]]
-    actions = f"{len(found)} action{'' if len(found) == 1 else 's'}"
-    return f"{actions} in {max(days)} day{'' if max(days) == 1 else 's'}" if days else actions
+    actions, by_date = counted(len(found), "action"), len(found) - len(days)
+    if by_date:
+        return f"{actions}, {by_date} of them by a date" if days else f"{actions} by a date"
+    return f"{actions} in {counted(max(days), 'day')}"
 
 
 # --- loading and saving -----------------------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from cs_platform.workspace.teams import archive_team, create_team, restore_team,
 from ctas.lists import edit_entry
 from playbooks import drafts, dry_runs, evaluation, versions
 from playbooks.models import Evaluation, EvaluationRun, Playbook
+from playbooks.proposing import decline, propose
 from success_plans import defining as plan_settings
 from success_plans import sharing
 from success_plans.defining import save_template, save_type
@@ -82,6 +83,24 @@ def _revised(home: Workspace) -> Playbook:
     versions.publish(playbook, **_by(home))
     drafts.revise(playbook, **_by(home))
     return playbook
+
+
+def _proposed(home: Workspace) -> Playbook:
+    playbook = _revised(home)
+    _propose(playbook, home)
+    return playbook
+
+
+def _propose(playbook: Playbook, home: Workspace) -> None:
+    draft = drafts.open_draft(playbook)
+    assert draft
+    propose(draft, **_by(home))
+
+
+def _not_yet(playbook: Playbook, home: Workspace) -> None:
+    draft = drafts.open_draft(playbook)
+    assert draft
+    decline(draft, **_by(home))
 
 
 def _recording(home: Workspace) -> Playbook:
@@ -248,6 +267,8 @@ STORIES: dict[str, tuple[Story, Callable[[Any, Workspace], Any]]] = {
     "nps_survey.changed": (_drafted, lambda _, home: change_survey(question="Would you?", **_by(home))),
     "playbook.drafted": (lambda home: drafts.begin(name="Idea", **_by(home)), lambda draft, home: None),
     "playbook.draft_discarded": (_revised, lambda playbook, home: drafts.discard(playbook, **_by(home))),
+    "playbook.proposed": (_revised, _propose),
+    "playbook.not_yet": (_proposed, _not_yet),
     "playbook.imported": (_drafted, lambda playbook, home: None),
     "playbook.published": (_drafted, lambda playbook, home: versions.publish(playbook, **_by(home))),
     "playbook.set_live": (_drafted, lambda playbook, home: versions.set_live(playbook, **_by(home))),

@@ -63,7 +63,7 @@ def schedule(enrollment: Enrollment) -> dict[str, tuple[str, int]]:
 def test_the_preview_says_what_changes_and_the_move_does_just_that(inside: Workspace, runway: Enrollment) -> None:
     playbook = drafted(runway)
     page = text(Visitor(inside.jonah).page(f"playbooks/{playbook.pk}/draft/review/"))
-    assert "1 runs already" in page
+    assert "<h3>1 under way</h3>" in page
     assert "its day is over for 1" in page
     job = moved(playbook, inside)
 

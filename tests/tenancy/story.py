@@ -199,7 +199,9 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:draft_actions": {"pk": "other_playbook"},
     "playbooks:draft_add": {"pk": "other_playbook"},
     "playbooks:draft_arrange": {"pk": "other_playbook"},
+    "playbooks:draft_ask": {"pk": "other_playbook"},
     "playbooks:draft_discard": {"pk": "other_playbook"},
+    "playbooks:draft_not_yet": {"pk": "other_playbook"},
     "playbooks:draft_overview": {"pk": "other_playbook"},
     "playbooks:draft_publish": {"pk": "other_playbook"},
     "playbooks:draft_review": {"pk": "other_playbook"},
@@ -608,7 +610,9 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     ]
     playbook = live(playbook_json("rescue", name=f"Rescue {mark}", steps=steps), by=home.olga)
     other = live(playbook_json("other", name=f"Other {mark}", steps=[raise_risk(5)]), by=home.olga)
-    drafts.revise(other, by=home.olga, now=MONDAY)
+    draft = drafts.revise(other, by=home.olga, now=MONDAY)
+    draft.asked_at, draft.asked_by, draft.asked_note = MONDAY, home.maya, f"Asked {mark}"
+    draft.save(update_fields=["asked_at", "asked_by", "asked_note"])
     _move_on(home, at, mark)
     dry = import_playbook(playbook_json("dry", name=f"Dry {mark}"), by=home.olga, now=MONDAY)
     start_dry_run(dry, by=home.olga, now=MONDAY)
