@@ -12,6 +12,12 @@ from django.http import HttpRequest
 
 
 class LoginAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "email_password_mismatch": "No login has this email and password. Try again, or set a new password.",
+        "rate_limited": "That was too often. Wait a minute, then try again.",
+    }
+
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """People join a workspace by invitation; nobody signs up alone."""
         return False

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import resolve_url
+from django.template import loader
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 
@@ -57,6 +58,23 @@ def headers(get_response: Handler) -> Handler:
         return response
 
     return middleware
+
+
+def refused_in_words(get_response: Handler) -> Handler:
+    """Who opens by hand what only a form sends, as after a sign-in in between, gets a page and not an empty screen."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code == 405 and not response.content and _is_opened(request):
+            response.content = loader.render_to_string("405.html")
+            response.headers["Content-Type"] = "text/html; charset=utf-8"
+        return response
+
+    return middleware
+
+
+def _is_opened(request: HttpRequest) -> bool:
+    return "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
 
 
 def _is_personal(request: HttpRequest) -> bool:

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -46,6 +46,22 @@ def test_a_page_that_says_how_to_be_cached_is_left_alone() -> None:
     response = middleware.headers(lambda _: HttpResponse(headers={"Cache-Control": "max-age=60"}))(request)
 
     assert response["Cache-Control"] == "max-age=60"
+
+
+def refused(request: HttpRequest) -> HttpResponse:
+    return HttpResponseNotAllowed(["POST"])
+
+
+def test_whoever_opens_what_only_a_form_sends_is_told_so() -> None:
+    response = middleware.refused_in_words(refused)(ask(Accept="text/html,*/*;q=0.8"))
+
+    assert (response.status_code, response["Allow"]) == (405, "POST")
+    assert b"This address shows nothing by itself" in response.content
+
+
+def test_programs_and_fragments_are_refused_without_a_page() -> None:
+    for headers in ({"Accept": "*/*"}, {"Accept": "text/html", "HX_Request": "true"}):
+        assert middleware.refused_in_words(refused)(ask(**headers)).content == b""
 
 
 def test_a_fragment_of_someone_signed_out_leads_the_whole_page_to_sign_in() -> None:
