@@ -26,6 +26,7 @@ from ctas.panels import new_cta_parts
 from ctas.recurring import LONGEST
 from ctas.working import missing_to_close, missing_to_open
 
+CHECK = {"class": "check"}
 DAY = forms.DateInput(attrs={"type": "date"})
 SUGGESTED = 20
 LONG_TEXT = 10_000
@@ -232,7 +233,7 @@ class EntryForm(forms.Form):
     tone = forms.ChoiceField(choices=list(TONES.items()), label="Colour", initial="neutral")
     icon = forms.ChoiceField(choices=[(icon, icon.replace("-", " ").capitalize()) for icon in ICONS])
     category = forms.ChoiceField(choices=list(CATEGORIES.items()), label="Means")
-    types = forms.MultipleChoiceField(required=False, label="For", widget=forms.CheckboxSelectMultiple)
+    types = forms.MultipleChoiceField(required=False, label="For", widget=forms.CheckboxSelectMultiple(CHECK))
     to_create = forms.MultipleChoiceField(
         required=False, choices=list(REQUIRABLE.items()), label="Needed to open", widget=forms.CheckboxSelectMultiple
     )

@@ -17,6 +17,7 @@ from success_plans.planning import CannotPlan, OpenObjectives, active_members
 from success_plans.sharing import FIELD, MOST_DAYS, OBJECTIVE, USUAL_DAYS, offered_parts
 from success_plans.templates import MEMBER
 
+CHECK = {"class": "check"}
 ROWS_2, ROWS_4 = forms.Textarea(attrs={"rows": 2}), forms.Textarea(attrs={"rows": 4})
 
 
@@ -134,7 +135,7 @@ class ObjectiveForm(forms.Form):
     comment = forms.CharField(required=False, max_length=10_000, widget=ROWS_2)
     needs = forms.MultipleChoiceField(
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=forms.CheckboxSelectMultiple(CHECK),
         label="Waits for",
         help_text="It begins when these have ended.",
     )
@@ -259,7 +260,7 @@ class ShareForm(forms.Form):
     )
     parts = forms.MultipleChoiceField(
         required=False,
-        widget=forms.CheckboxSelectMultiple(attrs={"class": "check"}),
+        widget=forms.CheckboxSelectMultiple(CHECK),
         label="What they see",
         help_text="Nothing else is shown.",
     )
@@ -303,7 +304,9 @@ class Lines(forms.CharField):
 
 class TypeForm(forms.Form):
     name = forms.CharField(max_length=100)
-    formula = forms.ChoiceField(choices=PlanType.Formula.choices, label="Progress counts", widget=forms.RadioSelect)
+    formula = forms.ChoiceField(
+        choices=PlanType.Formula.choices, label="Progress counts", widget=forms.RadioSelect(CHECK)
+    )
     categories = Lines(label="Categories of objectives", help_text="One a line, in the order they are shown.")
 
 
