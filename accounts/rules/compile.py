@@ -40,6 +40,9 @@ __all__ = [
 
 MAX_BITS = 62  # a bigint without its sign, and one to spare
 TRACKED = ("subscribed", "trialing")
+# Of the audiences that ask about users. Where there are more, some account rule holds for most accounts as a rule, and
+# reading those first costs more than adding up the users of the others (both cost the same at 40 % of the accounts).
+MOST_NARROWING = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,18 +373,15 @@ class _LeafBits:
         )
 
     def _wanted(self, verdicts: Mapping[Node, Sql]) -> tuple[Sql, Sql]:
-        """The join to the accounts, if that narrows the users down, and what some audience asks of account and user.
-
-        One audience may want few accounts. Of several, most accounts are wanted by one: reading them costs more than
-        adding up the users of those that are not.
-        """
-        need = self._account_need(self._asking[0]) if len(self._asking) == 1 else None
-        wanted = Sql.join(" OR ", [verdict.wrapped() for verdict in verdicts.values()])
-        if need is None:
-            return Sql(""), wanted
-        live = Sql.join(" AND ", [_live_accounts(self.tenant_id), *_lifecycle(self._asking[0].lifecycles)])
-        join = compose(" JOIN accounts_account a ON a.id = au.account_id AND {live}", live=live)
-        return join, compose("{need} AND {wanted}", need=need, wanted=wanted)
+        """The join to the accounts, if that narrows the users down, and what some audience asks of account and user."""
+        needs = [
+            (self._account_need(audience), verdicts[audience.user.root]) for audience in self._asking if audience.user
+        ]
+        if len(needs) > MOST_NARROWING or any(need is None for need, _ in needs):
+            return Sql(""), Sql.join(" OR ", [verdict.wrapped() for verdict in verdicts.values()])
+        both = [compose("({need} AND {verdict})", need=need or Sql("true"), verdict=verdict) for need, verdict in needs]
+        live = Sql.join(" AND ", [_live_accounts(self.tenant_id), *_lifecycle(_common_lifecycles(self._asking))])
+        return compose(" JOIN accounts_account a ON a.id = au.account_id AND {live}", live=live), Sql.join(" OR ", both)
 
     def _account_need(self, audience: Audience) -> Sql | None:
         return _necessary(audience.account.root, self.clock) if audience.account else None
