@@ -1,6 +1,6 @@
 """The open CTAs of an account, on its page; and what upper layers add to a CTA's drawer."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -48,8 +48,14 @@ class DrawerPart(Protocol):
         """Its template, given `part`: whatever the context holds. None where it has nothing to say."""
 
 
+Offer = tuple[str, Sequence[tuple[str, str]]]
+
+
 class NewCtaPart(Protocol):
     """What an upper layer asks beside a new CTA."""
+
+    def offers(self, *, account: str, type: str) -> Iterable[Offer]:
+        """(id of an element, the (value, label) of its options), for the account as it was typed and the type."""
 
     def fields(self) -> Mapping[str, Field]:
         """Of the form, by name."""

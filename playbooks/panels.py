@@ -20,6 +20,7 @@ from cs_platform.tenancy.roles import Ability, Role, allows
 from cs_platform.web.drawers import Fragment, page_address
 from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta
+from ctas.panels import Offer
 from ctas.playbooks import cta_playbooks
 from playbooks.history import summaries
 from playbooks.library import Words
@@ -114,12 +115,18 @@ class PlaybookOfNewCta:
         self.source = cta_playbooks()
         self.offered = {one.key: one for one in self.source.offered()}
 
+    def offers(self, *, account: str, type: str) -> Iterable[Offer]:
+        if self.offered:
+            yield "id_playbook", self._choices(type)
+
+    def _choices(self, type: str = "") -> list[tuple[str, str]]:
+        suiting = {key: one for key, one in self.offered.items() if not type or one.is_for(type)}
+        return [("", "None"), *((key, f"{one.name}, {counted(one.tasks, 'task')}") for key, one in suiting.items())]
+
     def fields(self) -> Mapping[str, forms.Field]:
         if not self.offered:
             return {}
-        named = [(key, f"{one.name}, {counted(one.tasks, 'task')}") for key, one in self.offered.items()]
-        hint = "Its tasks are set up at once."
-        choices = [("", "None"), *named]
+        hint, choices = "Its tasks are set up at once.", self._choices()
         return {
             "playbook": forms.ChoiceField(required=False, label="Apply a playbook", help_text=hint, choices=choices)
         }

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Account
@@ -13,11 +13,13 @@ from cs_platform.tenancy.models import Doer
 from cs_platform.web.drawers import Fragment
 from cs_platform.web.pages import WorkspaceRequest
 from ctas.models import Cta
+from ctas.panels import Offer
 from success_plans.listing import rows_of
 from success_plans.models import Objective, SuccessPlan
 from success_plans.planning import join_plan
 
 SHOWN = 20
+OFFERED, OFFERED_PLANS = 30, "plans-offered"  # how many, and where
 UNDER_WAY = (SuccessPlan.Status.ACTIVE, SuccessPlan.Status.DRAFT)
 
 
@@ -42,9 +44,17 @@ class PlansPanel:
 class PlanOfNewCta:
     """Which plan a new CTA joins. An objective needs one."""
 
+    def offers(self, *, account: str, type: str) -> Iterable[Offer]:
+        named = Account.objects.present().filter(Q(name=account) | Q(external_id=account)).order_by("pk")
+        found = named.first() if account else None
+        names = plans_under_way(found.pk).values_list("name", flat=True)[:OFFERED] if found else ()
+        yield OFFERED_PLANS, [(name, name) for name in names]
+
     def fields(self) -> Mapping[str, forms.Field]:
         hint = "A plan of the account that is under way. An objective needs one."
-        return {"plan": forms.CharField(required=False, max_length=500, label="Success plan", help_text=hint)}
+        listed = forms.TextInput(attrs={"list": OFFERED_PLANS, "autocomplete": "off"})
+        plan = forms.CharField(required=False, max_length=500, label="Success plan", help_text=hint, widget=listed)
+        return {"plan": plan}
 
     def problems(self, given: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         account, name = given.get("account"), given.get("plan")

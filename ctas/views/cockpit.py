@@ -37,6 +37,7 @@ from ctas.models import CLOSED, Cta
 from ctas.month import load_month
 from ctas.opening import open_cta
 from ctas.own_days import OwnDays, own_day, own_days
+from ctas.panels import new_cta_parts
 
 FRAGMENTS = {"cockpit": "ctas/_cockpit.html"}
 CHANGED = "account:changed"
@@ -259,8 +260,11 @@ def suggest_accounts(request: WorkspaceRequest, slug: str) -> HttpResponse:
 @require_safe
 @requires(Ability.READ)
 def twins(request: WorkspaceRequest, slug: str) -> HttpResponse:
-    """What is open on this account already, for the same type, and the reasons that suit the type."""
-    given = {name: request.GET.get(name, "").replace("\x00", "")[:500] for name in ("account", "type", "reason")}
+    """What is open on this account already, for the same type, and what suits account and type: reasons, playbooks,
+    plans.
+    """
+    names = ("account", "type", "reason", "playbook")
+    given = {name: request.GET.get(name, "").replace("\x00", "")[:500] for name in names}
     name, lists = given["account"].strip(), current_lists()
     found = Cta.objects.open().filter(Q(account__name=name) | Q(account__external_id=name), type=given["type"])
     if given["reason"]:
@@ -269,6 +273,8 @@ def twins(request: WorkspaceRequest, slug: str) -> HttpResponse:
         "twins": list(found.select_related("owner").order_by("due_on", "pk")[:MOST_TWINS]) if name else [],
         "reasons": lists.reasons(given["type"]),
         "reason": given["reason"],
+        "playbook": given["playbook"],
+        "offers": [one for part in new_cta_parts() for one in part.offers(account=name, type=given["type"])],
         "asked": [*lists.find(Kind.TYPE, given["type"]).to_create],
     }
     return render_page(request, "ctas/_twins.html", context)

@@ -27,7 +27,7 @@ from ctas.working import (
 from success_plans.planning import OpenObjectives, activate, add_objective, close_plan, create_plan
 from tests import world
 from tests.visitor import Visitor, text
-from tests.world import MONDAY, Workspace, days, on
+from tests.world import MONDAY, Workspace, days, live, on, task_list_json
 
 TODAY = MONDAY.date()
 
@@ -242,6 +242,17 @@ def test_the_form_says_what_is_open_already(cta: Cta, csm: Visitor) -> None:
 
     assert "Call them" in text(csm.page(same))
     assert "Call them" not in text(csm.page(same.replace("risk", "activity")))
+
+
+def test_a_new_cta_is_offered_what_suits_its_account_and_type(space: Workspace, csm: Visitor) -> None:
+    live(task_list_json(types=["lifecycle"]))
+    create_plan(account=world.account("Harbourline"), name="Grow with them", by=space.priya, now=MONDAY)
+    address = "ctas/new/twins/?account=Harbourline&playbook=kickoff&type="
+    for_risk, for_lifecycle = (text(csm.fragment(address + type, "twins")) for type in ("risk", "lifecycle"))
+
+    assert '<option value="Grow with them">' in for_risk
+    assert ("Kickoff" in for_risk, '<option value="kickoff" selected>' in for_lifecycle) == (False, True)
+    assert "Grow with them" not in text(csm.fragment("ctas/new/twins/?account=Calyx&type=risk", "twins"))
 
 
 # --- the last task ----------------------------------------------------------------------------------------------------
