@@ -414,7 +414,7 @@ BULK_VERBS = [
     "accounts.bulk.archive.Restore",
 ]
 # What stands in the daily mail beside notifications (cs_platform/workspace/letters.py).
-DIGEST_SOURCES = ["ctas.digest.DueWork"]
+DIGEST_SOURCES = ["ctas.digest.DueWork", "success_plans.digest.DuePlans"]
 # What people are told of beside what others do (cs_platform/workspace/errands.py).
 NOTICE_SOURCES = [
     "playbooks.notices.HeldEvaluations",

@@ -219,6 +219,7 @@ class ConversationFilters(filters.FilterSet):
 
 class TimelineFilters(filters.FilterSet):
     kind = TextInFilter(label="One or several kinds, separated by commas.")
+    subject = TextInFilter(label="What it is about, such as cta:9 or task:12; several separated by commas.")
     since = filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
 
     class Meta:

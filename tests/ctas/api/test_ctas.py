@@ -36,6 +36,17 @@ def test_a_cta_is_opened_edited_closed_and_reopened(api: Api, orbiton: Workspace
     ]
 
 
+def test_the_timeline_of_one_cta_is_that_of_its_account_by_subject(api: Api, orbiton: Workspace, at: int) -> None:
+    first, other = (api.post("/ctas/", {"account": at, "name": name, "type": "risk"}).json for name in ("A", "B"))
+    api.patch(f"/ctas/{first['id']}/", {"due_on": "2026-12-09"})
+    rows = api.get(f"/accounts/{at}/timeline/?subject=cta:{first['id']}").results
+
+    assert [row["text"] for row in rows] == ["CTA changed (due): A", "CTA opened: A"]
+    assert rows[0]["detail"] == {"before": {"due_on": ""}, "after": {"due_on": "2026-12-09"}}
+    both = f"cta:{first['id']},cta:{other['id']}"
+    assert len(api.get(f"/accounts/{at}/timeline/?subject={both}").results) == 3
+
+
 def test_an_archived_cta_leaves_the_lists_until_it_is_restored(api: Api, cta: str) -> None:
     api.post(f"{cta}archive/")
 
