@@ -37,7 +37,10 @@ class PlaybookForm(VerbForm):
         super().__init__(*args, **kwargs)
         found = Playbook.objects.filter(status__in=self.statuses, audience=self.audience)
         found = found.order_by("name", "pk").values_list("pk", "name")[:MOST_PLAYBOOKS]
-        self.fields["playbook"].choices = [(str(pk), name) for pk, name in found]  # type: ignore[attr-defined]
+        none = (
+            f"No playbook for {Playbook.Audience(self.audience).label.lower()} is live. Set one live under Playbooks."
+        )
+        self.offer("playbook", [(str(pk), name) for pk, name in found], none=none)
 
     def config(self) -> dict[str, Any]:
         return {"playbook": int(self.cleaned_data["playbook"])}

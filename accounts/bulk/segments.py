@@ -40,7 +40,8 @@ class SegmentForm(VerbForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["segment"].choices = _segments(self.subject)  # type: ignore[attr-defined]
+        none = f"There is no segment of {self.subject.value}s yet. Create one under Segments."
+        self.offer("segment", _segments(self.subject), none=none)
 
     def config(self) -> dict[str, Any]:
         return {"segment": int(self.cleaned_data["segment"])}

@@ -74,7 +74,10 @@ class SetTraitForm(VerbForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.definitions = {one.key: one for one in custom_traits(self.scope)}
-        self.fields["trait"].choices = [(key, one.label) for key, one in self.definitions.items()]  # type: ignore[attr-defined]
+        offered = [(key, one.label) for key, one in self.definitions.items()]
+        self.offer(
+            "trait", offered, none=f"No trait of {self.scope}s is edited here yet. Define one in Settings, Traits."
+        )
         chosen = self.definitions.get(str(self["trait"].value())) or next(iter(self.definitions.values()), None)
         if chosen:
             self.fields["value"].widget = _widget(chosen)

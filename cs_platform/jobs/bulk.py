@@ -57,6 +57,13 @@ class VerbForm(forms.Form):
         """As the job keeps it."""
         return dict(self.cleaned_data)
 
+    def offer(self, name: str, choices: Sequence[tuple[str, str]], *, none: str) -> None:
+        """What can be chosen; `none` says, where that is nothing, how there comes to be something."""
+        field: Any = self.fields[name]
+        field.choices = choices
+        if not choices:
+            field.help_text = none
+
 
 class BulkVerb:
     """Stateless. `apply` and `restore` work on a slice of things, set-wise, in one transaction."""

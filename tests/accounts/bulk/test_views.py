@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from accounts.models import Account
 from cs_platform.jobs.models import Job
 from cs_platform.jobs.pump import run_jobs
@@ -25,6 +27,22 @@ def test_choosing_a_trait_shows_a_field_of_its_type(priya: Visitor) -> None:
 
     assert 'type="text" name="bulk-value"' in text(priya.send("accounts/bulk/", **known, **{"bulk-trait": "stage"}))
     assert '<option value="true">Yes</option>' in text(priya.send("accounts/bulk/", **known, **{"bulk-trait": "live"}))
+
+
+@pytest.mark.parametrize(
+    ("verb", "said"),
+    [
+        ("set_trait", "No trait of accounts is edited here yet. Define one in Settings, Traits."),
+        ("add_to_segment", "There is no segment of accounts yet. Create one under Segments."),
+        ("apply_playbook", "No playbook for accounts is live. Set one live under Playbooks."),
+    ],
+)
+def test_where_there_is_nothing_to_choose_the_form_says_how_there_comes_to_be(
+    priya: Visitor, verb: str, said: str
+) -> None:
+    known = {"ids": account("A").pk, "verb": verb}
+
+    assert said in text(priya.send("accounts/bulk/", target="dialog", **known))
 
 
 def test_the_review_says_it_in_words_and_running_starts_a_job(priya: Visitor, inside: Workspace) -> None:

@@ -39,6 +39,7 @@ def test_the_way_from_the_file_to_the_accounts_and_back(maya: Visitor) -> None:
     assert maya.submit(page, step="run").status_code == 302
     run_jobs()
     assert "Undo the import" in text(maya.page(page))
+    assert "accounts/?status=any&amp;sort=-created_at" in text(maya.page(page))
     job = Job.objects.get(kind="run_import")
     maya.submit(f"jobs/{job.pk}/undo/")
     run_jobs()
