@@ -55,6 +55,13 @@ document.addEventListener("click", ({ target }) => {
   next?.querySelector("[data-open]")?.click();
 });
 
+// Opened by its address: its row is marked and seen, and the focus goes back there, as if it had been opened by hand.
+if (!drawer.hidden) {
+  const links = [...document.querySelectorAll("a[hx-target='#drawer']")];
+  remember(links.find((link) => link.href === location.href && link.checkVisibility()));
+  opener?.scrollIntoView({ block: "nearest", inline: "center" });
+}
+
 // data-focus names the field below that a button leads to.
 document.addEventListener("click", ({ target }) => {
   const field = document.getElementById(target.closest("[data-focus]")?.dataset.focus);

@@ -146,6 +146,18 @@ def test_keeping_it_running_changes_nothing_and_gives_the_place_back(screen: Pag
     expect(cell(screen)).to_contain_text("60%")
 
 
+def test_a_history_opened_by_its_address_marks_its_row_and_gives_the_focus_to_its_cell(
+    screen: Page, story: Story
+) -> None:
+    screen.goto(story.path("accounts/"))
+    screen.goto(cell(screen).evaluate("link => link.href"))
+    expect(screen.locator("tr[aria-current]")).to_contain_text("Harbourline Logistics")
+    screen.keyboard.press("Escape")
+
+    expect(cell(screen)).to_be_focused()
+    expect(screen.locator("tr[aria-current]")).to_have_count(0)
+
+
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
