@@ -95,6 +95,19 @@ def test_what_comes_is_told_with_this_accounts_values_where_they_are_known(
         assert 'Hello <span class="var">user.first_name</span>' in said
 
 
+def test_a_day_that_was_over_before_day_one_is_shown_by_its_date(priya: Visitor, harbourline: Account) -> None:
+    renewal = NOW.date() + timedelta(days=10)
+    Account.objects.filter(pk=harbourline.pk).update(renewal_on=renewal)
+    harbourline.refresh_from_db()
+    early = {**raise_risk(key="early"), "day": None, "anchor": {"field": "renewal_on", "days": -60}}
+    playbook = live(playbook_json("late", steps=[raise_risk(1), early]), now=NOW)
+    shown = drawer(priya, apply_now(playbook, harbourline, now=NOW))
+
+    assert f"<b>{renewal - timedelta(days=60):%-d %b}" in shown
+    assert "<small>before day 1</small>" in shown
+    assert "Day -" not in shown
+
+
 def test_the_description_is_filled_in_and_stays_text(priya: Visitor, runway: Enrollment) -> None:
     shown = drawer(priya, runway)
 

@@ -14,6 +14,7 @@ from cs_platform.workspace.holidays import working_day
 from cs_platform.workspace.models import Holiday
 from playbooks import drafts
 from playbooks.models import Playbook, PlaybookVersion
+from playbooks.views.wizard import schedule_words
 from tests.actions.controls import sent
 from tests.visitor import Visitor, text
 from tests.world import Workspace, account, live, playbook_json, raise_risk, trait
@@ -208,6 +209,23 @@ def test_only_actions_for_the_audience_are_offered(maya: Visitor, begun: Playboo
     maya.submit(at(begun, "actions/add/"), action="unheard_of")
     assert content(begun)["steps"] == []
     assert "Start a conversation" in text(maya.page(at(begun, "actions/")))
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        ([1], "1 action in 1 day"),
+        ([1, 4], "2 actions in 4 days"),
+        ([2, None], "2 actions, 1 of them by a date"),
+        ([None, None], "2 actions by a date"),
+        ([], "What happens, and when"),
+    ],
+)
+def test_the_schedule_is_told_in_a_few_words(days: list[int | None], words: str) -> None:
+    anchor = {"anchor": {"field": "renewal_on", "days": -30}}
+    steps = [{"key": f"s{n}", **({"day": day} if day else anchor)} for n, day in enumerate(days)]
+
+    assert schedule_words(steps) == words
 
 
 def test_texts_are_filled_in_for_whom_the_rules_are_about(maya: Visitor, begun: Playbook) -> None:
