@@ -19,6 +19,7 @@ from ctas.lists import Kind, current_lists
 from playbooks.definition import audience_of
 from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
 from playbooks.progress import UNDER_WAY
+from playbooks.steps import of_draft, place
 
 UNCATEGORISED = "Other"
 TARGET_WORDS = {"tracked": "All tracked", "subscribed": "Subscribed", "trialing": "Trialing", "churned": "Churned"}
@@ -63,13 +64,14 @@ def library(playbooks: Iterable[Playbook], *, sort: str = "name") -> list[tuple[
     """By category. The playbooks come with their version; a fixed number of queries, whatever their number."""
     found = sorted(playbooks, key=_place_in_list)
     schedules = _schedules([one.version_id for one in found if one.version_id])
+    drafted = _drafted([one.pk for one in found if not one.version_id])
     counts, words = count_enrollments([one.pk for one in found]), Words.load()
     rows = [
         Row(
             playbook=one,
             sentence=words.audience(one.version),
             target=words.target(one.version),
-            schedule=schedules.get(one.version_id or 0, Schedule(0, 0, ())),
+            schedule=schedules.get(one.version_id or 0) or drafted.get(one.pk, Schedule(0, 0, ())),
             counts=counts.get(one.pk, Counts()),
         )
         for one in found
@@ -130,6 +132,18 @@ def _schedules(version_ids: Sequence[int]) -> dict[int, Schedule]:
     for version_id, offset in steps.values_list("version_id", "offset_days"):
         offsets[version_id].append(offset)
     return {version_id: _schedule(days) for version_id, days in offsets.items()}
+
+
+def _drafted(playbook_ids: Sequence[int]) -> dict[int, Schedule]:
+    """Of those that say something in a draft only, finished or not."""
+    drafts = PlaybookVersion.objects.filter(playbook_id__in=playbook_ids, published_at=None)
+    found = {id: of_draft(draft or {}) for id, draft in drafts.values_list("playbook_id", "draft")}
+    days = {id: [place(step) for step in steps] for id, steps in found.items()}
+    return {
+        id: _schedule([number if anchored else number - 1 for anchored, _field, number in places])
+        for id, places in days.items()
+        if places
+    }
 
 
 def _schedule(offsets: Sequence[int]) -> Schedule:

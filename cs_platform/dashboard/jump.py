@@ -23,11 +23,17 @@ class Command:
 
 COMMANDS = (
     Command("New CTA", "ctas:new", "plus", ("C",), Ability.WORK_CTAS, dialog=True),
+    Command("New playbook", "playbooks:new", "plus", (), Ability.DRAFT_PLAYBOOKS),
+    Command("New success plan", "plans:new", "plus", (), Ability.WORK_CTAS, dialog=True),
+    Command("New account", "accounts:new", "plus", (), Ability.EDIT_ACCOUNTS, dialog=True),
+    Command("Import a file", "imports:list", "download", (), Ability.MANAGE_DATA),
     Command("Home", "dashboard:home", "house", ("G", "H")),
     Command("Cockpit", "ctas:cockpit", "square-check-big", ("G", "C")),
     Command("Accounts", "accounts:list", "building-2", ("G", "A")),
     Command("Users", "users:list", "users", ("G", "U")),
     Command("Reports", "dashboard:reports", "chart-column", ("G", "R")),
+    Command("Success plans", "plans:list", "flag"),
+    Command("Conversations", "playbooks:inbox", "mail"),
     Command("NPS", "nps:report", "gauge"),
     Command("Notifications", "workspace:notifications", "bell"),
     Command("Your profile", "dashboard:profile", "user"),
@@ -50,8 +56,9 @@ class Commands:
     label = "Go to and do"
 
     def find(self, request: WorkspaceRequest, text: str) -> Iterable[Hit]:
-        """All of them at first, since there is nothing to look for yet."""
+        """All of them at first, since there is nothing to look for yet. What begins so stands first."""
         mine = [one for one in COMMANDS if request.membership.can(one.ability) and begins(one.text, text)]
+        mine.sort(key=lambda one: not one.text.lower().startswith(text))
         slug = request.tenant.slug
         return [
             Hit(one.text, reverse(one.url, args=[slug]), one.icon, keys=one.keys, dialog=one.dialog) for one in mine

@@ -102,6 +102,13 @@ def test_the_list_is_narrowed_by_category_and_by_who_made_it_and_sorted_within_c
     assert named(f"owner={inside.jonah.pk}&category=Adoption") == ["Rescue"]
 
 
+def test_a_draft_shows_the_schedule_that_stands_in_it(priya: Visitor, inside: Workspace) -> None:
+    import_playbook(playbook_json("idea", steps=[raise_risk(), raise_risk(9, key="later")]), by=inside.maya, now=NOW)
+    shown = text(priya.page("playbooks/?tab=drafts"))
+
+    assert "2 actions in 9 days" in shown
+
+
 def test_a_rows_menu_offers_what_one_may_do(priya: Visitor, jonah: Visitor, rescue: Playbook) -> None:
     menu = f'id="more-{rescue.key}"'
     reads, publishes = (text(one.page("playbooks/")).partition(menu)[2] for one in (priya, jonah))

@@ -41,7 +41,7 @@ def found(visitor: Visitor, asked: str) -> list[str]:
         ("wareh", ["Warehouse roll-out"]),
         ("zzz", []),
         ("%", []),
-        ("a", ["Accounts", "All settings"]),
+        ("a", ["Accounts", "All settings", "New account"]),
     ],
 )
 def test_things_are_found_by_how_they_begin(things: None, priya: Visitor, asked: str, names: list[str]) -> None:
@@ -49,13 +49,14 @@ def test_things_are_found_by_how_they_begin(things: None, priya: Visitor, asked:
 
 
 def test_before_anything_is_typed_it_offers_what_can_be_done(priya: Visitor) -> None:
-    assert found(priya, "")[:3] == ["New CTA", "Home", "Cockpit"]
+    assert found(priya, "")[:4] == ["New CTA", "New success plan", "New account", "Home"]
 
 
 def test_roles_and_owners_are_respected(things: None, inside: Workspace) -> None:
     omar, tom, jonah = (Visitor(one) for one in (inside.omar, inside.tom, inside.jonah))
 
     assert "New CTA" not in found(omar, "")
+    assert [found(one, "new p") for one in (tom, jonah)] == [[], ["New playbook"]]
     assert found(omar, "audit") == found(omar, "api k") == []
     assert found(jonah, "audit") == ["Audit log"]
     assert found(tom, "renewing") == [], "a view that is not shared is its owner's"
