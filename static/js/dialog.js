@@ -4,8 +4,15 @@
 const slot = document.getElementById("dialog");
 
 document.addEventListener("htmx:after:settle", ({ target }) => {
-  if (target === slot && slot.childElementCount && !slot.open) slot.showModal();
+  if (target !== slot || !slot.childElementCount || slot.open) return;
+  slot.showModal();
+  if (document.activeElement.matches(".dialog-body")) begin();
 });
+
+// What is to be filled in, rather than the part that scrolls; where there is only something to confirm, that stays.
+function begin() {
+  slot.querySelector(".dialog-body :is(input:not([type=hidden], [type=checkbox], [type=radio]), textarea)")?.focus();
+}
 
 // The server has something to ask after what it did: HX-Trigger: {"dialog:ask": {"address": …}}.
 document.addEventListener("dialog:ask", ({ detail }) => {

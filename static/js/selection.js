@@ -63,11 +63,11 @@ function show() {
   if (!bar) return;
   bar.hidden = !chosen.length;
   const matching = bar.querySelector("[data-all]")?.disabled === false;
-  bar.querySelector("[data-count]").textContent = matching ? `All ${total()} selected` : `${chosen.length} selected`;
+  bar.querySelector("[data-count]").textContent = matching ? `All ${total(bar)} selected` : `${chosen.length} selected`;
   const more = bar.querySelector("[data-select-matching]");
-  if (more) more.hidden = matching || chosen.length < all.length;
+  if (more) more.hidden = matching || (Boolean(head) && chosen.length < all.length); // without a head it is the only way to all
 }
 
-function total() {
-  return document.getElementById("title-count")?.textContent.trim() || "that match";
+function total(bar) {
+  return bar.dataset.total ?? (document.getElementById("title-count")?.textContent.trim().split(" ")[0] || "that match");
 }

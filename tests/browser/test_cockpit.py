@@ -167,6 +167,17 @@ def test_values_and_cards_move_by_keys_and_every_look_is_accessible(
     assert violations(screen) == []
 
 
+def test_all_that_match_are_one_click_away_from_the_first_that_is_ticked(screen: Page, live_server: LiveServer) -> None:
+    screen.goto(f"{live_server.url}/w/orbiton/ctas/?q=CTA")
+    press(screen, "j", "x")
+    screen.get_by_role("button", name="Select all that match").click()
+    expect(screen.locator("[data-count]")).to_have_text("All that match selected")
+    press(screen, "d")
+    dialog = screen.get_by_role("dialog")
+    expect(dialog.get_by_role("heading", name="Edit 12 CTAs")).to_be_visible()
+    expect(dialog.get_by_label("Days")).to_be_focused()
+
+
 def test_a_group_that_is_folded_stays_so(screen: Page, live_server: LiveServer) -> None:
     screen.goto(f"{live_server.url}/w/orbiton/ctas/")
     screen.locator("summary", has_text="Overdue").click()
