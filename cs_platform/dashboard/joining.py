@@ -41,9 +41,7 @@ def join(request: HttpRequest, token: str) -> HttpResponse:
         invitation = invitations.find(token, now=now)
         if invitation is None:
             return _gone(request)
-        response = _join(request, tenant, invitation, now)
-        response.headers["Referrer-Policy"] = "no-referrer"  # the address is the secret
-        return response
+        return _join(request, tenant, invitation, now)
 
 
 def _gone(request: HttpRequest) -> HttpResponse:

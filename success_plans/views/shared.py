@@ -31,10 +31,11 @@ from success_plans.models import ShareLink
 from success_plans.sharing import PREFIX, note_visit, shared_plan
 
 MAX_TOKEN = 100
-# The address is the key: it is kept in no cache, given to no other site, found by no search engine.
+# The address is the key: it is kept in no cache, given to no other site, found by no search engine. (Told to nobody at
+# all, a browser would not say either where a form of the page comes from, and it would be refused.)
 HEADERS = {
     "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "X-Robots-Tag": "noindex, nofollow",
 }
 View = Callable[[HttpRequest, ShareLink, datetime], HttpResponse]

@@ -10,11 +10,14 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from cs_platform.tenancy.context import tenant_context
+from ctas.models import Task
 from success_plans import planning, sharing
+from success_plans.guests import give_tasks
 from success_plans.models import Objective, SuccessPlan
 from success_plans.scheduling import set_needs
 from success_plans.sharing import offered_parts
 from tests import world
+from tests.success_plans.test_guests import INES, codes
 from tests.success_plans.world import named, roll_out
 from tests.world import Workspace
 
@@ -64,8 +67,10 @@ def story(live_server: LiveServer) -> Story:
                 task.edit(due_on=start + timedelta(days=first + 4 + 3 * at), **by)
             Objective.objects.filter(pk=objective.pk).update(start_on=start + timedelta(days=first))
         set_needs(named(plan, "Go live"), {named(plan, "Move").pk}, **by)
-        planning.add_stakeholder(plan, name="Ines Falk", role="VP Operations", **by)
+        ines = planning.add_stakeholder(plan, name="Ines Falk", role="VP Operations", email=INES, **by)
         planning.activate(plan, **by)
+        cut = named(plan, "Go live")
+        give_tasks(cut, {cut.cta.tasks.get(title="Move user accounts").pk: ines}, **by)
         named(plan, "Move").cta.tasks.order_by("pk")[0].complete(**by)
         _link, token = sharing.make_link(plan, name="Ines", parts=[key for key, _ in offered_parts(plan)], **by)
     shared = live_server.url + reverse("shared:plan", args=[token])
@@ -112,6 +117,21 @@ def test_a_bar_moves_by_keys_and_by_pointer_and_keeps_the_focus(story: Story, pr
     assert story.days() == (start + timedelta(days=1), due + timedelta(days=2))
     dialog.get_by_role("button", name="Move it").click()
     expect(dialog.get_by_role("heading", name="Move 1 open task, too?")).to_be_hidden()
+
+
+def test_a_stakeholder_comes_in_by_a_code_and_does_what_is_theirs(story: Story, page: Page) -> None:
+    page.goto(story.shared)
+    page.get_by_label("Your email address").fill(INES)
+    page.get_by_role("button", name="Send me a code").click()
+    page.get_by_label("Code").wait_for()
+    [code] = codes()
+    page.get_by_label("Code").fill(code)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Done: Move user accounts").click()
+
+    expect(page.get_by_role("button", name="Open again: Move user accounts")).to_be_visible()
+    with tenant_context(story.orbiton.tenant.pk):
+        assert Task.objects.get(title="Move user accounts").status == "done"
 
 
 @pytest.mark.walk

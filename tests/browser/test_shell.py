@@ -1,14 +1,18 @@
 """The shell in a real browser: keys, drawer, dialog, toast, menus, themes; no violation of CSP or WCAG anywhere."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from cs_platform.tenancy.context import tenant_context
+from cs_platform.workspace.invitations import invite, new_token
 from tests.world import workspace
 
 from .gallery import TEMPLATES
@@ -73,6 +77,18 @@ def test_a_person_signs_in_and_out(page: Page, live_server: LiveServer, complain
     page.get_by_role("button", name="Sign out").click()
 
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_somebody_who_was_invited_joins(page: Page, live_server: LiveServer, complaints: list[str]) -> None:
+    space, now = workspace("orbiton"), datetime.now(UTC)
+    with tenant_context(space.tenant.pk):
+        token = new_token(invite(email="nina@orbiton.example", role="csm", team=None, by=space.jonah, now=now))
+    page.goto(live_server.url + reverse("join", args=[token]))
+    page.get_by_label("Name").fill("Nina Ray")
+    page.get_by_label("Password").fill("correct horse battery")
+    page.get_by_role("button", name="Join Orbiton").click()
+
+    expect(page.get_by_text("Nina Ray").first).to_be_visible()
 
 
 def test_a_drawer_has_an_address_and_gives_the_focus_back(gallery: Page) -> None:

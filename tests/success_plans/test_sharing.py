@@ -202,7 +202,7 @@ def test_the_address_is_kept_out_of_caches_search_engines_and_other_sites(
 ) -> None:
     answer = opened(share(told, orbiton, "name")[1])
 
-    assert (answer["Cache-Control"], answer["Referrer-Policy"]) == ("no-store", "no-referrer")
+    assert (answer["Cache-Control"], answer["Referrer-Policy"]) == ("no-store", "same-origin")
     assert "noindex" in answer["X-Robots-Tag"]
     assert not answer.cookies
 
