@@ -7,7 +7,7 @@ from typing import Any
 
 from playbooks import drafts, steps
 from playbooks.library import TARGET_WORDS, Words
-from playbooks.overview import Overview, PlannedDay, overview_of, planned_days
+from playbooks.overview import Overview, PlannedDay, PlannedLine, overview_of, planned_days
 
 Content = Mapping[str, Any]
 NOTHING = "–"
@@ -19,6 +19,14 @@ class Difference:
     what: str
     before: str
     after: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """An action as its schedule tells it."""
+
+    when: str
+    planned: PlannedLine
 
 
 def differences(before: Content, after: Content, *, words: Words | None = None) -> list[Difference]:
@@ -63,47 +71,48 @@ def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference
 def _actions(before: Content, after: Content, words: Words) -> Iterator[Difference]:
     """By their keys, which survive editing: the same action, one that came, one that went."""
     ours, theirs = ({str(step.get("key")): step for step in steps.of_draft(content)} for content in (before, after))
-    sentences = [_sentences(content, words) for content in (before, after)]
+    lines = [_lines(content, words) for content in (before, after)]
     for key in [*theirs, *(key for key in ours if key not in theirs)]:
         one, other = ours.get(key), theirs.get(key)
-        before_said, after_said = _sentence(key, sentences[0], one), _sentence(key, sentences[1], other)
-        yield Difference(f"Action {key}", before_said, after_said)
+        yield Difference(f"Action {key}", _sentence(lines[0].get(key), one), _sentence(lines[1].get(key), other))
         if one and other:
-            yield from _inside(key, one, other)
+            yield from _inside(key, _parts(one, lines[0].get(key)), _parts(other, lines[1].get(key)))
 
 
-def _inside(key: str, one: Content, other: Content) -> Iterator[Difference]:
+def _inside(key: str, before: Content, after: Content) -> Iterator[Difference]:
     """Settings of an action that its sentence may not tell."""
-    before, after = _parts(one), _parts(other)
     for name in [*after, *(name for name in before if name not in after)]:
         yield Difference(f"Action {key}: {name.replace('_', ' ')}", _said(before.get(name)), _said(after.get(name)))
 
 
-def _parts(step: Content) -> dict[str, Any]:
+def _parts(step: Content, line: _Line | None) -> dict[str, Any]:
+    """Rules as sentences, where they can be read."""
     extra = {
-        "only if": step.get("condition"),
-        "approval": step.get("approval"),
+        "only if": line.planned.condition if line else step.get("condition"),
+        "approval": line.planned.approval if line else step.get("approval"),
         "kept when stopped": step.get("keep_on_stop"),
     }
     return {**_mapping(step.get("config")), **extra}
 
 
-def _sentences(content: Content, words: Words) -> dict[str, str]:
+def _lines(content: Content, words: Words) -> dict[str, _Line]:
     definition, _problems = drafts.read(content, fields=words.fields)
     if definition is None:
         return {}
     days = planned_days(definition.steps, words)
-    return {line.step.key: f"{_when(day, line.step.anchor)}: {line.says}" for day in days for line in day.lines}
+    return {line.step.key: _Line(_when(day, line.step.anchor), line) for day in days for line in day.lines}
 
 
 def _when(day: PlannedDay, anchor: str) -> str:
     return f"{day.label} {day.after}" if anchor else day.label
 
 
-def _sentence(key: str, sentences: Mapping[str, str], step: Content | None) -> str:
+def _sentence(line: _Line | None, step: Content | None) -> str:
     if step is None:
         return NOTHING
-    return sentences.get(key) or f"{_said(step.get('action'))} on {_said(step.get('day') or step.get('anchor'))}"
+    if line:
+        return f"{line.when}: {line.planned.says}"
+    return f"{_said(step.get('action'))} on {_said(step.get('day') or step.get('anchor'))}"
 
 
 def _overview(content: Content, words: Words) -> Overview | None:
@@ -130,9 +139,23 @@ def _target(content: Content) -> str:
 
 
 def _said(value: Any) -> str:
+    """In words, in whatever order its parts are stored; what is left empty is not told."""
     if value in (None, "", [], {}, False):
         return NOTHING
+    if isinstance(value, Mapping):
+        return _parted(value)
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_said, value))
     return "yes" if value is True else str(value)
+
+
+def _parted(value: Content) -> str:
+    named = next((name for name in ("title", "name") if value.get(name)), "")
+    told = {name: _said(one) for name, one in sorted(value.items()) if name != named}
+    rest = ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in told.items() if said != NOTHING)
+    if not named:
+        return rest or NOTHING
+    return f"{value[named]} ({rest})" if rest else str(value[named])
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from playbooks import drafts
 from playbooks.comparing import differences
 from playbooks.models import Playbook
 from playbooks.transfer import plan_import
-from playbooks.versions import import_playbook, publish
+from playbooks.versions import exported, import_playbook, publish
 from tests.visitor import Visitor, text
 from tests.world import Workspace, live, playbook_json, raise_risk
 
@@ -48,6 +48,27 @@ def test_a_setting_that_no_sentence_tells_is_a_difference_too(inside: Workspace)
     found = differences(playbook_json(), playbook_json(steps=[noted]))
 
     assert [(one.what, one.after) for one in found] == [("Action risk: note", "Look here")]
+
+
+def test_lists_and_conditions_are_told_in_words_and_their_order_in_the_database_is_no_difference(
+    inside: Workspace,
+) -> None:
+    tasks = [{"title": "Call them", "owner": "csm", "due_in_days": 5}]
+    only_if = {"field": "health", "op": "less", "value": 50}
+    steps = [{"key": "cta", "day": 1, "action": "create_cta", "config": {"name": "Rescue", "tasks": tasks}}]
+    data = playbook_json(steps=[steps[0] | {"condition": only_if}])
+    playbook = live(data)
+    assert playbook.version
+    drafts.revise(playbook, by=inside.maya, now=NOW)
+    assert [one.change for one in plan_import([exported(playbook, playbook.version)])] == ["same"]
+
+    config = {"name": "Rescue", "tasks": [tasks[0] | {"title": "Write to them", "due_in_days": 2}]}
+    changed = playbook_json(steps=[steps[0] | {"config": config, "condition": only_if | {"value": 40}}])
+    [planned] = plan_import([changed])
+    assert {one.what: (one.before, one.after) for one in planned.differences} == {
+        "Action cta: tasks": ("Call them (due in days 5, owner csm)", "Write to them (due in days 2, owner csm)"),
+        "Action cta: only if": ("Health is less than 50", "Health is less than 40"),
+    }
 
 
 def test_an_import_says_what_it_would_change_before_it_writes(maya: Visitor, rescue: Playbook) -> None:
