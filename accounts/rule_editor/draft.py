@@ -7,7 +7,7 @@ from dataclasses import field as attribute
 from typing import Any
 
 from accounts.rule_editor.typing import texts_of, typed
-from accounts.rules.fields import Field, FieldSet, Subject
+from accounts.rules.fields import Field, FieldSet, FieldType, Subject
 from accounts.rules.grammar import MAX_DEPTH, MAX_NODES, MAX_TEXT, RuleError, storable
 from accounts.rules.operators import operators_for
 
@@ -323,12 +323,18 @@ _VERBS: dict[str, Callable[[Draft, Path, str], None]] = {
 }
 
 
+# What a date is mostly asked: how far it is from today. Other fields begin with their first operator.
+_USUAL = {FieldType.DATE: "within_next_days", FieldType.MOMENT: "within_last_days"}
+
+
 def settle(draft: Draft, *, fields: FieldSet, subject: Subject) -> None:
-    """Conditions whose field was just chosen begin with its first operator."""
+    """Conditions whose field was just chosen begin with the operator it is mostly asked with."""
     for _path, item in _placed(draft.root, ()):
         found = known(fields, subject, item.field) if isinstance(item, Condition) else None
         if isinstance(item, Condition) and found and item.op not in operators_for(found.type):
-            item.op = next(iter(operators_for(found.type)), "")
+            offered = operators_for(found.type)
+            usual = _USUAL.get(found.type, "")
+            item.op = usual if usual in offered else next(iter(offered), "")
 
 
 # JSON ----------------------------------------------------------------------------------------------------------------
