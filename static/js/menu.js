@@ -7,9 +7,17 @@ document.addEventListener("beforetoggle", ({ target, newState }) => {
   if (newState === "open" && target.matches(".pop[popover]")) placeBesideButton(target);
 }, true);
 
-// What a request brought may have moved the button, or taken away the place of a menu that stays open.
+// How wide it is shows once it is open.
+document.addEventListener("toggle", ({ target, newState }) => {
+  if (newState === "open" && target.matches(".pop[popover]")) keepOnScreen(target);
+}, true);
+
+// What a request brought may have moved the button, made the menu wider, or taken away the place of one that stays open.
 document.addEventListener("htmx:after:settle", () => {
-  for (const menu of document.querySelectorAll(".pop:popover-open")) placeBesideButton(menu);
+  for (const menu of document.querySelectorAll(".pop:popover-open")) {
+    placeBesideButton(menu);
+    keepOnScreen(menu);
+  }
 });
 
 document.addEventListener("keydown", (event) => {
@@ -41,4 +49,12 @@ function place(menu, button) {
   const start = beginsAtButton(menu, button);
   style.left = start ? `${Math.max(button.left, GAP)}px` : "auto";
   style.right = start ? "auto" : `${Math.max(document.documentElement.clientWidth - button.right, GAP)}px`;
+}
+
+function keepOnScreen(menu) {
+  const { left, right, width } = menu.getBoundingClientRect();
+  const room = document.documentElement.clientWidth - GAP;
+  if (left >= GAP && right <= room) return;
+  menu.style.left = `${left < GAP ? GAP : Math.max(room - width, GAP)}px`;
+  menu.style.right = "auto";
 }

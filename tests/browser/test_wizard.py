@@ -188,3 +188,18 @@ def test_without_scripts_the_wizard_is_read_and_submitted_to_its_end(browser: Br
     page.get_by_role("button", name="Set live").click()
     expect(page.get_by_text("By hand is live")).to_be_visible()
     page.context.close()
+
+
+def test_the_actions_to_choose_from_stay_on_the_screen_of_a_phone(screen: Page, story: Story) -> None:
+    screen.goto(story.path("playbooks/new/"))
+    screen.get_by_label("Name").fill("On the way")
+    screen.get_by_role("button", name="Start from scratch").click()
+    screen.set_viewport_size({"width": 390, "height": 844})
+    screen.get_by_role("link", name="Actions").first.click()
+    screen.get_by_role("button", name="Add action").first.click()
+    expect(screen.locator("#catalog")).to_be_visible()
+    box = screen.locator("#catalog").bounding_box()
+
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
