@@ -8,7 +8,9 @@ from django.db import transaction
 from django.db.models import Count, F, Max, Sum
 
 from accounts.changes import Changed, remember_changes
+from accounts.ingest import ties
 from accounts.models import AccountUser, Conversation, EndUser, EventCount, Suppression, TimelineEntry
+from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer
 
 ACCOUNTS_SHOWN = 50
@@ -32,6 +34,23 @@ def set_key_contact(tie: AccountUser, *, is_key: bool, by: Doer, now: datetime) 
         remember_changes([Changed("key_contact", before, after, by.actor, account_id=tie.account_id)], now=now)
         _tell(tie, by=by, now=now)
     return True
+
+
+def leave_account(tie: AccountUser, *, by: Doer, now: datetime) -> None:
+    """The user belongs to it no more. What they did there stays; what speaks of them there brings them back."""
+    with transaction.atomic():
+        AccountUser.objects.filter(pk=tie.pk).delete()
+        ties.count_users([tie.account_id], tenant_id=current_tenant_id(), now=now)
+        EndUser.objects.filter(pk=tie.end_user_id).update(updated_at=now)
+        TimelineEntry.objects.create(
+            account_id=tie.account_id,
+            end_user_id=tie.end_user_id,
+            at=now,
+            kind="contact.left",
+            actor=by.actor,
+            text=f"{tie.end_user} does not belong here any more" + (f" (was {tie.role})" if tie.role else ""),
+            subject=f"user:{tie.end_user_id}",
+        )
 
 
 def _tell(tie: AccountUser, *, by: Doer, now: datetime) -> None:

@@ -20,5 +20,6 @@ urlpatterns = [
     path("<int:pk>/archive/", archiving.archive_one, {"listing": USERS}, name="archive"),
     path("<int:pk>/restore/", archiving.restore_one, {"listing": USERS}, name="restore"),
     path("<int:pk>/accounts/<int:account_id>/key-contact/", user.key_contact, name="key_contact"),
+    path("<int:pk>/accounts/<int:account_id>/leave/", user.leave, name="leave"),
     path("<int:pk>/traits/<int:trait_id>/", inline.edit_user_trait, name="trait"),
 ]

@@ -314,6 +314,10 @@ class KeyContactSerializer(StrictSerializer):
     is_key_contact = serializers.BooleanField(default=True)
 
 
+class LeaveSerializer(StrictSerializer):
+    account = serializers.IntegerField(help_text="One the user belongs to.")
+
+
 class BulkSerializer(StrictSerializer):
     """Items are judged one by one, so they are not checked as a whole."""
 

@@ -17,11 +17,12 @@ from accounts import archiving, trait_jobs, trait_settings
 from accounts.api import facts, filters, serializers, upserts
 from accounts.api.bulk import BulkEditSerializer, ExportSerializer, started_bulk_edit, started_export
 from accounts.api.upserting import BULK_COST, UpsertViewSet
-from accounts.contacts import set_key_contact
+from accounts.contacts import leave_account, set_key_contact
 from accounts.definitions import CannotDefine, define_trait
 from accounts.fast_traits import CannotBeFast
 from accounts.models import (
     Account,
+    AccountUser,
     Conversation,
     EndUser,
     EventType,
@@ -204,11 +205,26 @@ class UserViewSet(Listed, Retrieved, TableViewSet):
     @action(detail=True, methods=["post"], url_path="key-contact")
     def key_contact(self, request: Request, pk: str) -> Response:
         user, checked = self.get_object(), self.valid(serializers.KeyContactSerializer)
-        tie = user.account_users.filter(account_id=checked["account"]).select_related("end_user").first()
-        if tie is None:
-            raise Invalid(faults=[Fault("/account", "The user does not belong to an account with this id.")])
+        tie = _tie_of(user, checked["account"])
         set_key_contact(tie, is_key=checked["is_key_contact"], by=self.caller, now=self.now)
         return self.fresh(user)
+
+    @documented(
+        "Take a user out of an account", request=serializers.LeaveSerializer, answers=serializers.UserSerializer
+    )
+    @action(detail=True, methods=["post"])
+    def leave(self, request: Request, pk: str) -> Response:
+        """They stay at their other accounts, if any."""
+        user, checked = self.get_object(), self.valid(serializers.LeaveSerializer)
+        leave_account(_tie_of(user, checked["account"]), by=self.caller, now=self.now)
+        return self.fresh(user)
+
+
+def _tie_of(user: EndUser, account_id: int) -> AccountUser:
+    tie: AccountUser | None = user.account_users.filter(account_id=account_id).select_related("end_user").first()
+    if tie is None:
+        raise Invalid(faults=[Fault("/account", "The user does not belong to an account with this id.")])
+    return tie
 
 
 @extend_schema_view(

@@ -353,5 +353,4 @@ def _untie(work: _Undo, items: Mapping[int, JobItem]) -> None:
     gone = [row for row in found if (row.end_user_id, row.account_id) in pairs]
     AccountUser.objects.filter(pk__in=[row.pk for row in gone]).delete()
     accounts = {row.account_id for row in gone}
-    Account.objects.filter(pk__in=accounts).exclude(account_users__isnull=False).update(user_count=0)
     ties.count_users(accounts, tenant_id=current_tenant_id(), now=work.now)

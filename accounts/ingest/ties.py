@@ -98,8 +98,8 @@ def count_users(account_ids: Iterable[int], *, tenant_id: int, now: datetime) ->
         cursor.execute(
             """
             WITH c AS MATERIALIZED (
-                SELECT w.id, count(*) AS users FROM unnest(%s::bigint[]) AS w(id)
-                JOIN accounts_accountuser t ON t.tenant_id = %s AND t.account_id = w.id GROUP BY w.id
+                SELECT w.id, count(t.id) AS users FROM unnest(%s::bigint[]) AS w(id)
+                LEFT JOIN accounts_accountuser t ON t.tenant_id = %s AND t.account_id = w.id GROUP BY w.id
             )
             UPDATE accounts_account t SET user_count = c.users, updated_at = %s
             FROM c WHERE t.tenant_id = %s AND t.id = c.id AND t.user_count IS DISTINCT FROM c.users

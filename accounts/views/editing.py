@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods
 from accounts.adding import CannotAdd
 from accounts.editing import edit_account, edit_user, place_user
 from accounts.forms import AccountFactsForm, PlaceForm, UserFactsForm
-from accounts.models import Account, EndUser
+from accounts.models import Account, AccountUser, EndUser
 from accounts.views.loading import account_or_404, told, user_or_404
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires
@@ -43,14 +43,16 @@ def edit_user_facts(request: WorkspaceRequest, slug: str, pk: int) -> HttpRespon
 def place(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     """At which account somebody works, and as what."""
     user = user_or_404(pk)
-    given = {name: request.GET.get(name, "") for name in ("account", "role")}
+    given = {name: request.GET.get(name, "").replace("\x00", "") for name in ("account", "role")}
     form = PlaceForm(_data(request), initial=given)
+    there = AccountUser.objects.filter(end_user=user, account__external_id=given["account"], account__archived_at=None)
 
     def save() -> object:
         account, role = form.cleaned_data["account"], form.cleaned_data["role"]
         return place_user(user, account, role=role, **_by(request))
 
-    return _answer(request, user, form, "place", save, "Account and role saved")
+    tie = there.select_related("account").first() if given["account"] else None
+    return _answer(request, user, form, "place", save, "Account and role saved", tie=tie)
 
 
 def _data(request: WorkspaceRequest) -> Any:
@@ -68,6 +70,7 @@ def _answer(
     dialog: str,
     save: Callable[[], object],
     said: str,
+    **more: Any,
 ) -> HttpResponse:
     page = "accounts:detail" if isinstance(subject, Account) else "users:detail"
     if form.is_valid():
@@ -79,7 +82,7 @@ def _answer(
             for name, words in refusal.faults.items():
                 field = _FIELDS.get(name, name)
                 form.add_error(field if field in form.fields else None, ValidationError(words))
-    context = {"subject": subject, "form": form, "dialog": f"accounts/_edit_{dialog}.html", "page": page}
+    context = {"subject": subject, "form": form, "dialog": f"accounts/_edit_{dialog}.html", "page": page, **more}
     fragments = {"dialog": f"accounts/_edit_{dialog}.html"}
     status = 422 if form.is_bound else 200
     return render_page(request, "accounts/edit.html", context, fragments=fragments, status=status)

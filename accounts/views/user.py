@@ -18,7 +18,7 @@ from accounts.views.archiving import archived_page
 from accounts.views.loading import told, user_or_404
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.drawers import render_beside
-from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
+from cs_platform.web.pages import WorkspaceRequest, close_dialog, render_page, requires, target_id
 
 FRAGMENTS = {
     "user-body": "accounts/users/_body.html",
@@ -73,13 +73,22 @@ def _timeline(request: WorkspaceRequest, user: EndUser) -> dict[str, Any]:
 @requires(Ability.EDIT_ACCOUNTS)
 def key_contact(request: WorkspaceRequest, slug: str, pk: int, account_id: int) -> HttpResponse:
     """`is_key` is empty: not any more. The switch says what was done, and switches back."""
-    tie = get_object_or_404(
-        AccountUser.objects.select_related("end_user", "account"),
-        end_user=user_or_404(pk),
-        account_id=account_id,
-        account__archived_at=None,
-    )
+    tie = _tie(pk, account_id)
     is_key = bool(request.POST.get("is_key"))
     contacts.set_key_contact(tie, is_key=is_key, by=request.membership, now=request.now)
     words = "is a key contact" if is_key else "is no key contact"
     return told(request, f"{tie.end_user} {words} of {tie.account.name}", "users:detail", pk)
+
+
+@require_POST
+@requires(Ability.EDIT_ACCOUNTS)
+def leave(request: WorkspaceRequest, slug: str, pk: int, account_id: int) -> HttpResponse:
+    """Asked for in the dialog that says where somebody works."""
+    tie = _tie(pk, account_id)
+    contacts.leave_account(tie, by=request.membership, now=request.now)
+    return close_dialog(told(request, f"{tie.end_user} does not belong to {tie.account.name} now", "users:detail", pk))
+
+
+def _tie(pk: int, account_id: int) -> AccountUser:
+    ties = AccountUser.objects.select_related("end_user", "account")
+    return get_object_or_404(ties, end_user=user_or_404(pk), account_id=account_id, account__archived_at=None)

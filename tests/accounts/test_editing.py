@@ -124,6 +124,21 @@ def test_a_user_comes_to_one_account_more_and_changes_the_role_at_another(priya:
     assert Account.objects.get(pk=bolt.pk).user_count == 1
 
 
+def test_a_user_is_taken_out_of_an_account_which_then_counts_one_less(priya: Visitor, acme: Account) -> None:
+    ines = user("Ines", acme, role="owner")
+    Account.objects.update(user_count=1)
+    dialog = text(priya.fragment(f"users/{ines.pk}/place/?account=acme&role=owner", "dialog"))
+    answer = priya.send(f"users/{ines.pk}/accounts/{acme.pk}/leave/")
+
+    assert "Take out of Acme" in dialog
+    assert "Take out" not in text(priya.fragment(f"users/{ines.pk}/place/", "dialog"))
+    assert (answer.status_code, AccountUser.objects.count()) == (204, 0)
+    assert Account.objects.get().user_count == 0
+    told = TimelineEntry.objects.get(kind="contact.left")
+    assert (told.account, told.text) == (acme, "Ines does not belong here any more (was owner)")
+    assert priya.send(f"users/{ines.pk}/accounts/{acme.pk}/leave/").status_code == 404
+
+
 @pytest.mark.parametrize("page", ["accounts/{account}/edit/", "users/{user}/edit/", "users/{user}/place/"])
 def test_the_forms_stand_alone_without_scripts_and_are_not_for_observers(
     priya: Visitor, inside: Workspace, acme: Account, page: str

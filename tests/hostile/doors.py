@@ -196,6 +196,7 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /accounts/{pk}/archive/": {"playbooks": "leave"},
     "post /users/{pk}/archive/": {"playbooks": "leave"},
     "post /users/{pk}/key-contact/": {"account": Id("account"), "is_key_contact": True},
+    "post /users/{pk}/leave/": {"account": Id("account")},
     "post /users/bulk-edit/": {
         "query": Free("q=Ben"),
         "verb": "set_trait",

@@ -176,6 +176,16 @@ def test_a_user_joins_accounts_with_a_role(api: Api, orbiton: Workspace) -> None
         assert AccountUser.objects.get().role == "admin"
 
 
+def test_a_user_leaves_an_account(api: Api) -> None:
+    account = api.put("/accounts/by-external-id/acme/", {}).json["id"]
+    made = api.put("/users/by-external-id/u1/", {"accounts": [{"external_id": "acme", "role": "admin"}]}).json
+    left = api.post(f"/users/{made['id']}/leave/", {"account": account})
+
+    assert (left.status, left.json["accounts"]) == (200, [])
+    assert api.get(f"/accounts/{account}/").json["user_count"] == 0
+    assert api.post(f"/users/{made['id']}/leave/", {"account": account}).errors == {"/account": "invalid"}
+
+
 def test_users_come_in_bulk_too(api: Api, orbiton: Workspace) -> None:
     api.put("/accounts/by-external-id/acme/", {})
     items = [
