@@ -16,7 +16,7 @@ function begin() {
 
 // The server has something to ask after what it did: HX-Trigger: {"dialog:ask": {"address": …}}.
 document.addEventListener("dialog:ask", ({ detail }) => {
-  htmx.ajax("GET", detail.address, { target: slot, swap: "innerHTML" });
+  htmx.ajax("GET", detail.address, { source: slot, target: slot, swap: "innerHTML" }); // the source names what is asked for
 });
 
 document.addEventListener("dialog:close", () => slot.close());

@@ -72,6 +72,7 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     expect(row(screen, "Usage is down")).to_have_attribute("data-htmx-powered", "true")  # the page listens
     press(screen, "j", "Enter")
     expect(drawer.get_by_role("heading", name="Usage is down")).to_be_focused()
+    assert screen.evaluate("document.documentElement.scrollHeight <= innerHeight")  # only the drawer scrolls
     for title in ("Check the sites", "Call Ines"):
         drawer.get_by_label(f"Done: {title}").focus()
         press(screen, "Space")
@@ -79,6 +80,7 @@ def test_a_day_by_keyboard_alone(screen: Page, orbiton: Workspace) -> None:
     expect(drawer.get_by_role("heading", name="Tasks 2 of 2")).to_be_visible()
     dialog = screen.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_visible()  # after the last one it is asked
+    expect(dialog.get_by_role("navigation")).to_have_count(0)  # the question alone, no page around it
     press(screen, "Escape")
     expect(dialog.get_by_role("heading", name="Close Usage is down")).to_be_hidden()
     press(screen, "m")

@@ -95,6 +95,7 @@ def test_a_bar_moves_by_keys_and_by_pointer_and_keeps_the_focus(story: Story, pr
             bar.press(key)
     dialog = priya.get_by_role("dialog")
     expect(dialog.get_by_role("heading", name="Move 1 open task, too?")).to_be_visible()
+    expect(dialog.get_by_role("navigation")).to_have_count(0)
     priya.keyboard.press("Escape")
     bar.hover()  # waits until the chart that came back stands still
     assert story.days() == (start + timedelta(days=8), due + timedelta(days=9))
