@@ -26,3 +26,9 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, object]) -> dic
     if found is None:
         pytest.fail("Browser tests need Chromium: apt-get install chromium (Debian), or put google-chrome on PATH.")
     return browser_type_launch_args | {"executable_path": found, "args": list(ARGUMENTS)}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args: dict[str, object]) -> dict[str, object]:
+    """A page that is left before it has faded in says so as an error; on a busy machine most are."""
+    return browser_context_args | {"reduced_motion": "reduce"}
