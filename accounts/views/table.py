@@ -1,6 +1,5 @@
 """The tables of accounts and of users: one address for the page, its rows, its totals and the drawer beside it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpResponse
@@ -27,7 +26,11 @@ from cs_platform.web.drawers import page_address, render_beside
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
 from cs_platform.web.saved_views import opening, view_bar
 
-FRAGMENTS = {"results": "accounts/_results.html", "totals": "accounts/_totals.html"}
+FRAGMENTS = {
+    "results": "accounts/_results.html",
+    "totals": "accounts/_totals.html",
+    "tab-counts": "accounts/_tab_counts.html",
+}
 EXACT = "exact"
 AT_HAND = ("apply_playbook", "assign", "add_to_segment", "open_cta")
 
@@ -39,6 +42,8 @@ def show_table(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpRe
         return redirect(opened_with)
     if target_id(request) == "totals":
         return render_page(request, "accounts/table.html", _counted(request, listing), fragments=FRAGMENTS)
+    if target_id(request) == "tab-counts":
+        return render_page(request, "accounts/table.html", _tabs(request, listing), fragments=FRAGMENTS)
     return render_beside(request, "accounts/table.html", lambda: _listed(request, listing), fragments=FRAGMENTS)
 
 
@@ -105,24 +110,18 @@ def _beside(state: TableState, **cursor: Any) -> str:
 
 
 def _counted(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
+    _catalogue, state, _rule = asked(request, listing)
+    return {"state": state, "list": listing, "totals": _totals(request, state)}
+
+
+def _tabs(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
+    """How many stand behind each."""
     catalogue, state, _rule = asked(request, listing)
-    return {
-        "state": state,
-        "list": listing,
-        "totals": _totals(request, state),
-        "tabs": _tabs(request, catalogue, state),
-        "most_counted": COUNT_LIMIT,
-    }
-
-
-def _tabs(request: WorkspaceRequest, catalogue: Catalogue, state: TableState) -> Mapping[str, int]:
-    """How many stand behind each; somebody who wants this list counted to its end has them already."""
-    if request.GET.get("totals") == EXACT:
-        return {}
     own, saved = presets(state), view_bar(request, catalogue.listing.key).tabs
     addresses = [(tab.key, tab.address) for tab in own] + [(tab.key, tab.address) for tab in saved]
     queries = {key: address.removeprefix("?") for key, address in addresses}
-    return count_tabs(queries, catalogue, tenant=request.tenant, now=request.now)
+    counts = count_tabs(queries, catalogue, tenant=request.tenant, now=request.now)
+    return {"tabs": counts, "most_counted": COUNT_LIMIT}
 
 
 def _totals(request: WorkspaceRequest, state: TableState) -> Totals:

@@ -109,7 +109,7 @@ def test_counting_stops_at_a_limit_until_somebody_asks_for_all(priya: Visitor, m
 
 
 def tab_counts(visitor: Visitor, query: str = "") -> dict[str, str]:
-    counted = text(visitor.fragment(f"accounts/?{query}&totals=1", "totals"))
+    counted = text(visitor.fragment(f"accounts/?counts=1&{query}", "tab-counts"))
     return dict(re.findall(r'<hx-partial hx-target="#tab-([a-z]+-[0-9]+)">([0-9,+]+)</hx-partial>', counted))
 
 
