@@ -23,7 +23,7 @@ function close(picker) {
 }
 
 document.addEventListener("list:chosen", ({ detail }) => {
-  htmx.ajax("GET", detail.address, { target: "#results", push: detail.address });
+  htmx.ajax("GET", detail.address, { source: "#results", target: "#results", push: detail.address }); // the source names what is asked for
 });
 
 // Once a field is chosen, a search that still waits for the next key must not ask any more.

@@ -58,6 +58,7 @@ def test_a_nested_rule_is_built_by_keyboard_and_filters_the_table(screen: Page, 
     dialog.get_by_role("button", name="Show accounts").press("Enter")
     expect(screen.get_by_role("row")).to_have_count(3)
     expect(screen.get_by_role("link", name="Remove filter MRR is at least $100")).to_be_visible()
+    expect(screen.get_by_role("heading", level=1)).to_have_count(1)  # the list alone was shown anew
     expect(screen.get_by_role("link", name="Change filter Number of users is at least 1 or health")).to_be_visible()
 
 
