@@ -29,7 +29,7 @@ REQUESTS = 100  # of each kind
 SENT = 10_000  # accounts, new ones and then the same ones changed
 PAGE = 100
 UNLIMITED = 10**9
-LIMITS = dict.fromkeys(("KEY_RATE", "KEY_BURST", "WORKSPACE_RATE", "WORKSPACE_BURST"), UNLIMITED)
+LIMITS: dict[str, Any] = dict.fromkeys(("KEY_RATE", "KEY_BURST", "WORKSPACE_RATE", "WORKSPACE_BURST"), UNLIMITED)
 FIELDS = [name for name in AccountSerializer.Meta.fields if name != "roles"]  # which nobody holds here
 
 
