@@ -128,6 +128,8 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /playbooks/begin/": {"name": Free("Idea")},
     "post /playbooks/import-plan/": {"playbooks": [_playbook()]},
     "post /playbooks/{pk}/draft/": {},
+    "post /playbooks/{pk}/draft/ask/": {"note": Free("Have a look")},
+    "post /playbooks/{pk}/draft/not-yet/": {"note": Free("Next week")},
     "post /data-sources/": {"name": Free("Website")},
     "patch /data-sources/{pk}/": {"name": Free("Website")},
     "post /enrollments/bulk-edit/": {"ids": [Id("enrollment")], "verb": "retry_failed", "config": {}},
@@ -220,6 +222,8 @@ API_DOORS: Final[dict[str, Body]] = {
 
 # Of which object, where not of the first of its kind.
 OF: Final[dict[str, str]] = {
+    "post /playbooks/{pk}/draft/ask/": "other_playbook",
+    "post /playbooks/{pk}/draft/not-yet/": "other_playbook",
     "post /playbooks/{pk}/dry-run/": "other_playbook",
     "post /playbooks/{pk}/move/": "moved_playbook",
     "post /playbooks/{pk}/promote/": "dry_playbook",
