@@ -44,8 +44,8 @@ async function offer(area) {
   narrow(typed);
   const mine = ++asked;
   const response = await fetch(`${area.dataset.mentions}?q=${encodeURIComponent(typed)}`);
-  if (!response.ok || mine !== asked || begun(area) !== typed) return;
-  const { members } = await response.json();
+  const { members } = response.ok ? await response.json() : {};
+  if (!members || mine !== asked || begun(area) !== typed) return;
   members.length ? open(area, members) : close();
 }
 
