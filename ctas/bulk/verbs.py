@@ -45,6 +45,7 @@ FURTHEST = 3_650
 MOST_MEMBERS = 1_000
 GONE = "The CTA is archived."
 NOT_OPEN = "It is closed. Reopen it first."
+NOT_TO_COME = "Choose a day after today."
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +338,11 @@ class Snooze(CtaVerb):
 
     def describe(self, config: Config) -> str:
         return f"Snooze until {day_of(config['until']):%-d %b %Y}"
+
+    def apply(self, task: bulk.Task, ids: Sequence[int]) -> Done:
+        if day_of(task.config["until"]) <= today_of(task.tenant, task.now):
+            return Done([], dict.fromkeys(ids, NOT_TO_COME))
+        return super().apply(task, ids)
 
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
         until = day_of(task.config["until"])

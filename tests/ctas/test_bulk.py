@@ -113,6 +113,13 @@ def test_what_cannot_be_done_is_listed_row_by_row(space: Workspace, ctas: list[C
     assert JobError.objects.get(job=again).message == "It is closed. Reopen it first."
 
 
+def test_nothing_is_snoozed_until_a_day_that_is_over(space: Workspace, ctas: list[Cta]) -> None:
+    job = edit(space, "snooze", {"until": MONDAY.date().isoformat()}, of=ctas)
+
+    assert (job.done, job.failed, column("snoozed_until")) == (0, 3, [None] * 3)
+    assert {error.message for error in JobError.objects.filter(job=job)} == {"Choose a day after today."}
+
+
 def test_all_that_match_a_list_are_met_once_though_they_leave_it(
     space: Workspace, ctas: list[Cta], monkeypatch: pytest.MonkeyPatch
 ) -> None:
