@@ -15,12 +15,17 @@ document.addEventListener("htmx:after:settle", ({ target, detail }) => {
   focusHeading();
 });
 
-// The list beside was shown anew: the row stays the one the drawer is about.
 document.addEventListener("htmx:after:settle", () => {
   if (!opener || opener.isConnected) return;
-  opener = document.querySelector(`a[href=${JSON.stringify(opener.getAttribute("href"))}]`) ?? opener;
+  findOpener();
   if (opener.isConnected && !drawer.hidden) row(opener)?.setAttribute("aria-current", "true");
 });
+
+// The list beside was shown anew: the row stays the one the drawer is about.
+function findOpener() {
+  if (!opener || opener.isConnected) return;
+  opener = document.querySelector(`a[href=${JSON.stringify(opener.getAttribute("href"))}]`) ?? opener;
+}
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-close-drawer]");
@@ -79,6 +84,7 @@ function close(address) {
   drawer.hidden = true;
   drawer.replaceChildren();
   if (address) history.pushState({ htmx: true }, "", address);
+  findOpener();
   row(opener)?.removeAttribute("aria-current");
   if (opener?.isConnected) opener.focus();
   opener = null;

@@ -67,10 +67,9 @@ function linkOf(row) {
 // A list is shown anew under somebody's feet: they stay on their row, or stand on the one that took its place.
 let stood = null;
 
-document.addEventListener("htmx:before:swap", () => {
-  const row = document.activeElement?.closest("[data-row]");
-  stood = row && { at: shownRows().indexOf(row), href: linkOf(row)?.getAttribute("href") };
-});
+document.addEventListener("focusin", ({ target }) => stand(target));
+document.addEventListener("htmx:before:swap", () => stand(document.activeElement));
+document.addEventListener("pointerdown", () => (stood = null)); // whoever clicks elsewhere has left the row
 
 document.addEventListener("htmx:after:settle", () => {
   if (!stood || document.activeElement !== document.body) return;
@@ -78,6 +77,13 @@ document.addEventListener("htmx:after:settle", () => {
   const same = rows.map(linkOf).find((link) => link?.getAttribute("href") === stood.href);
   (same ?? linkOf(rows[Math.min(stood.at, rows.length - 1)]))?.focus({ preventScroll: true });
 });
+
+// Where nothing has the focus, it was lost with a row, in a swap that has yet to settle.
+function stand(focused) {
+  const row = focused.closest("[data-row]");
+  if (row) stood = { at: shownRows().indexOf(row), href: linkOf(row)?.getAttribute("href") };
+  else if (focused !== document.body) stood = null;
+}
 
 function select(range) {
   const box = document.activeElement.closest("[data-row]")?.querySelector("input[data-select]");
