@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from accounts.fields import workspace_fields
-from accounts.rules.describe import describe_audience
+from accounts.rules.describe import describe_audience, emphasise_audience
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import current_tenant_id
@@ -173,6 +173,13 @@ class Words:
     def rules(self, definition: Mapping[str, Any]) -> str:
         try:
             return describe_audience(audience_of(definition, self.fields), people=self.people)
+        except RuleErrors:
+            return GONE
+
+    def emphasised(self, definition: Mapping[str, Any]) -> str:
+        """As `rules`, in HTML, with each condition in bold."""
+        try:
+            return emphasise_audience(audience_of(definition, self.fields), people=self.people)
         except RuleErrors:
             return GONE
 

@@ -51,6 +51,7 @@ class PlannedDay:
 @dataclass(frozen=True, slots=True)
 class Overview:
     sentence: str
+    emphasised: str  # the same in HTML
     again: str
     on_unmatch: str
     weekends: str
@@ -69,6 +70,7 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
     limit = definition.get("brake_limit")
     return Overview(
         sentence=words.rules(definition),
+        emphasised=words.emphasised(definition),
         again=_again(definition["reenrollment"], words),
         on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
         weekends=WEEKENDS[bool(definition.get("skip_weekends"))],

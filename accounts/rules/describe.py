@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from accounts.rules.compile import TRACKED, Audience
 from accounts.rules.fields import Field, FieldType
@@ -13,25 +18,35 @@ from accounts.rules.grammar import MAX_NUMBER, Group, Leaf, Mode, Node, Rule
 from accounts.rules.operators import Form
 
 People = Mapping[int, str]
+Say = Callable[[Leaf], str]
 
 NOT_SET = "not set"
+_BEGINNING = re.compile(r"(\(?(?:<b>)?)(.)", re.DOTALL)
 
 
 def describe(rule: Rule | Node, *, people: People | None = None) -> str:
     """The tree as one sentence, without its full stop."""
-    return _capital(_phrase(rule.root if isinstance(rule, Rule) else rule, people or {}))
+    return _capital(_phrase(rule.root if isinstance(rule, Rule) else rule, partial(_leaf, people=people or {})))
 
 
 def describe_audience(audience: Audience, *, people: People | None = None) -> str:
     """Both trees and the lifecycles as one sentence."""
-    people = people or {}
+    return _audience(audience, partial(_leaf, people=people or {}))
+
+
+def emphasise_audience(audience: Audience, *, people: People | None = None) -> SafeString:
+    """The same sentence as HTML, each condition in bold: what is asked for stands out from what joins it."""
+    sentence = _audience(audience, lambda leaf: format_html("<b>{}</b>", _leaf(leaf, people or {})))
+    return mark_safe(sentence)  # all but the conditions, which are escaped, are words of ours
+
+
+def _audience(audience: Audience, say: Say) -> str:
     parts = [describe_lifecycles(audience.lifecycles)] if audience.lifecycles not in (TRACKED, None) else []
     if audience.account:
-        parts.append(
-            _beside(audience.account.root, people) if audience.user or parts else _phrase(audience.account.root, people)
-        )
+        root = audience.account.root
+        parts.append(_beside(root, say) if audience.user or parts else _phrase(root, say))
     if audience.user:
-        parts.append(f"at least one user: {_phrase(audience.user.root, people)}")
+        parts.append(f"at least one user: {_phrase(audience.user.root, say)}")
     return _capital(", and ".join(parts)) if parts else describe_lifecycles(audience.lifecycles)
 
 
@@ -69,25 +84,25 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _phrase(node: Node, people: People) -> str:
+def _phrase(node: Node, say: Say) -> str:
     if isinstance(node, Leaf):
-        return _leaf(node, people)
+        return say(node)
     joiner = " and " if node.mode is Mode.ALL else " or "
     if len(node.children) == 1:
-        return _phrase(node.children[0], people)
-    return joiner.join(_inside(child, people) for child in node.children)
+        return _phrase(node.children[0], say)
+    return joiner.join(_inside(child, say) for child in node.children)
 
 
-def _inside(node: Node, people: People) -> str:
+def _inside(node: Node, say: Say) -> str:
     """A group within a group stands in parentheses; a lone condition does not."""
     many = isinstance(node, Group) and len(node.children) > 1
-    return f"({_phrase(node, people)})" if many else _phrase(node, people)
+    return f"({_phrase(node, say)})" if many else _phrase(node, say)
 
 
-def _beside(node: Node, people: People) -> str:
+def _beside(node: Node, say: Say) -> str:
     """Before a further ", and …" only alternatives would be misread."""
     alternatives = isinstance(node, Group) and node.mode is Mode.ANY
-    return _inside(node, people) if alternatives else _phrase(node, people)
+    return _inside(node, say) if alternatives else _phrase(node, say)
 
 
 def _leaf(leaf: Leaf, people: People) -> str:
@@ -155,5 +170,4 @@ def _small(label: str) -> str:
 
 
 def _capital(phrase: str) -> str:
-    first = 1 if phrase.startswith("(") else 0
-    return phrase[:first] + phrase[first : first + 1].upper() + phrase[first + 1 :]
+    return _BEGINNING.sub(lambda found: found[1] + found[2].upper(), phrase, count=1)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from accounts.rules.compile import Audience
-from accounts.rules.describe import describe, describe_audience, describe_leaf, format_value
+from accounts.rules.describe import describe, describe_audience, describe_leaf, emphasise_audience, format_value
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Rule, leaves, parse
 from accounts.rules.operators import Form, operators_for
@@ -79,6 +79,17 @@ def test_alternatives_before_users_are_kept_together() -> None:
 def test_other_lifecycles_are_said() -> None:
     assert describe_audience(Audience(rule(PRO), lifecycles=("churned",))) == "Account is churned, and plan is Pro"
     assert describe_audience(Audience()) == "Account is subscribed or trialing"
+
+
+def test_in_bold_stand_the_conditions_whatever_somebody_typed_into_them() -> None:
+    both = {"all": [PRO, {"any": [PRO, {"field": "plan", "op": "is", "value": "<i>&"}]}]}
+
+    assert emphasise_audience(Audience(rule(both))) == (
+        "<b>Plan is Pro</b> and (<b>plan is Pro</b> or <b>plan is “&lt;i&gt;&amp;”</b>)"
+    )
+    assert emphasise_audience(Audience(rule(PRO), lifecycles=("churned",))) == (
+        "Account is churned, and <b>plan is Pro</b>"
+    )
 
 
 def test_every_operator_has_words_for_every_value_it_takes() -> None:
