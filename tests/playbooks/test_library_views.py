@@ -270,7 +270,7 @@ def test_every_tab_is_a_page_and_a_fragment(priya: Visitor, rescue: Playbook, ta
 def test_the_overview_says_everything_in_sentences(priya: Visitor, rescue: Playbook) -> None:
     shown = text(priya.page(f"playbooks/{rescue.pk}/"))
 
-    assert "Plan is Pro." in shown
+    assert "<b>Plan is Pro</b>." in shown
     assert "Once ever for each" in shown
     assert "<b>Day 15</b><small>14 days later</small>" in shown
     assert "When stopped: An active indicator ends" in shown
