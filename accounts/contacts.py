@@ -32,7 +32,8 @@ def set_key_contact(tie: AccountUser, *, is_key: bool, by: Doer, now: datetime) 
         name = str(tie.end_user)
         before, after = (None, name) if is_key else (name, None)
         remember_changes([Changed("key_contact", before, after, by.actor, account_id=tie.account_id)], now=now)
-        _tell(tie, by=by, now=now)
+        what = "is a key contact now" if is_key else "is no key contact any more"
+        _tell(tie, "contact.changed", what, by=by, now=now)
     return True
 
 
@@ -42,25 +43,18 @@ def leave_account(tie: AccountUser, *, by: Doer, now: datetime) -> None:
         AccountUser.objects.filter(pk=tie.pk).delete()
         ties.count_users([tie.account_id], tenant_id=current_tenant_id(), now=now)
         EndUser.objects.filter(pk=tie.end_user_id).update(updated_at=now)
-        TimelineEntry.objects.create(
-            account_id=tie.account_id,
-            end_user_id=tie.end_user_id,
-            at=now,
-            kind="contact.left",
-            actor=by.actor,
-            text=f"{tie.end_user} does not belong here any more" + (f" (was {tie.role})" if tie.role else ""),
-            subject=f"user:{tie.end_user_id}",
-        )
+        was = f" (was {tie.role})" if tie.role else ""
+        _tell(tie, "contact.left", f"does not belong here any more{was}", by=by, now=now)
 
 
-def _tell(tie: AccountUser, *, by: Doer, now: datetime) -> None:
+def _tell(tie: AccountUser, kind: str, what: str, *, by: Doer, now: datetime) -> None:
     TimelineEntry.objects.create(
         account_id=tie.account_id,
         end_user_id=tie.end_user_id,
         at=now,
-        kind="contact.changed",
+        kind=kind,
         actor=by.actor,
-        text=f"{tie.end_user} is {'a key contact now' if tie.is_key_contact else 'no key contact any more'}",
+        text=f"{tie.end_user} {what}",
         subject=f"user:{tie.end_user_id}",
     )
 

@@ -5,7 +5,6 @@ What was there before is in the history. An integration that sends the fact, too
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +13,7 @@ from accounts.adding import CannotAdd, refuse_same_address
 from accounts.ingest.upsert import Item, Result, Tie, upsert_accounts, upsert_users
 from accounts.models import Account, AccountUser, EndUser, TimelineEntry
 from accounts.models.account import Lifecycle
+from accounts.rules.describe import day_words, money
 from cs_platform.tenancy.models import Doer, Tenant
 
 WORDS: Mapping[str, str] = {
@@ -91,10 +91,10 @@ def _said(name: str, value: Any) -> str:
     if value in (None, ""):
         return "nothing"
     if name == "mrr_cents":
-        return f"${Decimal(value) / 100:,.2f}".removesuffix(".00")
+        return money(value)
     if name == "lifecycle":
         return str(Lifecycle(value).label)
-    return f"{value:%-d %b %Y}" if isinstance(value, date) else str(value)
+    return day_words(value) if isinstance(value, date) else str(value)
 
 
 def _tell(user: EndUser, text: str, *, by: Doer, now: datetime, at: Sequence[int] | None = None) -> None:

@@ -20,7 +20,7 @@ class OwnDays:
 
     @property
     def latest(self) -> date:
-        return max(self.here, *self.elsewhere.values())
+        return max([self.here, *self.elsewhere.values()])
 
     def of(self, owner_id: int | None) -> date:
         return self.here if owner_id is None else self.elsewhere.get(owner_id, self.here)

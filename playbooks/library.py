@@ -171,15 +171,15 @@ class Words:
         return self.rules(version.definition) if version else "Not published yet"
 
     def rules(self, definition: Mapping[str, Any]) -> str:
-        try:
-            return describe_audience(audience_of(definition, self.fields), people=self.people)
-        except RuleErrors:
-            return GONE
+        return self._said(definition, describe_audience)
 
     def emphasised(self, definition: Mapping[str, Any]) -> str:
         """As `rules`, in HTML, with each condition in bold."""
+        return self._said(definition, emphasise_audience)
+
+    def _said(self, definition: Mapping[str, Any], words: Callable[..., str]) -> str:
         try:
-            return emphasise_audience(audience_of(definition, self.fields), people=self.people)
+            return words(audience_of(definition, self.fields), people=self.people)
         except RuleErrors:
             return GONE
 

@@ -340,7 +340,7 @@ class Snooze(CtaVerb):
         return f"Snooze until {day_of(config['until']):%-d %b %Y}"
 
     def apply(self, task: bulk.Task, ids: Sequence[int]) -> Done:
-        if day_of(task.config["until"]) <= today_of(task.tenant, task.now):
+        if date.fromisoformat(task.config["until"]) <= today_of(task.tenant, task.now):
             return Done([], dict.fromkeys(ids, NOT_TO_COME))
         return super().apply(task, ids)
 
