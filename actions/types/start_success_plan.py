@@ -1,6 +1,7 @@
 """Start a success plan from a template, with its objectives and their tasks."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -28,15 +29,15 @@ from actions.base import (
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.forms import ActionForm, RoleField, TemplateField
-from actions.people import CSM, Targets, load_targets, role_words
+from actions.people import CSM, Targets, fallback_words, load_targets, role_words
 from actions.variables import load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.looked_up import once
-from ctas.telling import Agent
+from ctas.telling import Agent, tell_of_opened
 from success_plans.models import PlanTemplate
 from success_plans.planning import tell_of_started
-from success_plans.templates import Wanted, outline_of, start_plans
+from success_plans.templates import Started, Wanted, outline_of, start_plans
 
 
 class StartSuccessPlanForm(ActionForm):
@@ -112,7 +113,8 @@ class StartSuccessPlan(Action):
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         name, count = receipt.get("name") or config["name"], receipt.get("objectives")
-        return f"Success plan started: {name}" + (f" with {_count(count, 'objective')}" if count else "")
+        started = f"Success plan started: {name}" + (f" with {_count(count, 'objective')}" if count else "")
+        return started + fallback_words(receipt, config["owner"])
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         return _starting(batch)
@@ -143,6 +145,15 @@ def _count(number: int, noun: str) -> str:
 # --- apply ------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one run comes to."""
+
+    run_id: UUID
+    wanted: Wanted
+    fell_to: Receipt
+
+
 def _starting(batch: Batch) -> dict[UUID, ApplyOutcome]:
     config = batch.config
     template = PlanTemplate.objects.filter(key=config["template"]).select_related("type").first()
@@ -153,7 +164,7 @@ def _starting(batch: Batch) -> dict[UUID, ApplyOutcome]:
     wanted = []
     for run in batch.runs:
         found = _want(run, batch, targets, texts.of(run), template)
-        if isinstance(found, Wanted):
+        if isinstance(found, _Plan):
             wanted.append(found)
         else:
             outcomes[run.id] = found
@@ -169,7 +180,7 @@ def _roles_of(template: PlanTemplate) -> list[str]:
 
 def _want(
     run: Run, batch: Batch, targets: Targets, texts: Mapping[str, str] | Held, template: PlanTemplate | None
-) -> Wanted | Skipped | Held:
+) -> _Plan | Skipped | Held:
     if targets.get(run.account_id) is None:
         return Skipped("The account is archived.")
     if template is None:
@@ -183,7 +194,8 @@ def _want(
     start = batch.today + timedelta(days=config["start_in_days"])
     due = None if config["due_in_days"] is None else start + timedelta(days=config["due_in_days"])
     people = partial(_person_id, targets, run.account_id)
-    return Wanted(run.account_id, name, owner.id, people, start, due, run.id)
+    wanted = Wanted(run.account_id, name, owner.id, people, start, due, run.id)
+    return _Plan(run.id, wanted, targets.fell_to(run.account_id, config["owner"], owner))
 
 
 def _person_id(targets: Targets, account_id: int, role: str) -> int | None:
@@ -196,24 +208,37 @@ def _nobody(name: str, role: str) -> Held:
     return Held("no_assignee", f"{reason} Give the account a CSM, or the step a fallback owner.")
 
 
-def _started(batch: Batch, wanted: Sequence[Wanted], template: PlanTemplate) -> dict[UUID, ApplyOutcome]:
-    made = start_plans(wanted, template, activate=batch.config["begin"], actor=batch.actor, now=batch.now)
+def _started(batch: Batch, plans: Sequence[_Plan], template: PlanTemplate) -> dict[UUID, ApplyOutcome]:
+    begin = batch.config["begin"]
+    made = start_plans([one.wanted for one in plans], template, activate=begin, actor=batch.actor, now=batch.now)
     tell_of_started((one.plan for one in made), by=Agent(batch.actor), now=batch.now)
+    if begin:
+        _tell_of_objectives(made, batch)
     outline = outline_of(template.definition)
     outcomes: dict[UUID, ApplyOutcome] = {}
-    for one, started in zip(wanted, made, strict=True):
-        assert one.run_id is not None
+    for one, started in zip(plans, made, strict=True):
         playbooks = [{"cta_id": cta_id, "playbook": key} for cta_id, key in started.playbooks(outline)]
         receipt = {
             "plan_id": started.plan.pk,
-            "name": one.name,
-            "owner_id": one.owner_id,
+            "name": one.wanted.name,
+            "owner_id": one.wanted.owner_id,
             "objectives": len(started.ctas),
             "tasks": len(started.tasks),
+            **one.fell_to,
             **({"cta_playbooks": playbooks} if playbooks else {}),  # for the engine to apply
         }
         outcomes[one.run_id] = Applied(receipt)
     return outcomes
+
+
+def _tell_of_objectives(made: Iterable[Started], batch: Batch) -> None:
+    """They are work at once. Whoever owns the plan hears of that."""
+    opened: dict[int, list[tuple[int, str]]] = defaultdict(list)
+    for started in made:
+        for cta in started.ctas:
+            if cta.owner_id and cta.owner_id != started.plan.owner_id:
+                opened[cta.owner_id].append((cta.pk, cta.name))
+    tell_of_opened(opened, by=Agent(batch.actor), now=batch.now)
 
 
 # --- undo -------------------------------------------------------------------------------------------------------------

@@ -62,6 +62,37 @@ def test_with_nobody_to_own_it_or_without_its_template_the_run_is_held(orbiton: 
     assert gone.code == "no_template"
 
 
+def test_the_history_says_to_whom_a_plan_fell_and_why(orbiton: Workspace, harbour: Account) -> None:
+    fallback = {"fallback_owner": "member:maya@orbiton.example"}
+    to_the_csm = play(KEY, config(owner="ae", **fallback), world.account("Second", csm=orbiton.tom))
+    to_maya = play(KEY, config(**fallback), world.account("Elsewhere"))
+
+    assert to_the_csm.told[0].endswith(f"; it fell to {orbiton.tom}, as the account’s AE is nobody active")
+    assert to_maya.told[0].endswith("; it fell to Maya Osei, as the account’s CSM is nobody active")
+    assert to_maya.receipts[0]["fell_to"] == "Maya Osei"
+    assert "fell_to" not in play(KEY, config(), harbour).receipts[0]
+
+
+def _hand_the_pilot_to_tom() -> None:
+    template = PlanTemplate.objects.get()
+    template.definition["objectives"][0]["owner"] = "member:tom@orbiton.example"
+    template.save()
+
+
+@pytest.mark.parametrize(("begin", "told"), [(True, ["Move the pilot sites is yours now"]), (False, [])])
+def test_who_owns_an_objective_of_it_is_told_once_that_is_work(
+    orbiton: Workspace, harbour: Account, begin: bool, told: list[str]
+) -> None:
+    _hand_the_pilot_to_tom()
+
+    _played, plan = started(harbour, begin=begin)
+
+    assert named(plan, "Move").cta.owner == orbiton.tom
+    assert [one.text for one in Notification.objects.filter(member=orbiton.tom)] == told
+    of_priya = [one.text for one in Notification.objects.filter(member=orbiton.priya)]
+    assert of_priya == ["Onboarding of Harbourline Logistics is yours now"]
+
+
 def test_a_template_nobody_knows_is_found_before_the_playbook_goes_live(orbiton: Workspace) -> None:
     with pytest.raises(ActionErrors, match="no template of plans with the key nowhere"):
         clean_config(action_for(KEY), config(template="nowhere"))
