@@ -1,6 +1,6 @@
 """What can be done to many CTAs at once: assign, move, close, snooze, rank or archive them.
 
-Each verb says what a CTA and its open tasks become; writing that down, and taking back what is still so, is the same
+Each verb says what a CTA and its tasks become; writing that down, and taking back what is still so, is the same
 for all of them.
 """
 
@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any, ClassVar
 
 from django import forms
+from django.db.models import QuerySet
 
 from cs_platform.jobs import bulk
 from cs_platform.jobs.bulk import Config, Done, VerbForm
@@ -27,7 +28,7 @@ from ctas.bulk.writing import (
     held,
     id_of,
     lock,
-    lock_open_tasks,
+    lock_tasks,
     plain,
     says,
     tell_of_ctas,
@@ -50,7 +51,7 @@ NOT_TO_COME = "Choose a day after today."
 
 @dataclass(frozen=True, slots=True)
 class Becomes:
-    """Columns and their new values, of the CTA and of those of its open tasks that change."""
+    """Columns and their new values, of the CTA and of those of its tasks that change."""
 
     cta: Mapping[str, Any]
     tasks: Mapping[int, Mapping[str, Any]]
@@ -66,7 +67,11 @@ class CtaVerb(bulk.BulkVerb, ABC):
 
     @abstractmethod
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
-        """What it and its open tasks are afterwards."""
+        """What it and those of its tasks that are meant, too, are afterwards."""
+
+    def tasks_of(self, ctas: Sequence[int], config: Config, lists: Lists) -> QuerySet[Task] | None:
+        """Which tasks are meant, too."""
+        return Task.objects.open().filter(cta__in=ctas) if config.get("tasks") else None
 
     def tells(self, config: Config, lists: Lists) -> tuple[str, str]:
         """Kind and beginning of the line on the timeline."""
@@ -77,7 +82,8 @@ class CtaVerb(bulk.BulkVerb, ABC):
         refused = {pk: GONE for pk in ids if pk not in ctas}
         refused |= {pk: why for pk, cta in ctas.items() if (why := self.refuse(cta, task.config, lists))}
         wanted = {pk: cta for pk, cta in ctas.items() if pk not in refused}
-        tasks = lock_open_tasks(wanted) if task.config.get("tasks") else {}
+        meant = self.tasks_of(list(wanted), task.config, lists)
+        tasks = {} if meant is None else lock_tasks(meant)
         made = {pk: self.becomes(cta, tasks.get(pk, ()), task, lists) for pk, cta in wanted.items()}
         items = [item for pk, cta in wanted.items() if (item := _item(cta, tasks.get(pk, ()), made[pk]))]
         _write_items(items, task, side="after")
@@ -272,6 +278,13 @@ class SetStatus(CtaVerb):
         missing = missing_to_close(cta, lists=lists) if closes else []
         return str(FieldsMissing(missing, to="close")) if missing else ""
 
+    def tasks_of(self, ctas: Sequence[int], config: Config, lists: Lists) -> QuerySet[Task] | None:
+        """Those that were cancelled as one closed are open again with it, as where it is reopened by hand."""
+        if _closes(config, lists):
+            return super().tasks_of(ctas, config, lists)
+        cancelled = Task.objects.present().filter(status=Task.Status.CANCELLED, reason=CLOSED_WITH_IT)
+        return cancelled.filter(cta__in=ctas, cta__status__in=CLOSED)
+
     def becomes(self, cta: Cta, tasks: Sequence[Task], task: bulk.Task, lists: Lists) -> Becomes:
         status = lists.find(Kind.STATUS, task.config["stage"])
         moves = {"status": status.category, "stage": status.key}
@@ -284,7 +297,8 @@ class SetStatus(CtaVerb):
             ended = {"closed_at": None, "closed_by": ""}
         snoozed = {"snoozed_until": None, "snooze_reason": ""} if closes else _snoozed(cta)
         cancelled = {"status": Task.Status.CANCELLED.value, "reason": CLOSED_WITH_IT}
-        return Becomes(moves | ended | snoozed, {one.pk: cancelled for one in tasks if closes})
+        of_tasks = cancelled if closes else {"status": Task.Status.OPEN.value, "reason": ""}
+        return Becomes(moves | ended | snoozed, {one.pk: of_tasks for one in tasks})
 
     def tells(self, config: Config, lists: Lists) -> tuple[str, str]:
         kind = "cta.closed" if _closes(config, lists) else "cta.edited"

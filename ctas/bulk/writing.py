@@ -41,11 +41,11 @@ def lock(rows: QuerySet[Any]) -> dict[int, Any]:
     return {row.pk: row for row in rows.order_by("pk").select_for_update(no_key=True, of=("self",))}
 
 
-def lock_open_tasks(ctas: Iterable[int]) -> dict[int, list[Task]]:
-    """With no more than what a bulk edit may change: there are several to each CTA."""
+def lock_tasks(rows: QuerySet[Task]) -> dict[int, list[Task]]:
+    """By CTA, with no more than what a bulk edit may change: there are several to each."""
     found: dict[int, list[Task]] = defaultdict(list)
     needed = ("tenant_id", "cta_id", *(name for name in _COLUMNS if hasattr(Task, name)))
-    for task in lock(Task.objects.open().filter(cta__in=list(ctas)).only(*needed)).values():
+    for task in lock(rows.only(*needed)).values():
         found[task.cta_id].append(task)
     return found
 

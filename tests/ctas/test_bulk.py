@@ -139,6 +139,37 @@ def test_closing_many_lets_the_recurring_ones_come_again(space: Workspace, ctas:
     assert Cta.objects.get(recurrence_number=2).due_on == on(10)
 
 
+def test_reopening_many_opens_what_closing_cancelled_as_by_hand_and_is_taken_back(
+    space: Workspace, ctas: list[Cta]
+) -> None:
+    for cta in ctas:
+        cta.add_task(title="Write", by=space.priya, now=MONDAY)
+    Task.objects.filter(cta=ctas[0], title="Write").get().cancel(reason="No need", by=space.priya, now=MONDAY)
+    edit(space, "set_status", {"stage": "lost", "tasks": "on"}, of=ctas)
+    closed = {name: column(name, Task) for name in ("status", "reason", "completed_at")}
+    Cta.objects.get(pk=ctas[2].pk).reopen_with_tasks(by=space.priya, now=MONDAY)
+    by_hand = column("status", Task)
+
+    job = edit(space, "set_status", {"stage": "new"}, of=ctas[:2])
+
+    assert (job.done, job.failed, column("status")) == (2, 0, ["open"] * 3)
+    assert by_hand == ["cancelled", "cancelled", "open", "cancelled", "cancelled", "open"]
+    assert column("status", Task) == ["open", "open", "open", "cancelled", "open", "open"]
+    assert column("reason", Task) == ["", "", "", "No need", "", ""]
+    undo(job, space)
+    assert column("status") == ["lost", "lost", "open"]
+    assert {name: column(name, Task)[:2] for name in closed} == {name: told[:2] for name, told in closed.items()}
+    assert column("reason", Task)[3:5] == ["No need", "the CTA was closed"]
+
+
+def test_another_status_for_open_ones_leaves_their_tasks_alone(space: Workspace, ctas: list[Cta]) -> None:
+    ctas[0].close_with_tasks(status="won", by=space.priya, now=MONDAY)
+    ctas[0].reopen(by=space.priya, now=MONDAY)
+    edit(space, "set_status", {"stage": "in_progress", "tasks": "on"}, of=ctas)
+
+    assert column("status", Task) == ["cancelled", "open", "open"]
+
+
 def test_the_dialog_says_what_it_comes_to_and_starts_a_job(space: Workspace, ctas: list[Cta], csm: Visitor) -> None:
     chosen = {"all": "1", "tab": "mine", "type": "risk", "verb": "shift_due"}
     asked = csm.fragment("ctas/bulk/?" + "&".join(f"{key}={value}" for key, value in chosen.items()), "dialog")
