@@ -186,6 +186,8 @@ class Cta(Worked, TenantModel):
     stage = models.CharField(max_length=KEY_LENGTH, blank=True, default="", db_default="")
     owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     due_on = models.DateField(null=True, blank=True)
+    # Of a recurring one that is due later, as nobody works on that day: what the next one counts from.
+    meant_on = models.DateField(null=True, blank=True)
     comment = models.TextField(blank=True, default="")
     # Until that day it stays out of the cockpit; it is open all the while.
     snoozed_until = models.DateField(null=True, blank=True)
@@ -384,6 +386,7 @@ class Task(Worked, TenantModel):
     description = models.TextField(blank=True, default="")
     owner = TenantForeignKey(Membership, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     due_on = models.DateField(null=True, blank=True)
+    meant_on = models.DateField(null=True, blank=True)  # as its CTA's
     status = models.CharField(max_length=10, choices=Status.choices, default=Status.OPEN)
     position = models.PositiveSmallIntegerField(default=0)
     created_at = models.DateTimeField()

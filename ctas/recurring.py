@@ -1,10 +1,11 @@
 """CTAs that come again. The next one is a copy of the last with its tasks, made when that is closed or on its day.
 
-Both a person's click and the nightly run may make it; a constraint lets one of them.
+Both a person's click and the nightly run may make it; a constraint lets one of them. What would be due on a weekend or
+holiday is due on the next working day, while the rhythm goes on from the day that was meant.
 """
 
 import calendar
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.db.models import Max, OuterRef, Subquery
 
 from accounts.models import TimelineEntry
 from cs_platform.tenancy.models import Doer
+from cs_platform.workspace.holidays import load_holidays, working_day
 from ctas.models import CLOSED, Cta, CtaUser, Recurrence, Task
 
 LONGEST = 365
@@ -75,21 +77,25 @@ def open_next(cta: Cta, *, today: date, by: Doer, now: datetime) -> Cta | None:
     ).first()
     if recurrence is None:
         return None
-    due_on = _after(cta.due_on or today, recurrence, past=today)
-    return _copy(cta, recurrence, due_on=due_on, actor=by.actor, now=now)
+    holidays = load_holidays()
+    day = _after(_meant(cta, holidays) or today, recurrence, past=today)
+    return _copy(cta, recurrence, holidays, day=day, actor=by.actor, now=now)
 
 
 def open_due(*, today: date, now: datetime) -> int:
     """Nightly: those whose day has come, and those whose last one was closed by what knows nothing of this."""
     made = 0
+    if not _running().exists():  # as on most nights: planning what follows costs more than that
+        return made
+    holidays = load_holidays()
     for recurrence, last in _with_last(_running().filter(begins=Begins.DAY, next_on__lte=today)):
         next_on = _after(recurrence.next_on or today, recurrence, past=today)
         taken = Recurrence.objects.filter(pk=recurrence.pk, next_on=recurrence.next_on).update(next_on=next_on)
-        made += bool(taken and _copy(last, recurrence, due_on=today, actor=last.created_by, now=now))
+        made += bool(taken and _copy(last, recurrence, holidays, day=today, actor=last.created_by, now=now))
     closed = _running().filter(begins=Begins.CLOSED)
     for recurrence, last in _with_last(closed, ended=True):
-        due_on = _after(last.due_on or today, recurrence, past=today)
-        made += _copy(last, recurrence, due_on=due_on, actor=last.created_by, now=now) is not None
+        day = _after(_meant(last, holidays) or today, recurrence, past=today)
+        made += _copy(last, recurrence, holidays, day=day, actor=last.created_by, now=now) is not None
     return made
 
 
@@ -99,7 +105,7 @@ def _running() -> Any:
 
 def _with_last(recurrences: Any, *, ended: bool = False) -> Iterable[tuple[Recurrence, Cta]]:
     """At most so many a night; what is left over is as due tomorrow."""
-    if not recurrences.exists():  # as on most nights: planning what follows costs more than that
+    if not recurrences.exists():
         return
     newest = Cta.objects.filter(recurrence=OuterRef("pk")).order_by("-recurrence_number").values("pk")[:1]
     found = recurrences.annotate(last=Subquery(newest)).exclude(last=None)
@@ -111,8 +117,10 @@ def _with_last(recurrences: Any, *, ended: bool = False) -> Iterable[tuple[Recur
         yield cta.recurrence, cta
 
 
-def _copy(last: Cta, recurrence: Recurrence, *, due_on: date, actor: str, now: datetime) -> Cta | None:
-    facts = {name: getattr(last, name) for name in COPIED} | {"recurrence": recurrence, "due_on": due_on}
+def _copy(
+    last: Cta, recurrence: Recurrence, holidays: Collection[date], *, day: date, actor: str, now: datetime
+) -> Cta | None:
+    facts = {name: getattr(last, name) for name in COPIED} | {"recurrence": recurrence} | _due(day, holidays)
     number = (Cta.objects.filter(recurrence=recurrence).aggregate(n=Max("recurrence_number"))["n"] or 0) + 1
     if (last.recurrence_number or 0) + 1 != number:
         return None
@@ -121,7 +129,7 @@ def _copy(last: Cta, recurrence: Recurrence, *, due_on: date, actor: str, now: d
             made = Cta.objects.create(recurrence_number=number, created_at=now, created_by=actor, **facts)
     except IntegrityError:
         return None  # somebody else was faster
-    _copy_tasks(last, made, now=now)
+    _copy_tasks(last, made, holidays, by=day - (_meant(last, holidays) or last.created_at.date()), now=now)
     CtaUser.objects.bulk_create(
         CtaUser(cta=made, end_user_id=link.end_user_id, linked_at=now, linked_by=actor) for link in last.linked.all()
     )
@@ -131,9 +139,8 @@ def _copy(last: Cta, recurrence: Recurrence, *, due_on: date, actor: str, now: d
     return made
 
 
-def _copy_tasks(last: Cta, made: Cta, *, now: datetime) -> None:
+def _copy_tasks(last: Cta, made: Cta, holidays: Collection[date], *, by: timedelta, now: datetime) -> None:
     """At the same distance from the due date."""
-    days = made.due_on - (last.due_on or last.created_at.date()) if made.due_on else timedelta()
     tasks = last.tasks.present().order_by("position", "pk")
     Task.objects.bulk_create(
         Task(
@@ -141,13 +148,25 @@ def _copy_tasks(last: Cta, made: Cta, *, now: datetime) -> None:
             title=task.title,
             description=task.description,
             owner_id=task.owner_id,
-            due_on=task.due_on and task.due_on + days,
             position=task.position,
             created_at=now,
             created_by=made.created_by,
+            **_due(day + by if (day := _meant(task, holidays)) else None, holidays),
         )
         for task in tasks
     )
+
+
+def _due(day: date | None, holidays: Collection[date]) -> dict[str, date | None]:
+    """The day that was meant is kept: the next one would otherwise be later, too, and the one after that later still."""
+    due_on = day and working_day(day, holidays)
+    return {"due_on": due_on, "meant_on": day if day != due_on else None}
+
+
+def _meant(one: Cta | Task, holidays: Collection[date]) -> date | None:
+    """Unless somebody has given it another due date since."""
+    moved = one.meant_on and working_day(one.meant_on, holidays) == one.due_on
+    return one.meant_on if moved else one.due_on
 
 
 def _after(day: date, recurrence: Recurrence, *, past: date) -> date:

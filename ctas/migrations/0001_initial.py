@@ -152,6 +152,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("due_on", models.DateField(blank=True, null=True)),
+                ("meant_on", models.DateField(blank=True, null=True)),
                 ("comment", models.TextField(blank=True, default="")),
                 ("snoozed_until", models.DateField(blank=True, null=True)),
                 ("snooze_reason", models.CharField(blank=True, db_default="", default="", max_length=200)),
@@ -322,6 +323,7 @@ class Migration(migrations.Migration):
                 ("title", models.TextField()),
                 ("description", models.TextField(blank=True, default="")),
                 ("due_on", models.DateField(blank=True, null=True)),
+                ("meant_on", models.DateField(blank=True, null=True)),
                 (
                     "status",
                     models.CharField(

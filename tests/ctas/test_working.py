@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts.models import TimelineEntry
+from cs_platform.workspace.holidays import add_holiday
 from ctas.lists import Kind, add_entry, edit_entry
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
@@ -200,7 +201,7 @@ def test_it_comes_once_whoever_makes_it(cta: Cta, who: dict[str, Any]) -> None:
     close_cta(cta, stage="lost", today=TODAY, **who)
     assert open_due(today=TODAY, now=MONDAY) == 0
 
-    assert list(Cta.objects.order_by("pk").values_list("recurrence_number", "due_on")) == [(1, on(6)), (2, on(6, 12))]
+    assert list(Cta.objects.order_by("pk").values_list("recurrence_number", "due_on")) == [(1, on(6)), (2, on(7, 12))]
 
 
 def test_the_night_makes_what_was_closed_by_something_else(cta: Cta, who: dict[str, Any]) -> None:
@@ -218,6 +219,61 @@ def test_on_its_day_it_comes_whatever_became_of_the_last(cta: Cta, who: dict[str
     assert made == [0, 0, 0, 0, 0, 0, 0, 1, 0]
     assert open_due(today=on(30), now=MONDAY) == 1  # nights that were missed are not made up for
     assert list(Cta.objects.order_by("pk").values_list("due_on", flat=True)) == [on(6), on(9), on(30)]
+
+
+def _due_dates() -> list[tuple[Any, Any]]:
+    ctas = Cta.objects.order_by("recurrence_number")
+    return [(cta.due_on, [task.due_on for task in cta.tasks.order_by("position")]) for cta in ctas]
+
+
+def test_what_would_be_due_on_a_weekend_or_holiday_is_due_after_it_and_the_rhythm_goes_on(
+    space: Workspace, cta: Cta, who: dict[str, Any]
+) -> None:
+    cta.add_task(title="Dial", due_on=on(4), **who)
+    cta.add_task(title="Write", **who)
+    add_holiday(on=on(7, 12), name="Away day", by=space.jonah, now=MONDAY)
+    repeat(cta, every=1, unit="month", begins="closed", today=TODAY, **who)
+    for day in (on(6), on(8, 12), on(6, 1, 2027), on(8, 2, 2027)):
+        close_cta(Cta.objects.get(status="open"), stage="won", today=day, **who)
+
+    assert _due_dates() == [
+        (on(6), [on(4), None]),
+        (on(8, 12), [on(4, 12), None]),  # Sunday 6, and a holiday
+        (on(6, 1, 2027), [on(4, 1, 2027), None]),
+        (on(8, 2, 2027), [on(4, 2, 2027), None]),  # Saturday 6
+        (on(8, 3, 2027), [on(4, 3, 2027), None]),
+    ]
+
+
+def test_its_tasks_keep_their_distance_though_they_moved_off_weekends(cta: Cta, who: dict[str, Any]) -> None:
+    cta.add_task(title="Dial", due_on=on(4), **who)
+    repeat(cta, every=1, unit="week", begins="closed", today=TODAY, **who)
+    close_cta(cta, stage="won", today=TODAY, **who)
+    again = Cta.objects.get(recurrence_number=2)
+    task = again.tasks.get()
+    assert (again.due_on, task.due_on) == (on(13), on(11))
+    task.edit(due_on=on(8), **who)  # a Sunday, by hand
+    close_cta(again, stage="won", today=TODAY, **who)
+    close_cta(Cta.objects.get(recurrence_number=3), stage="won", today=TODAY, **who)
+
+    assert [tasks for _day, tasks in _due_dates()] == [[on(4)], [on(8)], [on(16)], [on(23)]]
+
+
+def test_a_due_date_somebody_changed_is_what_the_next_one_counts_from(cta: Cta, who: dict[str, Any]) -> None:
+    repeat(cta, every=1, unit="month", begins="closed", today=TODAY, **who)
+    close_cta(cta, stage="won", today=TODAY, **who)
+    again = Cta.objects.get(recurrence_number=2)
+    again.edit(due_on=on(9, 12), **who)
+    close_cta(again, stage="won", today=TODAY, **who)
+
+    assert Cta.objects.get(recurrence_number=3).due_on == on(11, 1, 2027)  # the ninth is a Saturday
+
+
+def test_on_a_day_nobody_works_it_comes_and_is_due_after_it(cta: Cta, who: dict[str, Any]) -> None:
+    repeat(cta, every=1, unit="day", begins="day", today=TODAY, **who)
+    assert open_due(today=on(7), now=MONDAY) == 1
+
+    assert Cta.objects.get(recurrence_number=2).due_on == on(9)
 
 
 def test_a_pause_leaves_out_what_would_have_come(cta: Cta, who: dict[str, Any]) -> None:
