@@ -158,7 +158,7 @@ def _copy_tasks(last: Cta, made: Cta, holidays: Collection[date], *, by: timedel
 
 
 def _due(day: date | None, holidays: Collection[date]) -> dict[str, date | None]:
-    """The day that was meant is kept: the next one would otherwise be later, too, and the one after that later still."""
+    """The day that was meant is kept: the next one would otherwise be later, too, and so on with every one."""
     due_on = day and working_day(day, holidays)
     return {"due_on": due_on, "meant_on": day if day != due_on else None}
 
