@@ -15,7 +15,7 @@ from functools import reduce
 from operator import or_
 from typing import Any, TypeVar
 
-from django.db.models import BigIntegerField, Case, Count, F, IntegerField, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, Count, ExpressionWrapper, F, IntegerField, Q, QuerySet, Value, When
 from django.db.models.functions import Cast, Coalesce, Extract
 from django.http import QueryDict
 
@@ -461,7 +461,8 @@ def _order_key(asked: Asked, *, lists: Lists) -> Any:
         case Order.PRIORITY:
             return _ranked(f"{at}priority", lists.entries[Kind.PRIORITY])
         case Order.NEWEST:
-            return _NEWEST - Cast(Extract("created_at", "epoch"), BigIntegerField())
+            ago = _NEWEST - Cast(Extract("created_at", "epoch"), BigIntegerField())
+            return ExpressionWrapper(ago, BigIntegerField())  # said, or no place would count as within its range
     return Value(0)
 
 
