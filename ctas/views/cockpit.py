@@ -29,6 +29,7 @@ from ctas.cockpit import (
     load_pending,
 )
 from ctas.forms import NewCtaForm, suggested_accounts
+from ctas.group_sizes import load_sizes
 from ctas.lists import Kind, Lists, current_lists
 from ctas.looks.cards import Cards
 from ctas.looks.days import Days
@@ -117,9 +118,10 @@ def _look(request: WorkspaceRequest, asked: Asked, lists: Lists, *, here: str, t
             "undated": _address(request, look=Look.LIST, month=None, due=Due.NONE),
         }
     page = load_page(asked, member=member, today=today, lists=lists)
+    sizes = load_sizes(page, asked, member=member, today=today, lists=lists)
     lines = Lines(request, asked, lists, here=here, days=today)
     return _pages(request, asked, page) | {
-        "groups": [(group, lines.of(group.rows)) for group in page.groups],
+        "groups": [(group, size, lines.of(group.rows)) for group, size in zip(page.groups, sizes, strict=True)],
         "groupings": [(_address(request, group=one), label, one is asked.grouping) for one, label in GROUPINGS.items()],
         "grouping_label": GROUPINGS[asked.grouping],
         "orders": [(_address(request, order=one), label, one is asked.order) for one, label in ORDERS.items()],

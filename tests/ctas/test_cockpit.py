@@ -13,6 +13,8 @@ from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.models import Comment
 from ctas import cockpit
 from ctas.cockpit import DUE_LABELS, Asked, due_of, load_counts, load_page, load_pending
+from ctas.group_sizes import load_sizes
+from ctas.lists import current_lists
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
 from ctas.own_days import OwnDays
@@ -144,8 +146,12 @@ def test_work_is_grouped_as_asked(orbiton: Workspace, grouping: str, labels: lis
 
 
 @pytest.mark.parametrize(
-    "query", ["", "group=account", "group=priority", "group=type", "group=plan", "tab=team&group=owner", "tab=tasks"]
-)
+    "query",
+    [
+        "", "group=account", "group=priority", "group=type", "group=plan", "tab=team&group=owner", "tab=tasks",
+        "order=newest", "group=account&order=newest", "tab=tasks&order=newest",
+    ],
+)  # fmt: skip
 def test_every_row_comes_once_however_many_pages_there_are(
     orbiton: Workspace, monkeypatch: pytest.MonkeyPatch, query: str
 ) -> None:
@@ -158,6 +164,82 @@ def test_every_row_comes_once_however_many_pages_there_are(
 
     assert whole == names(orbiton, query)
     assert len(set(whole)) == 7
+
+
+GROUPED = [
+    "", "group=account", "group=priority", "group=type", "group=status", "group=playbook", "group=plan",
+    "tab=team", "tab=team&group=owner", "tab=tasks", "tab=tasks&group=type", "tab=tasks&group=account",
+    "tab=tasks&group=status", "tab=tasks&group=plan", "tab=tasks&group=owner&order=newest", "order=priority",
+    "tab=team&type=risk",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("query", GROUPED)
+def test_a_group_counts_all_that_is_in_it_on_every_page(
+    orbiton: Workspace, priya: Visitor, monkeypatch: pytest.MonkeyPatch, query: str
+) -> None:
+    _several(orbiton)
+    whole = {label: len(rows) for label, rows in shown(orbiton, query)}
+    monkeypatch.setattr(cockpit, "PAGE_SIZE", 3)
+
+    pages = list(_sizes(orbiton, query))
+
+    assert len(pages) == 3
+    assert [sizes for sizes in pages if not sizes.items() <= whole.items()] == []
+    assert {label for sizes in pages for label in sizes} == set(whole)
+
+
+def _several(space: Workspace) -> None:
+    at = [world.account(name) for name in ("Calyx", "Harbour")]
+    for number, due in enumerate((None, 0, 0, 90, None, -2, 0)):
+        facts = {"priority": ("high", "low")[number % 2], "account": at[number // 5]}
+        one = cta(space, f"CTA {number}", due=due, type="risk", **facts)
+        one.add_task(title=f"Task {number}", owner=space.priya, due_on=one.due_on, by=space.tom, now=NOW)
+
+
+def _sizes(space: Workspace, query: str) -> Iterator[dict[str, int | None]]:
+    after = ""
+    while True:
+        one, who = asked(f"{query}&after={after}"), {"member": space.priya, "today": OwnDays(TODAY)}
+        page = load_page(one, **who)
+        sizes = load_sizes(page, one, **who, lists=current_lists())
+        yield {group.label: size for group, size in zip(page.groups, sizes, strict=True)}
+        if page.next is None:
+            return
+        after = str(page.next)
+
+
+def test_a_list_of_one_page_asks_nothing_to_count_its_groups_and_others_once(
+    orbiton: Workspace, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    _several(orbiton)
+    lists, who = current_lists(), {"member": orbiton.priya, "today": OwnDays(TODAY)}
+    for size, queries in ((50, 0), (2, 1)):
+        monkeypatch.setattr(cockpit, "PAGE_SIZE", size)
+        first = load_page(asked(), **who)
+        second = asked(f"after={first.next or ''}")
+        page = load_page(second, **who)
+        with django_assert_num_queries(queries):
+            load_sizes(page, second, **who, lists=lists)
+
+
+def test_what_is_searched_for_or_closed_is_counted_no_further_than_it_is_shown(
+    orbiton: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _several(orbiton)
+    monkeypatch.setattr(cockpit, "PAGE_SIZE", 3)
+
+    assert next(_sizes(orbiton, "q=CTA")) == {"Overdue": 1, "Today": None}
+
+
+def test_a_group_of_a_list_in_pages_says_its_size(
+    orbiton: Workspace, priya: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _several(orbiton)
+    monkeypatch.setattr(cockpit, "PAGE_SIZE", 2)
+
+    for query in ("tab=tasks", "tab=team"):
+        assert '<span>Today</span> <span class="n">3' in text(priya.page(f"ctas/?{query}"))
 
 
 def test_closed_work_is_paged_too(orbiton: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
