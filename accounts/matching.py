@@ -116,7 +116,7 @@ class Asking:
 
     @property
     def sentence(self) -> str:
-        return describe_audience(self.audience, people=self.people)
+        return str(describe_audience(self.audience, people=self.people))
 
     def count(self) -> int:
         """Raises TooLong."""

@@ -62,7 +62,7 @@ def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference
             ("Weekends and holidays", "weekends"),
             ("Brake", "brake"),
         ):
-            yield Difference(label, getattr(one, name), getattr(other, name))
+            yield Difference(label, str(getattr(one, name)), str(getattr(other, name)))
         return
     for name in ("rules", "reenrollment", "on_unmatch", "respects_known_cause", "skip_weekends", "brake_limit"):
         yield Difference(name.replace("_", " ").capitalize(), _said(before.get(name)), _said(after.get(name)))

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from accounts.fields import workspace_fields
-from accounts.rules.describe import describe_audience, emphasise_audience
+from accounts.rules.describe import Part, Sentence, describe_audience
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import current_tenant_id
@@ -168,20 +168,13 @@ class Words:
         return cls(workspace_fields(), dict(members))
 
     def audience(self, version: PlaybookVersion | None) -> str:
-        return self.rules(version.definition) if version else "Not published yet"
+        return str(self.rules(version.definition)) if version else "Not published yet"
 
-    def rules(self, definition: Mapping[str, Any]) -> str:
-        return self._said(definition, describe_audience)
-
-    def emphasised(self, definition: Mapping[str, Any]) -> str:
-        """As `rules`, in HTML, with each condition in bold."""
-        return self._said(definition, emphasise_audience)
-
-    def _said(self, definition: Mapping[str, Any], words: Callable[..., str]) -> str:
+    def rules(self, definition: Mapping[str, Any]) -> Sentence:
         try:
-            return words(audience_of(definition, self.fields), people=self.people)
+            return describe_audience(audience_of(definition, self.fields), people=self.people)
         except RuleErrors:
-            return GONE
+            return Sentence([Part(GONE)])
 
     def target(self, version: PlaybookVersion | None) -> str:
         return TARGET_WORDS[version.definition["target"]] if version else ""

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from accounts.rules import grammar
-from accounts.rules.describe import counted, describe
+from accounts.rules.describe import Sentence, counted, describe
 from accounts.rules.fields import Subject
 from accounts.rules.grammar import RuleErrors
 from actions.people import role_words
@@ -50,8 +50,7 @@ class PlannedDay:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    sentence: str
-    emphasised: str  # the same in HTML
+    sentence: Sentence
     again: str
     on_unmatch: str
     weekends: str
@@ -70,7 +69,6 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
     limit = definition.get("brake_limit")
     return Overview(
         sentence=words.rules(definition),
-        emphasised=words.emphasised(definition),
         again=_again(definition["reenrollment"], words),
         on_unmatch=ON_UNMATCH[definition["on_unmatch"]],
         weekends=WEEKENDS[bool(definition.get("skip_weekends"))],

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from typing import Any
 
-from django.utils.html import format_html
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from accounts.rules.compile import TRACKED, Audience
 from accounts.rules.fields import Field, FieldType
@@ -18,36 +17,71 @@ from accounts.rules.grammar import MAX_NUMBER, Group, Leaf, Mode, Node, Rule
 from accounts.rules.operators import Form
 
 People = Mapping[int, str]
-Say = Callable[[Leaf], str]
 
 NOT_SET = "not set"
-_BEGINNING = re.compile(r"(\(?(?:<b>)?)(.)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A condition, or what joins conditions."""
+
+    words: str
+    is_condition: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """Without its full stop: as text, or as HTML."""
+
+    parts: Sequence[Part]
+
+    def __str__(self) -> str:
+        return "".join(part.words for part in self.parts)
+
+    @property
+    def emphasised(self) -> SafeString:
+        """Each condition in bold: what is asked for stands out from what joins it."""
+        return format_html_join("", "{}", ([_in_html(part)] for part in self.parts))
+
+
+def _in_html(part: Part) -> str:
+    return format_html("<b>{}</b>", part.words) if part.is_condition else part.words
 
 
 def describe(rule: Rule | Node, *, people: People | None = None) -> str:
     """The tree as one sentence, without its full stop."""
-    return _capital(_phrase(rule.root if isinstance(rule, Rule) else rule, partial(_leaf, people=people or {})))
+    return str(_sentence(_phrase(rule.root if isinstance(rule, Rule) else rule, people or {})))
 
 
-def describe_audience(audience: Audience, *, people: People | None = None) -> str:
+def describe_audience(audience: Audience, *, people: People | None = None) -> Sentence:
     """Both trees and the lifecycles as one sentence."""
-    return _audience(audience, partial(_leaf, people=people or {}))
-
-
-def emphasise_audience(audience: Audience, *, people: People | None = None) -> SafeString:
-    """The same sentence as HTML, each condition in bold: what is asked for stands out from what joins it."""
-    sentence = _audience(audience, lambda leaf: format_html("<b>{}</b>", _leaf(leaf, people or {})))
-    return mark_safe(sentence)  # all but the conditions, which are escaped, are words of ours
-
-
-def _audience(audience: Audience, say: Say) -> str:
-    parts = [describe_lifecycles(audience.lifecycles)] if audience.lifecycles not in (TRACKED, None) else []
+    people, found = people or {}, []
+    if audience.lifecycles not in (TRACKED, None) or not (audience.account or audience.user):
+        found.append([Part(describe_lifecycles(audience.lifecycles))])
     if audience.account:
         root = audience.account.root
-        parts.append(_beside(root, say) if audience.user or parts else _phrase(root, say))
+        found.append(list(_beside(root, people) if audience.user or found else _phrase(root, people)))
     if audience.user:
-        parts.append(f"at least one user: {_phrase(audience.user.root, say)}")
-    return _capital(", and ".join(parts)) if parts else describe_lifecycles(audience.lifecycles)
+        found.append([Part("at least one user: "), *_phrase(audience.user.root, people)])
+    return _sentence(_joined(found, ", and "))
+
+
+def _sentence(parts: Iterator[Part]) -> Sentence:
+    """With a capital where its first word begins."""
+    found = list(parts)
+    first = next(at for at, part in enumerate(found) if part != _OPENS)
+    found[first] = replace(found[first], words=_capital(found[first].words))
+    return Sentence(found)
+
+
+_OPENS, _CLOSES = Part("("), Part(")")
+
+
+def _joined(phrases: Iterable[Iterable[Part]], joiner: str) -> Iterator[Part]:
+    for at, phrase in enumerate(phrases):
+        if at:
+            yield Part(joiner)
+        yield from phrase
 
 
 def describe_lifecycles(lifecycles: Sequence[str] | None) -> str:
@@ -84,25 +118,25 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _phrase(node: Node, say: Say) -> str:
+def _phrase(node: Node, people: People) -> Iterator[Part]:
     if isinstance(node, Leaf):
-        return say(node)
-    joiner = " and " if node.mode is Mode.ALL else " or "
+        return iter([Part(_leaf(node, people), is_condition=True)])
     if len(node.children) == 1:
-        return _phrase(node.children[0], say)
-    return joiner.join(_inside(child, say) for child in node.children)
+        return _phrase(node.children[0], people)
+    joiner = " and " if node.mode is Mode.ALL else " or "
+    return _joined((_inside(child, people) for child in node.children), joiner)
 
 
-def _inside(node: Node, say: Say) -> str:
+def _inside(node: Node, people: People) -> Iterator[Part]:
     """A group within a group stands in parentheses; a lone condition does not."""
     many = isinstance(node, Group) and len(node.children) > 1
-    return f"({_phrase(node, say)})" if many else _phrase(node, say)
+    return iter([_OPENS, *_phrase(node, people), _CLOSES]) if many else _phrase(node, people)
 
 
-def _beside(node: Node, say: Say) -> str:
+def _beside(node: Node, people: People) -> Iterator[Part]:
     """Before a further ", and …" only alternatives would be misread."""
     alternatives = isinstance(node, Group) and node.mode is Mode.ANY
-    return _inside(node, say) if alternatives else _phrase(node, say)
+    return _inside(node, people) if alternatives else _phrase(node, people)
 
 
 def _leaf(leaf: Leaf, people: People) -> str:
@@ -170,4 +204,4 @@ def _small(label: str) -> str:
 
 
 def _capital(phrase: str) -> str:
-    return _BEGINNING.sub(lambda found: found[1] + found[2].upper(), phrase, count=1)
+    return phrase[:1].upper() + phrase[1:]

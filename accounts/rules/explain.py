@@ -214,5 +214,5 @@ def _shown(value: Any, field: Field, clock: Clock, people: People) -> str:
 
 def _all(audience: Audience, parts: Sequence[Explained], people: People | None) -> Explained:
     return Explained(
-        describe_audience(audience, people=people), all(part.holds for part in parts), "", Mode.ALL, tuple(parts)
+        str(describe_audience(audience, people=people)), all(part.holds for part in parts), "", Mode.ALL, tuple(parts)
     )

@@ -1,10 +1,12 @@
+import re
 from datetime import UTC, date, datetime
+from html import unescape
 from typing import Any
 
 import pytest
 
 from accounts.rules.compile import Audience
-from accounts.rules.describe import describe, describe_audience, describe_leaf, emphasise_audience, format_value
+from accounts.rules.describe import describe, describe_audience, describe_leaf, format_value
 from accounts.rules.fields import FieldSet, Subject
 from accounts.rules.grammar import Rule, leaves, parse
 from accounts.rules.operators import Form, operators_for
@@ -64,32 +66,46 @@ def test_groups_within_groups_stand_in_parentheses() -> None:
 
 def test_an_audience_names_its_users_after_its_account() -> None:
     audience = Audience(rule({"all": [PRO, SOON]}), rule(ADMIN, Subject.USER))
-    assert describe_audience(audience) == (
+    assert str(describe_audience(audience)) == (
         "Plan is Pro and renewal date is within the next 90 days, and at least one user: role is admin"
     )
 
 
 def test_alternatives_before_users_are_kept_together() -> None:
     audience = Audience(rule({"any": [PRO, SOON]}), rule(ADMIN, Subject.USER), None)
-    assert describe_audience(audience) == (
+    assert str(describe_audience(audience)) == (
         "(Plan is Pro or renewal date is within the next 90 days), and at least one user: role is admin"
     )
 
 
 def test_other_lifecycles_are_said() -> None:
-    assert describe_audience(Audience(rule(PRO), lifecycles=("churned",))) == "Account is churned, and plan is Pro"
-    assert describe_audience(Audience()) == "Account is subscribed or trialing"
+    assert str(describe_audience(Audience(rule(PRO), lifecycles=("churned",)))) == "Account is churned, and plan is Pro"
+    assert str(describe_audience(Audience())) == "Account is subscribed or trialing"
 
 
 def test_in_bold_stand_the_conditions_whatever_somebody_typed_into_them() -> None:
     both = {"all": [PRO, {"any": [PRO, {"field": "plan", "op": "is", "value": "<i>&"}]}]}
 
-    assert emphasise_audience(Audience(rule(both))) == (
+    assert describe_audience(Audience(rule(both))).emphasised == (
         "<b>Plan is Pro</b> and (<b>plan is Pro</b> or <b>plan is “&lt;i&gt;&amp;”</b>)"
     )
-    assert emphasise_audience(Audience(rule(PRO), lifecycles=("churned",))) == (
+    assert describe_audience(Audience(rule(PRO), lifecycles=("churned",))).emphasised == (
         "Account is churned, and <b>plan is Pro</b>"
     )
+
+
+def test_the_sentence_in_bold_says_the_same_as_the_plain_one() -> None:
+    either = {"any": [PRO, {"all": [PRO, {"field": "plan", "op": "is", "value": "<i>&"}]}]}
+    for audience in (
+        Audience(rule(either)),
+        Audience(rule(either), rule(ADMIN, Subject.USER), None),
+        Audience(rule(PRO), lifecycles=("churned",)),
+        Audience(),
+    ):
+        sentence = describe_audience(audience)
+
+        assert unescape(re.sub("</?b>", "", sentence.emphasised)) == str(sentence)
+        assert str(sentence).lstrip("(")[0].isupper()
 
 
 def test_every_operator_has_words_for_every_value_it_takes() -> None:
