@@ -91,7 +91,8 @@ class OpenCtas(BulkVerb):
         needs_owner = "owner" in lists.find(Kind.TYPE, task.config["type"]).to_create
         there = _having(task.config["name"], present) if task.config["skip"] else set()
         ctas = []
-        for account in Account.objects.filter(pk__in=set(present) - there).order_by("pk"):
+        accounts = Account.objects.filter(pk__in=set(present) - there).only("tenant_id", *HOLDERS)
+        for account in accounts.order_by("pk"):
             owner = _owner(account, task.config["owner"])
             if owner is None and needs_owner:
                 refused[account.pk] = NOBODY.format(role=str(task.config["owner"]).upper())

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.bulk.verbs import bulk_verbs
 from accounts.models import TimelineEntry
@@ -55,6 +57,17 @@ def test_an_account_that_has_an_open_one_of_this_name_can_be_left_out(space: Wor
 
     assert [again.result, twice.result] == [{"changed": 1}, {"changed": 1}]
     assert Cta.objects.filter(account=one).count() == 2
+
+
+def test_of_accounts_it_reads_who_they_belong_to_and_no_more(space: Workspace) -> None:
+    accounts = [account(name, csm=space.tom) for name in "AB"]
+    with CaptureQueriesContext(connection) as asked:
+        edit(space, "open_cta", CALL, *accounts)
+
+    read = [one["sql"] for one in asked if one["sql"].startswith("SELECT") and '"csm_id"' in one["sql"]]
+    assert len(read) == 1
+    assert '"accounts_account"."name"' not in read[0]
+    assert "traits" not in read[0]
 
 
 def test_the_undo_archives_those_nobody_has_begun_with(space: Workspace) -> None:
