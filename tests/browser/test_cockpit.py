@@ -194,3 +194,18 @@ def test_a_group_that_is_folded_stays_so(screen: Page, live_server: LiveServer) 
     expect(row(screen, "Usage is down")).to_be_hidden()
     screen.locator("summary", has_text="Overdue").click()
     expect(row(screen, "Usage is down")).to_be_visible()
+
+
+def test_the_calendar_beside_a_due_date_in_the_drawer_is_seen_whether_it_is_over_or_not(
+    screen: Page, orbiton: Workspace
+) -> None:
+    cockpit = screen.url.replace("accounts/", "ctas/")
+    for name in ("Usage is down", "CTA 03"):
+        screen.goto(f"{cockpit}?cta={_id(orbiton, name)}")
+        icon = screen.locator("#drawer .kv [data-edits$=due_on-drawer] > .icon")
+        expect(icon).to_have_css("opacity", "1")
+
+
+def _id(space: Workspace, name: str) -> int:
+    with tenant_context(space.tenant.pk):
+        return int(Cta.objects.get(name=name).pk)
