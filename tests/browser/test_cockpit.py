@@ -209,3 +209,21 @@ def test_the_calendar_beside_a_due_date_in_the_drawer_is_seen_whether_it_is_over
 def _id(space: Workspace, name: str) -> int:
     with tenant_context(space.tenant.pk):
         return int(Cta.objects.get(name=name).pk)
+
+
+COVERED = """() => {
+    const link = document.activeElement, { left, top, height } = link.getBoundingClientRect();
+    const seen = document.elementFromPoint(left + 4, top + height / 2);
+    return link.closest("[data-row]")?.contains(seen) ? "" : `${link.textContent} under ${seen.outerHTML}`;
+}"""
+
+
+def test_no_row_is_reached_under_the_head_of_its_group(screen: Page) -> None:
+    screen.set_viewport_size({"width": 1280, "height": 480})
+    screen.goto(screen.url.replace("accounts/", "ctas/"))
+    expect(row(screen, "CTA 11")).to_have_attribute("data-htmx-powered", "true")
+    row(screen, "CTA 11").focus()
+    for _step in range(12):
+        press(screen, "k")
+        assert screen.evaluate(COVERED) == ""
+    expect(row(screen, "Usage is down")).to_be_focused()
