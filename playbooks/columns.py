@@ -3,7 +3,7 @@
 The accounts table has those of accounts, and user playbooks as they stand at any user; the users table has its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, partial
@@ -12,6 +12,7 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from accounts.matching import TooLong, bounded
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.common.statements import fetch
@@ -21,6 +22,7 @@ from playbooks.models import Playbook
 from playbooks.progress import marks, track_state
 
 MOST_COLUMNS = 12  # from the start; all others can be chosen
+LIMIT_MS = 250  # for counting those under way
 ACTIVE = "('active', 'paused', 'stopping')"
 
 # The enrollment that speaks for an account (or user): the one under way, else the latest. None that is superseded does.
@@ -45,6 +47,12 @@ SELECT lead.*, (
     SELECT array_agg(r.state ORDER BY r.due_at NULLS LAST, r.position, r.fan_key)
     FROM playbooks_actionrun r WHERE r.tenant_id = {{tenant}} AND r.enrollment_id = lead.id
 ) FROM lead
+"""
+_UNDER_WAY = f"""
+SELECT e.playbook_id, count(DISTINCT e.{{own}})
+FROM playbooks_enrollment e
+WHERE e.tenant_id = {{tenant}} AND e.playbook_id = ANY({{playbooks}}) AND e.state IN {ACTIVE} AND NOT e.is_dry
+GROUP BY e.playbook_id
 """
 _SOME = """EXISTS (
     SELECT 1 FROM playbooks_enrollment e WHERE e.tenant_id = {tenant} AND e.{own} = {id} AND NOT e.is_dry{which})"""
@@ -120,7 +128,10 @@ class PlaybookColumns:
         return list(live.filter(audience__in=self.owner.audiences).only("tenant_id", "name", "key").order_by("pk"))
 
     def columns(self) -> Sequence[Column]:
-        return [_column(self.owner, playbook, usual=at < MOST_COLUMNS) for at, playbook in enumerate(self._playbooks)]
+        return [
+            _column(self.owner, playbook, usual=at < MOST_COLUMNS, aside=partial(self._aside, playbook.pk))
+            for at, playbook in enumerate(self._playbooks)
+        ]
 
     def facets(self) -> Sequence[Facet]:
         return (Facet("playbook", "Any playbook", "workflow", partial(_choices, self.owner, verb="is")),)
@@ -138,6 +149,23 @@ class PlaybookColumns:
         rows = fetch(query.text, query.params)
         return {(row[1], playbooks[row[2]]): _run(row, here) for row in rows}
 
+    def _aside(self, playbook_id: int) -> str:
+        return f"{self._under_way.get(playbook_id, 0):,} active" if self._under_way is not None else ""
+
+    @cached_property
+    def _under_way(self) -> dict[int, int] | None:
+        """Of how many each is under way; all in one statement, and none is told where that takes too long."""
+        query = compose(
+            _UNDER_WAY,
+            own=Sql(self.owner.own),
+            tenant=Sql.value(current_tenant_id()),
+            playbooks=Sql("%s", ([playbook.pk for playbook in self._playbooks],)),
+        )
+        try:
+            return dict(bounded(query, at_most_ms=LIMIT_MS))
+        except TooLong:
+            return None
+
 
 class UserPlaybookColumns(PlaybookColumns):
     owner = _USERS
@@ -148,7 +176,7 @@ def _run(row: tuple[Any, ...], here: str) -> Run:
     return Run(f"{here}history={id}", track_state(state), progress, applied_on, marks(states or ()))
 
 
-def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
+def _column(owner: Owner, playbook: Playbook, *, usual: bool, aside: Callable[[], str]) -> Column:
     key = f"playbook:{playbook.pk}"
     return Column(
         key,
@@ -156,6 +184,8 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool) -> Column:
         partial(_written, label=playbook.name),
         icon="workflow",
         group="Playbooks",
+        explained="shows date applied and progress",
+        aside=aside,
         classes="keep run",
         sorts=_sorts(owner, key, playbook),
         facet=Facet(key, playbook.name, "workflow", partial(_choices, owner, playbook.pk), listed=False),
@@ -172,7 +202,16 @@ def _sorts(owner: Owner, key: str, playbook: Playbook) -> tuple[Sort, ...]:
     progress, applied, walk = Sql("p.progress"), Sql("p.activated_on"), partial(_walk, owner, playbook)
     return (
         Sort(f"{key}.progress", progress, int, "Progress, least first", "Progress, most first", walk=walk),
-        Sort(f"{key}.applied", applied, date, "Date applied, oldest first", "Date applied, newest first", walk=walk),
+        Sort(
+            f"{key}.applied",
+            applied,
+            date,
+            "Date applied, oldest first",
+            "Date applied, newest first",
+            starts_descending=True,
+            icons=("calendar-arrow-up", "calendar-arrow-down"),
+            walk=walk,
+        ),
     )
 
 
@@ -190,16 +229,16 @@ def _choices(owner: Owner, playbook_id: int | None = None, *, verb: str = "") ->
     """Of one playbook, or of any; with a verb the words stand in a chip: “is active”."""
     which = compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook_id)) if playbook_id else Sql("")
     states = (
-        ("active", "active", f" AND e.state IN {ACTIVE}"),
-        ("finished", "finished", " AND e.state = 'completed'"),
-        ("stopped", "stopped", " AND e.state = 'stopped'"),
-        ("applied", "applied at some time", ""),
+        ("active", "active", f" AND e.state IN {ACTIVE}", "play"),
+        ("finished", "finished", " AND e.state = 'completed'", "circle-check"),
+        ("stopped", "stopped", " AND e.state = 'stopped'", "octagon-x"),
+        ("applied", "applied at some time", "", "workflow"),
     )
-    for key, words, condition in states:
-        yield Choice(
-            key, _worded(verb, words), _some(owner, compose("{which}{state}", which=which, state=Sql(condition)))
-        )
-    yield Choice("never", _worded(verb, "not applied"), compose("NOT {some}", some=_some(owner, which)))
+    for key, words, condition, icon in states:
+        some = _some(owner, compose("{which}{state}", which=which, state=Sql(condition)))
+        yield Choice(key, _worded(verb, words), some, icon)
+    never = compose("NOT {some}", some=_some(owner, which))
+    yield Choice("never", _worded(verb, "not applied"), never, "circle-dashed")
 
 
 def _worded(verb: str, words: str) -> str:

@@ -66,6 +66,7 @@ NOT_HERE = (404, 405)
 LINK = re.compile(r'\b(?:href|hx-get)="([^"#]+)')
 # What whoever may read may also set: it is about themselves.
 OWN_AFFAIRS = {
+    "dashboard:keep-columns",
     "dashboard:preferences",
     "dashboard:profile",
     "workspace:mark",

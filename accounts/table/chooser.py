@@ -1,11 +1,13 @@
 """What the Columns menu offers: those shown, in their order, then all others by where they come from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from accounts.table.catalogue import Catalogue
 from accounts.table.columns import Column
 from accounts.table.state import TableState
+
+SAID = ("column", "width", "pin")  # parameters of the address that say which columns stand where
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +15,7 @@ class Group:
     label: str
     columns: Sequence[Column]
     shown: bool = False
+    explained: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,9 @@ class Chooser:
 
     @property
     def reset(self) -> str:
-        """The address with the usual columns in their usual widths; empty where they are in force."""
-        chosen = "column" in self.state.params or "width" in self.state.params
-        return self.state.address(column=None, width=None) if chosen else ""
+        """The address with the usual columns in their usual widths, none pinned; empty where they are in force."""
+        chosen = any(name in self.state.params for name in SAID)
+        return self.state.address(**dict.fromkeys(SAID)) if chosen else ""
 
 
 def _movable(columns: Sequence[Column]) -> list[Column]:
@@ -45,9 +48,12 @@ def _movable(columns: Sequence[Column]) -> list[Column]:
     return [column for column in columns if column.key != "name"]
 
 
-def _others(columns: Sequence[Column], shown: Sequence[Column]) -> list[Group]:
-    """Groups in the order in which the catalogue first mentions them."""
+def _others(columns: Sequence[Column], shown: Sequence[Column]) -> Iterator[Group]:
+    """What needs a word of explanation first, then in the order in which the catalogue mentions the groups. A group
+    with such a word is there even where all of it is shown: whoever looks for it finds it.
+    """
     keys = {column.key for column in shown}
+    explained = {column.group: column.explained for column in columns if column.explained}
     hidden = [column for column in columns if column.key not in keys]
-    labels = dict.fromkeys(column.group for column in hidden)
-    return [Group(label, [column for column in hidden if column.group == label]) for label in labels]
+    for label in dict.fromkeys([*explained, *(column.group for column in hidden)]):
+        yield Group(label, [one for one in hidden if one.group == label], explained=explained.get(label, ""))

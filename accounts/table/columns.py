@@ -48,6 +48,7 @@ class Sort:
     ascending: str = "Smallest first"
     descending: str = "Largest first"
     starts_descending: bool = False
+    icons: tuple[str, str] = ("arrow-up", "arrow-down")  # of both directions in a menu
     nullable: bool = True
     absent_is_least: bool = False
     walk: Callable[[], Walk] | None = None
@@ -58,6 +59,7 @@ class Choice:
     key: str
     label: str
     predicate: Sql
+    icon: str = "list-filter"  # in its column's menu
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +131,8 @@ class Column:
     usual: bool = True  # shown when nobody has chosen columns
     without: str = ""  # what a screen reader says where there is no `value`; `write` is then not asked
     group: str = "Account"  # under which it is offered to be chosen
+    explained: str = ""  # what all columns of its group show, beside that heading
+    aside: Callable[[], str] | None = None  # what stands beside it there; asked of nowhere else
     asks: tuple[tuple[str, str], ...] = ()  # (words, field): what else its menu offers to filter by
     shared: bool = False  # many accounts have the same `value`, which is hashable: their cells are written once
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from accounts.table.columns import ANY, Column, Facet, Sort
+from accounts.table.places import ANYWHERE, Place, places
 from accounts.table.state import TableState, keys
 from cs_platform.web.saved_views import ALL
 
@@ -26,16 +27,19 @@ class Head:
     aria_sort: str
     toggle: str
     menu: str
-    width: int | None
+    place: Place
 
 
 def heads(state: TableState, menus: str) -> list[Head]:
     """`menus` is the address below which each column has its own."""
-    here = state.address()
-    return [_head(state, column, f"{menus}{quote(column.key, safe=':')}/{here}") for column in state.columns]
+    here, at = state.address(), places(state)
+    return [
+        _head(state, column, f"{menus}{quote(column.key, safe=':')}/{here}", at.get(column.key, ANYWHERE))
+        for column in state.columns
+    ]
 
 
-def _head(state: TableState, column: Column, menu: str) -> Head:
+def _head(state: TableState, column: Column, menu: str, place: Place) -> Head:
     has_menu = len(column.sorts) > 1 or column.facet is not None
     first = column.sorts[0] if column.sorts and not has_menu else None
     return Head(
@@ -43,7 +47,7 @@ def _head(state: TableState, column: Column, menu: str) -> Head:
         aria_sort=_aria_sort(state, column),
         toggle=state.sorted_by(first, descending=_next_direction(state, first)) if first else "",
         menu=menu if has_menu else "",
-        width=state.widths.get(column.key),
+        place=place,
     )
 
 
@@ -53,6 +57,7 @@ class ColumnMenu:
     sorts: tuple[Item, ...]
     choices: tuple[Item, ...]
     asks: tuple[tuple[str, str], ...]  # words, and what the address of the rule builder ends with
+    pin: Item | None  # or unpin
     hide: str  # the address without it; empty for the name
 
 
@@ -62,6 +67,7 @@ def column_menu(state: TableState, column: Column) -> ColumnMenu:
         sorts=tuple(item for sort in column.sorts for item in _directions(state, sort)),
         choices=_choices(state, column.facet) if column.facet else (),
         asks=tuple((words, f"{state.address()}&{urlencode({'add': field})}") for words, field in column.asks),
+        pin=_pin(state, column),
         hide=_without(state, column),
     )
 
@@ -102,9 +108,24 @@ def _named(column: Column, sort: Sort) -> str:
     return f"{column.label}, {sort.ascending.partition(',')[0].lower()}"
 
 
+def _pin(state: TableState, column: Column) -> Item | None:
+    """None for the name, which always stays in view."""
+    if column.key in state.pinned:
+        return Item("Unpin column", "pin-off", state.address(pin=_others_pinned(state, column)), False)
+    if column.key == "name" or column not in state.columns:
+        return None
+    return Item("Pin column", "pin", state.address(pin=[*state.pinned, column.key]), False)
+
+
+def _others_pinned(state: TableState, column: Column) -> list[str]:
+    return [key for key in state.pinned if key != column.key]
+
+
 def _without(state: TableState, column: Column) -> str:
     others = [one.key for one in state.columns if one.key not in ("name", column.key)]
-    return state.address(column=others) if others and column.key != "name" else ""
+    if not others or column.key == "name":
+        return ""
+    return state.address(column=others, pin=_others_pinned(state, column))
 
 
 def _aria_sort(state: TableState, column: Column) -> str:
@@ -118,15 +139,11 @@ def _next_direction(state: TableState, sort: Sort) -> bool:
 
 
 def _directions(state: TableState, sort: Sort) -> list[Item]:
-    words = ((False, sort.ascending, "arrow-up"), (True, sort.descending, "arrow-down"))
+    """What most people want of it comes first."""
+    ascending, descending = zip((False, True), (sort.ascending, sort.descending), sort.icons, strict=True)
     return [
-        Item(
-            label,
-            icon,
-            state.sorted_by(sort, descending=descending),
-            (state.sort, state.descending) == (sort, descending),
-        )
-        for descending, label, icon in words
+        Item(label, icon, state.sorted_by(sort, descending=down), (state.sort, state.descending) == (sort, down))
+        for down, label, icon in ([descending, ascending] if sort.starts_descending else [ascending, descending])
     ]
 
 
@@ -135,7 +152,7 @@ def _choices(state: TableState, facet: Facet) -> tuple[Item, ...]:
     return tuple(
         Item(
             choice.label,
-            "list-filter",
+            choice.icon,
             state.address(**{facet.key: None if choice.key in chosen else choice.key}),
             choice.key in chosen,
         )
@@ -185,7 +202,7 @@ def _in_force(state: TableState) -> dict[str, tuple[str, ...]]:
 
 def _only(state: TableState, params: Mapping[str, str]) -> dict[str, str | None]:
     """Only the columns stay. Without any parameter the page would open with somebody's default view."""
-    gone = dict.fromkeys(name for name in state.params if name not in ("column", "width"))
+    gone = dict.fromkeys(name for name in state.params if name not in ("column", "width", "pin"))
     return {**gone, "view": None if params else ALL, **params}
 
 

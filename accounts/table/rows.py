@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString, mark_safe
 from accounts.table.columns import Around, Cells, Column
 from accounts.table.links import Head
 from accounts.table.listing import Thing
+from accounts.table.places import ANYWHERE, Place, places
 from accounts.table.state import TableState
 from cs_platform.web.templatetags.ui import icon
 
@@ -46,7 +47,8 @@ def rendered(
     if not things:
         return []
     ids = [thing.pk for thing in things]
-    by_column = [_cells_of(column, state.widths.get(column.key), ids, cells, around) for column in state.columns]
+    at = places(state)
+    by_column = [_cells_of(column, at.get(column.key, ANYWHERE), ids, cells, around) for column in state.columns]
     if selectable:
         by_column.insert(0, (format_html(_BOX, thing.pk, str(thing)) for thing in things))
     return [
@@ -55,8 +57,8 @@ def rendered(
     ]
 
 
-def _cells_of(column: Column, width: int | None, ids: Sequence[int], cells: Cells, around: Around) -> Iterator[str]:
-    opening = _opening(column, width)
+def _cells_of(column: Column, place: Place, ids: Sequence[int], cells: Cells, around: Around) -> Iterator[str]:
+    opening = _opening(column, place)
     nothing = format_html("{}" + _NOTHING + "</td>", opening, column.without)
     written: dict[Any, str] = {}
     for id in ids:
@@ -72,18 +74,10 @@ def _cells_of(column: Column, width: int | None, ids: Sequence[int], cells: Cell
             yield cell
 
 
-def _opening(column: Column, width: int | None) -> SafeString:
+def _opening(column: Column, place: Place) -> SafeString:
     """On a phone cells stand below each other and say what they are."""
-    label = format_html(' data-label="{}"', column.label) if column.icon else ""
-    return format_html('<td class="{}"{}{}>', in_width(column.classes, width), label, style_of(width))
-
-
-def in_width(classes: str, width: int | None) -> str:
-    return f"{classes} sized".lstrip() if width else classes
-
-
-def style_of(width: int | None) -> SafeString:
-    return format_html(' style="--w: {}"', width) if width else mark_safe("")
+    label = format_html(' data-label="{}"', column.label) if column.icon or place.at is not None else ""
+    return format_html('<td class="{}"{}{}>', place.classes(column.classes), label, place.style)
 
 
 def headings(heads: Sequence[Head]) -> SafeString:
@@ -97,8 +91,8 @@ def _heading(at: int, head: Head) -> SafeString:
     form, address = (_MENU, head.menu) if head.menu else (_TOGGLE, head.toggle) if head.toggle else (_NAME, "")
     return format_html(
         _HEAD,
-        in_width(column.classes, head.width),
-        style_of(head.width),
+        head.place.classes(column.classes),
+        head.place.style,
         column.key,
         format_html(' aria-sort="{}"', head.aria_sort) if head.aria_sort else "",
         format_html(form, at, _KEYS, mark, column.label, arrow, address),

@@ -3,9 +3,10 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -18,7 +19,7 @@ from accounts.table.columns import ARCHIVED, Choice, Column, Facet, Sort, sort_o
 from accounts.table.listing import Listing
 
 PASSING = ("after", "before", "totals")  # parameters that say where in the list we are, not what it is
-LOOKS = ("column", "width", "view", "sort")
+LOOKS = ("column", "width", "pin", "view", "sort")
 SEARCH_LIMIT = 100
 NARROWEST, WIDEST = 60, 640  # pixels a column can have
 
@@ -71,8 +72,9 @@ class TableState:
     found: Sql | None
     chosen: Mapping[str, tuple[Choice, ...]]  # by facet
     facets: Mapping[str, Facet]
-    columns: tuple[Column, ...]
+    columns: tuple[Column, ...]  # the name, those that are pinned, all others
     widths: Mapping[str, int]  # of the columns that somebody has resized
+    pinned: tuple[str, ...]
     sort: Sort
     descending: bool
     after: Cursor | None
@@ -82,6 +84,8 @@ class TableState:
     def of(cls, params: QueryDict, catalogue: Catalogue) -> "TableState":
         sort, descending = _sort(params, catalogue)
         search = " ".join(params.get("q", "").replace("\x00", "").split())[:SEARCH_LIMIT]
+        columns = catalogue.chosen(params.getlist("column"))
+        pinned = _pinned(params, columns)
         return cls(
             listing=catalogue.listing,
             params=params,
@@ -89,8 +93,9 @@ class TableState:
             found=catalogue.listing.found(search, catalogue.is_large) if search else None,
             chosen={facet.key: found for facet in catalogue.facets if (found := _chosen(params, facet))},
             facets={facet.key: facet for facet in catalogue.facets},
-            columns=tuple(catalogue.chosen(params.getlist("column"))),
+            columns=tuple(sorted(columns, key=partial(_place, pinned))),
             widths=dict(_widths(params)),
+            pinned=pinned,
             sort=sort,
             descending=descending,
             after=Cursor.read(params.get("after", ""), sort),
@@ -136,9 +141,9 @@ class TableState:
 
     @property
     def kept_by_columns(self) -> list[tuple[str, str]]:
-        """The form of the columns brings those to show; how wide they are stays."""
+        """The form of the columns brings those to show and to pin; how wide they are stays."""
         search = [("q", self.search)] if self.search else []
-        return [*search, *((name, value) for name, value in self.kept if name != "column")]
+        return [*search, *((name, value) for name, value in self.kept if name not in ("column", "pin"))]
 
     @property
     def kept_by_selection(self) -> list[tuple[str, str]]:
@@ -172,6 +177,18 @@ def _widths(params: QueryDict) -> Iterator[tuple[str, int]]:
         key, _colon, pixels = text.rpartition(":")
         if key and pixels.isascii() and pixels.isdecimal() and len(pixels) < 5:
             yield key, min(max(int(pixels), NARROWEST), WIDEST)
+
+
+def _pinned(params: QueryDict, columns: Sequence[Column]) -> tuple[str, ...]:
+    """In the order in which they are asked for; only what is shown can stay in view."""
+    shown = {column.key for column in columns} - {"name"}
+    return tuple(key for key in dict.fromkeys(params.getlist("pin")) if key in shown)
+
+
+def _place(pinned: tuple[str, ...], column: Column) -> int:
+    if column.key == "name":
+        return -1
+    return pinned.index(column.key) if column.key in pinned else len(pinned)
 
 
 def _chosen(params: QueryDict, facet: Facet) -> tuple[Choice, ...]:

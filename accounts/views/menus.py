@@ -19,13 +19,15 @@ from accounts.table.tallies import count_tabs
 from accounts.views.filtering import asked
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
+from cs_platform.web.saved_views import view_bar
 
 
 @require_safe
 @requires(Ability.READ)
 def show_columns(request: WorkspaceRequest, slug: str, listing: Listing) -> HttpResponse:
     catalogue, state, _rule = asked(request, listing)
-    return _menu(request, "columns", "Columns", state, chooser=Chooser(state, catalogue))
+    views = view_bar(request, listing.key)
+    return _menu(request, "columns", "Columns", state, chooser=Chooser(state, catalogue), views=views)
 
 
 @require_safe

@@ -83,6 +83,23 @@ def keep_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 @requires(Ability.READ)
+def keep_columns(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
+    """The form of the columns says the whole list; of that the view takes over the columns, and the list shows them."""
+    view = _present(request, pk)
+    if refusal := _refused(request, view):
+        return refusal
+    shown = request.POST.copy()
+    shown.pop("csrfmiddlewaretoken", None)
+    try:
+        saved_views.keep_columns(view, shown=setup_of(shown), now=request.now)
+    except CannotSave as problem:
+        return HttpResponse(str(problem), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    messages.success(request, f"Columns saved to the view {view.name}")
+    return go_to(request, f"{_page(request, view.page)}?{shown.urlencode(safe=':')}")
+
+
+@require_POST
+@requires(Ability.READ)
 def delete_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     view = _present(request, pk)
     if refusal := _refused(request, view):

@@ -77,6 +77,7 @@ urlpatterns = [
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
     path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),
     path("w/<slug:slug>/views/<int:pk>/keep/", saved_views.keep_view, name="keep-view"),
+    path("w/<slug:slug>/views/<int:pk>/columns/", saved_views.keep_columns, name="keep-columns"),
     path("w/<slug:slug>/views/<int:pk>/delete/", saved_views.delete_view, name="delete-view"),
     path("w/<slug:slug>/views/<int:pk>/restore/", saved_views.restore_view, name="restore-view"),
     path("w/<slug:slug>/views/<page:page>/new/", saved_views.new_view, name="new-view"),

@@ -17,6 +17,7 @@ from cs_platform.workspace.models import DefaultView, SavedView
 MOST_VIEWS = 100  # that one person finds on one page
 LONGEST = 8_000  # of parameters
 VIEW, WIDTH = "view", "width"  # parameters of the address
+COLUMNS = ("column", "pin")  # which stand where, and which of them stay in view
 # Parameters that say where in a list somebody is, not what it is.
 PASSING = frozenset({VIEW, "after", "before", "totals", "csrfmiddlewaretoken"})
 
@@ -108,6 +109,16 @@ def rename_view(view: SavedView, *, name: str, is_shared: bool, now: datetime) -
 def keep_setup(view: SavedView, *, setup: Setup, now: datetime) -> None:
     view.params, view.widths, view.updated_at = setup.params, dict(setup.widths), now
     view.save(update_fields=["params", "widths", "updated_at"])
+
+
+def keep_columns(view: SavedView, *, shown: Setup, now: datetime) -> None:
+    """Those that are shown, and how; what the view finds and in which order stays as it is."""
+    with transaction.atomic():
+        current = SavedView.objects.select_for_update(no_key=True).get(pk=view.pk)
+        params, asked = QueryDict(current.params, mutable=True), QueryDict(shown.params)
+        for name in COLUMNS:
+            params.setlist(name, asked.getlist(name))
+        keep_setup(current, setup=Setup(Setup.of(params).params, shown.widths), now=now)
 
 
 def _kept(view: SavedView) -> SavedView:

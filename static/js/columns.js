@@ -1,4 +1,5 @@
 // Columns of a table: how wide (drag the edge of a head, or Shift and an arrow on it) and in which order (in their menu).
+// Those that are pinned stand after one another: what grows moves the ones after it.
 // The server writes both into the address: data-resizable is this page's, without a drawer.
 
 const STEP = 10;
@@ -38,10 +39,20 @@ document.addEventListener("keydown", (event) => {
 
 function resize(head, pixels) {
   const width = Math.round(Math.min(Math.max(pixels, NARROWEST), WIDEST));
+  const grown = width - (Number(head.style.getPropertyValue("--w")) || width);
   for (const row of head.closest("table").rows) {
     row.cells[head.cellIndex].classList.add("sized");
     row.cells[head.cellIndex].style.setProperty("--w", width);
+    if (grown) for (const cell of pinnedAfter(row, head.cellIndex)) move(cell, grown);
   }
+}
+
+function pinnedAfter(row, at) {
+  return row.cells[at].matches(".pin") ? [...row.cells].slice(at + 1).filter((cell) => cell.matches(".pinned")) : [];
+}
+
+function move(cell, pixels) {
+  cell.style.setProperty("--at", Number(cell.style.getPropertyValue("--at")) + pixels);
 }
 
 function keep(head) {
@@ -63,6 +74,21 @@ function load(address) {
   htmx.ajax("GET", address, { source: "#results", target: "#results" });
   history.replaceState(history.state, "", address);
 }
+
+// What a column's menu did shows the list anew: the focus comes back to its head, wherever that stands now.
+
+let left = null;
+
+document.addEventListener("click", ({ target }) => {
+  left = target.closest(".pop a.item") ? target.closest("th[data-column]")?.dataset.column : null;
+}, { capture: true });
+
+document.addEventListener("htmx:after:settle", () => {
+  if (!left || document.activeElement !== document.body) return;
+  const head = document.querySelector(`th[data-column="${CSS.escape(left)}"] .th-btn`);
+  (head ?? document.querySelector('[popovertarget="columns"]'))?.focus({ preventScroll: true });
+  left = null;
+});
 
 // The menu: columns move by dragging, or with the arrows on their grip; a moved one is shown.
 
@@ -104,7 +130,7 @@ function moved(own) {
   const all = [...form.querySelectorAll("li")];
   own.querySelector("input").checked = true;
   form.querySelector("[data-moved]").textContent =
-    `${own.textContent.trim()}: ${all.indexOf(own) + 1} of ${all.length}`;
+    `${own.dataset.name}: ${all.indexOf(own) + 1} of ${all.length}`;
 }
 
 document.addEventListener("input", ({ target }) => {
@@ -112,7 +138,7 @@ document.addEventListener("input", ({ target }) => {
   const sought = target.value.trim().toLowerCase();
   for (const group of target.form.querySelectorAll("fieldset")) {
     const items = [...group.querySelectorAll("li")];
-    for (const one of items) one.hidden = !one.textContent.toLowerCase().includes(sought);
+    for (const one of items) one.hidden = !one.dataset.name.toLowerCase().includes(sought);
     group.hidden = items.every((one) => one.hidden);
   }
 });

@@ -4,7 +4,7 @@
 const strip = document.getElementById("job-strip");
 
 document.addEventListener("job:started", ({ detail }) => {
-  htmx.ajax("GET", detail.address, { target: strip, swap: "innerHTML" });
+  htmx.ajax("GET", detail.address, { source: strip, target: strip, swap: "innerHTML" });
 });
 
 document.addEventListener("click", ({ target }) => {

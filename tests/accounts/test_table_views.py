@@ -13,11 +13,13 @@ from accounts.table import page as paging
 from accounts.table import tallies
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.models import SavedView
+from playbooks import columns as playbook_columns
 from playbooks.models import Playbook
 from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, trait, user
 
 NOW = datetime.now(UTC)
+QUERIES_OF_A_MENU = 22  # of columns; counting what is under way is one, within its own limit of time
 QUERIES = 25  # session, member, tenant, columns, filters, rows, cells; whatever the number of accounts
 
 
@@ -155,7 +157,7 @@ def test_an_order_can_be_chosen_without_the_heads_which_phones_do_not_show(priya
 
     assert "Renewal</button>" in text(priya.page(f"accounts/{query}"))
     assert 'aria-current="true"' in menu.partition("Latest first")[0].rpartition("<a")[2]
-    for order in (f"sort={key}.progress", f"sort={key}.applied", "sort=-arr", "sort=renewal_on"):
+    for order in (f"sort={key}.progress", f"sort=-{key}.applied", "sort=-arr", "sort=renewal_on"):
         assert f"&amp;{order}" in menu
 
 
@@ -229,6 +231,105 @@ def test_a_column_can_be_hidden_from_its_menu_and_all_be_as_usual_again(priya: V
 
     assert f'href="{here}?column=plan" hx-get="{here}?column=plan" hx-target="#results" hx-push-url="true"><svg' in menu
     assert f'href="{here}?" hx-get="{here}?" hx-target="#results" hx-push-url="true">Reset</a>' in chooser
+
+
+def test_a_pinned_column_stands_beside_the_name_however_wide_it_is(priya: Visitor) -> None:
+    account("Harbourline", plan="Scale")
+    query = "accounts/?column=health&column=plan&column=arr&pin=arr&pin=plan&pin=csm&width=arr:90"
+    shown = text(priya.fragment(query, "results"))
+    heads = re.findall(r'<th scope="col" class="([^"]*)"(?: style="([^"]*)")? data-column="(\w+)"', shown)
+
+    assert heads == [
+        ("first pin edge keep sized", "--w: 256", "name"),
+        ("right sized pin pinned edge", "--w: 90; --at: 256; --n: 1", "arr"),
+        ("sized pin pinned edge", "--w: 144; --at: 346; --n: 2", "plan"),
+        ("keep", "", "health"),
+    ]
+    assert '<td class="sized pin pinned edge" data-label="Plan" style="--w: 144; --at: 346; --n: 2">Scale</td>' in shown
+
+
+def test_without_a_pin_no_column_but_those_resized_has_a_width(priya: Visitor) -> None:
+    account("Harbourline")
+    shown = text(priya.fragment("accounts/?column=health&column=arr&width=arr:90&pin=plan&pin=name", "results"))
+
+    assert shown.count("--w:") == 2
+    assert "--at:" not in shown
+
+
+def test_a_column_is_pinned_and_taken_back_from_its_menu(priya: Visitor) -> None:
+    trait("stage", "choice", choices=["Won"])
+    here = priya.at("accounts/")
+    pin = text(priya.fragment("accounts/columns/trait:stage/?pin=arr", "head-2"))
+    unpin = text(priya.fragment("accounts/columns/trait:stage/?pin=arr&pin=trait:stage", "head-2"))
+
+    assert f'href="{here}?pin=arr&amp;pin=trait:stage"' in pin
+    assert "Pin column" in pin
+    assert f'href="{here}?pin=arr"' in unpin
+    assert "Unpin column" in unpin
+    assert "pin=trait" not in unpin[unpin.index("Unpin column") :]  # hidden, it is not pinned any more
+    assert "in column" not in text(priya.fragment("accounts/columns/name/", "head-1"))
+    assert "in column" not in text(priya.fragment("accounts/columns/trait:stage/?column=arr", "head-1"))
+
+
+def test_the_menu_of_columns_pins_any_of_them(priya: Visitor) -> None:
+    menu = text(priya.fragment("accounts/columns/?column=plan&column=health&pin=health", "columns"))
+
+    assert 'type="checkbox" name="pin" value="health" checked>' in menu
+    assert 'type="checkbox" name="pin" value="plan">' in menu
+    assert menu.count('name="pin" value="health"') == 1
+    assert menu.index('value="health" checked') < menu.index('value="plan" checked')
+    assert f'href="{priya.at("accounts/")}?"' in menu  # Reset
+
+
+def test_ready_made_views_keep_what_is_pinned(priya: Visitor) -> None:
+    assert 'href="?pin=arr&amp;csm=me"' in text(priya.page("accounts/?pin=arr&q=x"))
+
+
+def test_the_menu_of_columns_says_of_how_many_each_playbook_is_under_way(
+    priya: Visitor, django_assert_max_num_queries: Any
+) -> None:
+    rescue_on("Harbourline", "Calyx")
+    live(playbook_json("quiet", name="Quiet one", steps=[raise_risk(1)]), now=NOW)
+    with django_assert_max_num_queries(QUERIES_OF_A_MENU):
+        menu = text(priya.fragment("accounts/columns/?column=plan", "columns"))
+
+    assert '<legend class="pop-title">Playbooks <span class="faint">shows date applied and progress</span>' in menu
+    assert re.findall(r'<span class="push num">([^<]*)</span>', menu) == ["2 active", "0 active"]
+    assert menu.index(">Playbooks <") < menu.index(">Account<")
+
+
+def test_a_playbook_is_looked_for_below_its_heading_where_all_of_them_are_shown(priya: Visitor) -> None:
+    rescue_on("Harbourline")
+    menu = text(priya.fragment("accounts/columns/", "columns"))
+
+    assert "All of them are shown." in menu
+    assert "1 active" in menu[: menu.index("All of them are shown.")]
+
+
+def test_playbooks_go_without_numbers_where_counting_takes_too_long(
+    priya: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rescue_on("Harbourline")
+    monkeypatch.setattr(playbook_columns, "bounded", raises(TooLong()))
+
+    assert " active</span>" not in text(priya.fragment("accounts/columns/", "columns"))
+
+
+def test_chosen_columns_are_saved_to_the_view_in_force_or_under_a_new_name(priya: Visitor, inside: Workspace) -> None:
+    mine = save_view(priya, "Mine", "csm=me")
+    shared = save_view(Visitor(inside.olga), "Ours", "csm=me")
+    SavedView.objects.filter(pk=shared.pk).update(is_shared=True)
+    new, keep = priya.at("views/accounts/new/"), "views/{}/columns/"
+    buttons = {
+        view: text(priya.fragment(f"accounts/columns/?csm=me&view={view}", "columns"))
+        for view in ("all", mine.pk, shared.pk)
+    }
+
+    assert f'formaction="{new}" hx-get="{new}" hx-include="closest form"' in buttons["all"]
+    assert f'formmethod="post" formaction="{priya.at(keep.format(mine.pk))}"' in buttons[mine.pk]
+    assert f'formaction="{new}"' in buttons[shared.pk]  # a colleague's, which she may not change
+    for_admins = text(Visitor(inside.olga).fragment(f"accounts/columns/?view={shared.pk}", "columns"))
+    assert f'formaction="{priya.at(keep.format(shared.pk))}"' in for_admins
 
 
 @pytest.mark.parametrize("menu", ["columns/", "filters/", "sorts/", "columns/trait:stage/"])

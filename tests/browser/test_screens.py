@@ -177,7 +177,8 @@ def test_searching_keeps_the_filters_and_the_address_tells_both(screen: Page, st
 
 def test_a_search_typed_before_htmx_has_looked_around_is_searched_for(screen: Page, story: Story) -> None:
     """htmx takes a page up by a timer, which a busy machine may keep waiting."""
-    screen.add_init_script("const real = setTimeout; window.setTimeout = (act, ms = 60_000, ...more) => real(act, ms, ...more)")
+    late = "const real = setTimeout; window.setTimeout = (act, ms = 60_000, ...more) => real(act, ms, ...more)"
+    screen.add_init_script(late)
     screen.goto(story.path("accounts/?csm=nobody"))
     screen.keyboard.press("/")
     screen.keyboard.type("calyx 2")

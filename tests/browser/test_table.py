@@ -9,7 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from cs_platform.tenancy.context import tenant_context
-from tests.world import Workspace, account, workspace
+from cs_platform.workspace.saved_views import Setup, save_view
+from tests.world import MONDAY, Workspace, account, live, playbook_json, raise_risk, workspace
 
 from .test_shell import violations
 
@@ -82,6 +83,94 @@ def test_columns_are_chosen_moved_resized_and_kept_as_a_view(desk: Page) -> None
     assert width_of(desk) == dragged - 10
     assert [head.get_attribute("data-column") for head in desk.locator("th[data-column]").all()] == order
     assert violations(desk) == []
+
+
+def edge_of(page: Page, column: str) -> float:
+    box = page.locator(f"tbody tr:first-child td:nth-child({1 + place_of(page, column)})").bounding_box()
+    assert box is not None
+    return box["x"]
+
+
+def place_of(page: Page, column: str) -> int:
+    heads = [head.get_attribute("data-column") for head in page.locator("thead th").all()]
+    return heads.index(column)
+
+
+def scrolled(page: Page, pixels: int = 400) -> Page:
+    page.locator(".table-wrap").evaluate("(wrap, pixels) => wrap.scrollTo(pixels, 0)", pixels)
+    return page
+
+
+def test_a_column_pinned_by_keys_stays_beside_the_name_until_it_is_unpinned(desk: Page, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        key = f"playbook:{live(playbook_json(steps=[raise_risk(1)]), now=MONDAY).pk}"
+    desk.goto("/w/orbiton/accounts/?view=all&width=last_seen_at:640&width=csm:640")
+    head = desk.locator(f"th[data-column='{key}'] .th-btn")
+    head.press("Enter")
+    desk.get_by_role("link", name="Pin column").press("Enter")
+    desk.wait_for_url(re.compile("pin="))
+    expect(head).to_be_focused()
+    name, pinned = edge_of(desk, "name"), edge_of(desk, key)
+    assert place_of(desk, key) == place_of(desk, "name") + 1
+    assert (edge_of(scrolled(desk), "name"), edge_of(desk, key)) == (name, pinned)
+    assert violations(desk) == []
+
+    name_head = desk.locator("th[data-column=name] .th-btn")
+    name_head.press("Shift+ArrowRight")
+    expect(desk.locator(f"th[data-column='{key}']")).to_have_attribute("style", re.compile("--at: 266"))
+    desk.wait_for_url(re.compile("width=name"))
+    assert edge_of(scrolled(desk), key) == pinned + 10
+
+    head.press("Enter")
+    desk.get_by_role("link", name="Unpin column").press("Enter")
+    expect(desk.locator("th.pinned")).to_have_count(0)
+    loose = edge_of(scrolled(desk, 0), key)
+    assert edge_of(scrolled(desk), key) == loose - 400
+
+
+def test_what_is_pinned_leaves_room_for_all_else_and_is_a_line_of_its_own_on_a_phone(desk: Page) -> None:
+    desk.goto("/w/orbiton/accounts/?view=all&pin=plan&pin=arr&width=plan:200&width=arr:640&width=csm:640")
+    plan, arr = edge_of(desk, "plan"), edge_of(desk, "arr")
+    assert (edge_of(scrolled(desk), "plan"), edge_of(desk, "arr")) == (plan, arr - 400)
+
+    desk.set_viewport_size({"width": 390, "height": 844})
+    expect(desk.get_by_text("Starter").first).to_be_visible()
+    assert desk.evaluate("document.documentElement.scrollWidth") == 390
+    assert violations(desk) == []
+
+
+def test_columns_are_saved_to_the_view_in_force_from_their_menu(desk: Page, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        setup = Setup("csm=any&column=plan&column=arr", {})
+        view = save_view(page="accounts", name="Plans", setup=setup, owner=orbiton.priya, is_shared=False, now=MONDAY)
+    desk.goto(f"/w/orbiton/accounts/?view={view.pk}")
+    desk.get_by_role("button", name="Columns").click()
+    desk.get_by_label("Health", exact=True).check()
+    desk.get_by_label("Pin ARR").press("Space")
+    desk.get_by_role("button", name="Save to view").press("Enter")
+    expect(desk.get_by_text("Columns saved to the view Plans")).to_be_visible()
+
+    with tenant_context(orbiton.tenant.pk):
+        view.refresh_from_db()
+    assert view.params == "csm=any&column=plan&column=arr&column=health&pin=arr"
+    desk.goto(f"/w/orbiton/accounts/?view={view.pk}")
+    assert [head.get_attribute("data-column") for head in desk.locator("th[data-column]").all()] == [
+        "name",
+        "arr",
+        "plan",
+        "health",
+    ]
+
+
+def test_where_no_view_is_in_force_chosen_columns_are_saved_under_a_new_name(desk: Page, orbiton: Workspace) -> None:
+    desk.get_by_role("button", name="Columns").click()
+    desk.get_by_label("Trial end", exact=True).check()
+    desk.get_by_role("button", name="Save to view").click()
+    desk.get_by_label("Name").fill("Trials")
+    desk.locator("#dialog").get_by_role("button", name="Save view").click()
+    desk.wait_for_url(re.compile("view="))
+
+    expect(desk.locator("th[data-column=trial_end_on]")).to_be_visible()
 
 
 def test_rows_are_selected_by_key_and_by_range(desk: Page) -> None:

@@ -53,7 +53,7 @@ def test_the_view_is_a_tab_and_its_bare_address_leads_to_all_it_says(priya: Visi
     assert "Changed" not in shown
 
 
-@pytest.mark.parametrize("change", ["&renews=90", "&width=plan:90", "&column=health"])
+@pytest.mark.parametrize("change", ["&renews=90", "&pin=plan", "&width=plan:90", "&column=health"])
 def test_a_view_that_was_changed_says_so_and_can_be_kept(priya: Visitor, inside: Workspace, change: str) -> None:
     view = keep(inside.priya)
     changed = f"{query_of(view)}{change}"
@@ -65,6 +65,39 @@ def test_a_view_that_was_changed_says_so_and_can_be_kept(priya: Visitor, inside:
     assert Setup(view.params, view.widths) != SETUP
 
 
+CHOSEN = {"csm": "nobody", "column": ["health", "arr"], "pin": "health", "width": ["health:150", "name:300"]}
+
+
+def test_a_view_takes_over_columns_widths_and_pins_and_finds_what_it_found(priya: Visitor, inside: Workspace) -> None:
+    view = keep(inside.priya)
+    answer = priya.send(f"views/{view.pk}/columns/", **CHOSEN, view=str(view.pk))
+    view.refresh_from_db()
+
+    assert view.params == "csm=me&sort=-arr&column=health&column=arr&pin=health"
+    assert view.widths == {"health": 150, "name": 300}
+    shown = "csm=nobody&column=health&column=arr&pin=health&width=health:150&width=name:300"
+    assert answer["HX-Redirect"] == f"/w/orbiton/accounts/?{shown}&view={view.pk}"
+    assert "Columns saved to the view Large ones" in text(priya.client.get(answer["HX-Redirect"]))
+
+
+def test_without_scripts_columns_are_saved_to_the_view_by_the_same_form(priya: Visitor, inside: Workspace) -> None:
+    view = keep(inside.priya)
+    answer = priya.submit(f"views/{view.pk}/columns/", csrfmiddlewaretoken="x", column="plan", view=str(view.pk))
+    view.refresh_from_db()
+
+    assert answer["Location"] == f"/w/orbiton/accounts/?column=plan&view={view.pk}"
+    assert (view.params, view.widths) == ("csm=me&sort=-arr&column=plan", {})
+
+
+def test_columns_of_a_view_that_would_say_too_much_are_refused(priya: Visitor, inside: Workspace) -> None:
+    view = keep(inside.priya)
+    answer = priya.send(f"views/{view.pk}/columns/", column=[f"trait:{n:0100}" for n in range(100)])
+    view.refresh_from_db()
+
+    assert answer.status_code == 422
+    assert Setup(view.params, view.widths) == SETUP
+
+
 def test_own_views_are_private_until_they_are_shared(priya: Visitor, inside: Workspace) -> None:
     own = keep(inside.tom, "Toms own")
     keep(inside.tom, "Toms for all", is_shared=True)
@@ -74,13 +107,14 @@ def test_own_views_are_private_until_they_are_shared(priya: Visitor, inside: Wor
     assert "Toms for all" in shown
     assert "Tom Lindqvist" in shown
     assert priya.page(f"views/{own.pk}/").status_code == 404
+    assert priya.send(f"views/{own.pk}/columns/", column="plan").status_code == 404
     assert "Location" not in priya.page(f"accounts/?view={own.pk}")
 
 
 def test_only_its_owner_and_admins_change_a_shared_view(priya: Visitor, inside: Workspace) -> None:
     view = keep(inside.tom, is_shared=True)
 
-    for verb in ("", "keep/", "delete/"):
+    for verb in ("", "keep/", "columns/", "delete/"):
         answer = priya.send(f"views/{view.pk}/{verb}", name="Mine now")
         assert "Only its owner and admins change a shared view" in answer["HX-Trigger"]
     assert (SavedView.objects.get().name, SavedView.objects.get().archived_at) == ("Large ones", None)

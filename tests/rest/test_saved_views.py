@@ -26,6 +26,15 @@ def test_a_shared_view_is_made_edited_archived_and_restored(api: Api, orbiton: W
     assert [one["name"] for one in api.get("/views/?page=accounts").results] == ["At risk"]
 
 
+def test_a_view_keeps_which_columns_are_pinned_as_it_keeps_which_are_shown(api: Api, orbiton: Workspace) -> None:
+    params = "column=arr&column=plan&pin=plan"
+    body = {"page": "accounts", "name": "At risk", "owner": orbiton.olga.pk, "params": params}
+    made = api.post("/views/", body).json
+
+    assert made["params"] == params
+    assert api.patch(f"/views/{made['id']}/", {"params": "column=arr&pin=arr"}).json["params"] == "column=arr&pin=arr"
+
+
 def test_what_is_wrong_is_pointed_at(api: Api, orbiton: Workspace) -> None:
     body = {"page": "accounts", "name": "At risk", "owner": orbiton.olga.pk}
     api.post("/views/", body)

@@ -124,6 +124,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "dashboard:delete-view": {"pk": "view"},
     "dashboard:edit-view": {"pk": "view"},
     "dashboard:keep-view": {"pk": "view"},
+    "dashboard:keep-columns": {"pk": "view"},
     "dashboard:restore-view": {"pk": "deleted_view"},
     "dashboard:remove-holiday": {"pk": "holiday"},
     "dashboard:archive-team": {"pk": "team"},
