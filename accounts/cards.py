@@ -93,8 +93,8 @@ class Conversations:
 def conversations(account: Account) -> Conversations:
     """All that wait for a person's eyes, then the latest of the others."""
     mine = Conversation.objects.filter(account=account).select_related("sender").defer("body")
-    pending = mine.filter(state=Conversation.State.PENDING).order_by("send_at", "pk")
-    past = mine.exclude(state=Conversation.State.PENDING).order_by("-created_at", "-pk")
+    pending = mine.filter(state__in=Conversation.WAITING).order_by("send_at", "pk")
+    past = mine.exclude(state__in=Conversation.WAITING).order_by("-created_at", "-pk")
     said = Prefetch("messages", Message.objects.order_by("-at", "-pk")[:MESSAGES_SHOWN], to_attr="said")
     return Conversations(
         pending=list(pending[:CONVERSATIONS_SHOWN]),

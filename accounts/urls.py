@@ -17,6 +17,7 @@ from accounts.views import (
     rules,
     table,
     traits,
+    writing,
 )
 
 app_name = "accounts"
@@ -48,6 +49,8 @@ urlpatterns = [
     path("rules/edit/", rules.edit_rule, name="edit_rule"),
     path("rules/explain/", rules.explain_rule, name="explain_rule"),
     path("rules/preview/", rules.preview_rule, name="preview_rule"),
+    path("<int:pk>/write/", writing.write, name="write"),
+    path("conversations/<int:pk>/take-back/", writing.take_back, name="take_back"),
     path("<int:pk>/indicators/", indicators.raise_indicator, name="raise"),
     path("indicators/<int:pk>/", indicators.indicator_page, name="indicator"),
     re_path(

@@ -33,6 +33,7 @@ from actions.base import (
     Skipped,
     Uncertain,
 )
+from actions.by_people import send_by_people
 from actions.registry import action_for
 from actions.retracting import send_retractions
 from cs_platform.connectors.testing import run_tests
@@ -73,7 +74,7 @@ def deliver_directly(action: ExternalAction, payload: Any) -> DeliveryOutcome:
 
 
 def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_directly) -> int:
-    """Something of every due external step of one workspace. Returns how many runs were worked on."""
+    """Something of every due external step of one workspace, and what people wrote. Returns how much was worked on."""
     with tenant_context(tenant.pk):
         now = turn.now()
         reclaim_expired(tenant_id=tenant.pk, external=True, now=now)
@@ -81,6 +82,7 @@ def deliver_round(tenant: Tenant, turn: Turn, *, deliver: Deliver = deliver_dire
     with tenant_context(tenant.pk):
         release_reconnected(tenant_id=tenant.pk, now=now)
         steps = due_steps(tenant_id=tenant.pk, external=True, now=now)
+    tended += send_by_people(tenant, now=turn.now())
     tended += run_tests(tenant, now=now) + send_retractions(tenant, now=now)
     if steps:
         with _wire(tenant, deliver) as wire:

@@ -1,5 +1,6 @@
 """Forms of stopping, applying and reviewing."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -150,9 +151,12 @@ class DraftForm(ReviewForm, SenderForm):
 
     field_order = ("sender", "subject", "body")
 
-    def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tenant: Tenant, among: Collection[int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, tenant=tenant, **kwargs)
         self.fields["sender"].required = False
+        if among is not None:
+            mine = self.fields["sender"].queryset.filter(pk__in=among)  # type: ignore[attr-defined]
+            self.fields["sender"].queryset = mine  # type: ignore[attr-defined]
         self.fields["sender"].empty_label = "As it is"  # type: ignore[attr-defined]
 
 

@@ -82,7 +82,7 @@ class Drafts:
 
 
 def _drafts(member: Membership | None) -> QuerySet[Conversation]:
-    waiting = Conversation.objects.filter(state=Conversation.State.PENDING)
+    waiting = Conversation.objects.filter(state__in=Conversation.WAITING)
     return waiting.filter(Q(sender=member) | Q(account__csm=member)) if member else waiting
 
 

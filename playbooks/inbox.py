@@ -33,7 +33,7 @@ class Tab(StrEnum):
 
 
 STATES: Mapping[Tab, tuple[State, ...]] = {
-    Tab.WAITING: (State.PENDING,),
+    Tab.WAITING: Conversation.WAITING,
     Tab.SENT: (State.SENDING, State.SENT),
     Tab.UNSENT: (State.CANCELLED, State.FAILED),
 }
@@ -112,4 +112,4 @@ def _lines(shown: Sequence[Conversation]) -> list[Line]:
 
 
 def _line(conversation: Conversation, run: ActionRun | None) -> Line:
-    return Line(conversation, run.enrollment.playbook.name if run else "", run.reason if run else "")
+    return Line(conversation, run.enrollment.playbook.name if run else "", run.reason if run else conversation.problem)

@@ -319,8 +319,8 @@ def claim_failed_undo(run_id: UUID, *, tenant_id: int, now: datetime) -> UUID | 
 
 
 def next_due(*, tenant_id: int, external: bool) -> datetime | None:
-    """When the queue must be looked at again: the earliest open run, the end of the earliest lease, a mailbox, or the
-    moment at which somebody will have been asked in vain.
+    """When the queue must be looked at again: the earliest open run or message, the end of the earliest lease, a
+    mailbox, or the moment at which somebody will have been asked in vain.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -336,6 +336,8 @@ def next_due(*, tenant_id: int, external: bool) -> datetime | None:
                  WHERE a.tenant_id = %(t)s AND a.state = 'waiting' AND e.state = 'active'),
                 (SELECT min(due_at) FROM connectors_retraction
                  WHERE tenant_id = %(t)s AND state IN ('waiting', 'sending') AND %(x)s),
+                (SELECT min(CASE state WHEN 'pending' THEN send_at ELSE lease_until END) FROM accounts_conversation
+                 WHERE tenant_id = %(t)s AND hand_id IS NOT NULL AND state IN ('pending', 'sending') AND %(x)s),
                 (SELECT min(stop_requested_at) FROM playbooks_enrollment
                  WHERE tenant_id = %(t)s AND state = 'stopping' AND NOT %(x)s),
                 (SELECT min(look_at) FROM connectors_mailbox WHERE tenant_id = %(t)s AND %(x)s),

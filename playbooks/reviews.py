@@ -42,7 +42,10 @@ def cancel(conversation: Conversation, *, by: Doer, now: datetime) -> bool:
 
 
 def _wake(conversation: Conversation, *, by: str, now: datetime) -> None:
-    """Whether its run waits for the end of the review, or was held because it came late."""
+    """Whether its run waits for the end of the review, or was held because it came late. A person's has no run."""
+    if conversation.hand_id:
+        WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=now)
+        return
     run = ActionRun.objects.filter(pk=conversation.origin_run_id)
     held = _release_held(conversation, by=by, now=now)
     if held or run.filter(state=ActionRun.State.SCHEDULED).update(try_at=now):

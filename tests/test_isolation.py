@@ -536,6 +536,7 @@ PROTECTED = re.compile(
 # What looks protected and is the caller's to say.
 OFFERED = {
     "patch /nps/survey/": {"is_on"},
+    "post /accounts/{account_id}/conversations/": {"send_at"},
     "patch /sending-policy/": {"opens_at", "closes_at"},
     "post /invitations/": {"invited_by", "role"},
     "post /members/{pk}/change-role/": {"role"},

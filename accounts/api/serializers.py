@@ -211,6 +211,8 @@ class NewIndicatorSerializer(StrictSerializer):
 
 class ConversationSerializer(serializers.ModelSerializer[Conversation]):
     user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+    written_by = serializers.CharField(read_only=True, help_text="Who wrote it by hand; empty: a playbook did.")
+    problem = serializers.CharField(read_only=True, help_text="Why it waits, or did not leave, where it was by hand.")
 
     class Meta:
         model = Conversation
@@ -230,6 +232,8 @@ class ConversationSerializer(serializers.ModelSerializer[Conversation]):
             "replied_at",
             "edited_at",
             "created_at",
+            "written_by",
+            "problem",
         )
         read_only_fields = fields
 

@@ -2,6 +2,7 @@ from django.urls import re_path
 
 from accounts.api import discussion, health, history, key_roles, notes, nps, rules, segments, sending, sources, views
 from accounts.api.imports import ImportViewSet
+from accounts.api.writing import AccountConversationViewSet
 from cs_platform.rest.routers import ApiRouter
 from cs_platform.rest.viewsets import IDS
 
@@ -10,6 +11,7 @@ router.register("accounts", views.AccountViewSet, "api-account")
 router.register(f"accounts/(?P<account_id>{IDS})/timeline", views.TimelineViewSet, "api-timeline")
 router.register(f"accounts/(?P<account_id>{IDS})/changes", history.AccountChangesViewSet, "api-account-change")
 router.register(f"users/(?P<user_id>{IDS})/changes", history.UserChangesViewSet, "api-user-change")
+router.register(f"accounts/(?P<account_id>{IDS})/conversations", AccountConversationViewSet, "api-account-conversation")
 router.register("notes", notes.NoteViewSet, "api-note")
 router.register("key-roles", key_roles.KeyRoleViewSet, "api-key-role")
 COMMENTS = f"indicators/(?P<indicator_id>{IDS})/comments"

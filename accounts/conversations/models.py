@@ -14,15 +14,19 @@ from cs_platform.tenancy.models import Doer, Membership
 class Conversation(TenantModel):
     """A draft while it is pending; a record of what was said after that.
 
-    A person's verbs change this row only. Whoever sends it looks at the row last thing before it leaves.
+    A person's verbs change this row only. Whoever sends it looks at the row last thing before it leaves. What a
+    playbook drafted belongs to its run (`origin_run_id`); what a person wrote (`hand_id`) is sent from this row alone.
     """
 
     class State(models.TextChoices):
         PENDING = "pending", "Pending"  # may be edited, sent now or cancelled
         SENDING = "sending", "Sending"
         SENT = "sent", "Sent"
+        UNCERTAIN = "uncertain", "Uncertain"  # it may have left and nobody can tell: a person settles it
         CANCELLED = "cancelled", "Cancelled"
         FAILED = "failed", "Failed"
+
+    WAITING = (State.PENDING, State.UNCERTAIN)  # for a person's eyes
 
     class Channel(models.TextChoices):
         SMTP = "smtp", "The workspace’s mail server"
@@ -51,6 +55,14 @@ class Conversation(TenantModel):
     created_at = models.DateTimeField()
     origin_run_id = models.UUIDField(null=True, blank=True)
     origin_ordinal = models.PositiveSmallIntegerField(default=0)
+    # By which a form that comes twice, and each try of its mail, is known again.
+    hand_id = models.UUIDField(null=True, blank=True)
+    written_by = models.CharField(max_length=100, blank=True, default="", db_default="")  # "person:7", "key:3"
+    connector = models.CharField(max_length=40, blank=True, default="", db_default="")  # by which Intercom it goes
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    lease_token = models.UUIDField(null=True, blank=True)  # of whoever sends it, kept until its outcome is known
+    lease_until = models.DateTimeField(null=True, blank=True)
+    problem = models.CharField(max_length=500, blank=True, default="", db_default="")  # why it waits, or did not leave
 
     class Meta:
         base_manager_name = "objects"
@@ -58,13 +70,48 @@ class Conversation(TenantModel):
             models.UniqueConstraint(
                 fields=["tenant", "origin_run_id", "origin_ordinal"], name="accounts_conversation_origin"
             ),
+            models.UniqueConstraint(fields=["tenant", "hand_id"], name="accounts_conversation_hand"),
+            # Whoever sends it finds it by one or the other: never both of them.
+            models.CheckConstraint(
+                condition=models.Q(hand_id=None) | models.Q(origin_run_id=None), name="accounts_conversation_one_sender"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(hand_id=None, written_by="")
+                | (models.Q(hand_id__isnull=False) & ~models.Q(written_by="")),
+                name="accounts_conversation_writer",
+            ),
+            # What a person wrote is marked with a lease while it is sent, and until somebody knows what came of it.
+            models.CheckConstraint(
+                condition=models.Q(hand_id=None, lease_token=None, lease_until=None) & ~models.Q(state="uncertain")
+                | models.Q(
+                    hand_id__isnull=False,
+                    state__in=["sending", "uncertain"],
+                    lease_token__isnull=False,
+                    lease_until__isnull=False,
+                )
+                | models.Q(
+                    hand_id__isnull=False,
+                    state__in=["pending", "sent", "cancelled", "failed"],
+                    lease_token=None,
+                    lease_until=None,
+                ),
+                name="accounts_conversation_lease",
+            ),
         ]
         indexes = [
             # Read by the account page.
             models.Index(fields=["tenant", "account", "-created_at"], name="accounts_conversation_page"),
-            # Read by the list of pending conversations.
+            # Read by the list of conversations that wait for a person.
             models.Index(
-                fields=["tenant", "send_at", "id"], condition=models.Q(state="pending"), name="accounts_conv_pending"
+                fields=["tenant", "send_at", "id"],
+                condition=models.Q(state__in=["pending", "uncertain"]),
+                name="accounts_conv_pending",
+            ),
+            # Read by the pump: what that a person wrote leaves next, or was being sent by a worker that died?
+            models.Index(
+                fields=["tenant", "send_at", "id"],
+                condition=models.Q(hand_id__isnull=False, state__in=["pending", "sending"]),
+                name="accounts_conv_by_hand",
             ),
             # Read by whoever brings answers back.
             models.Index(fields=["tenant", "thread"], condition=~models.Q(thread=""), name="accounts_conv_by_thread"),
@@ -83,6 +130,16 @@ class Conversation(TenantModel):
 
     def __str__(self) -> str:
         return self.subject
+
+    @property
+    def writer(self) -> str:
+        """Who wrote it, as values name their writer."""
+        return self.written_by or f"run:{self.origin_run_id}"
+
+    @property
+    def can_be_tried_again(self) -> bool:
+        """A playbook's is tried again through its run."""
+        return self.hand_id is not None and self.state in (self.State.UNCERTAIN, self.State.FAILED)
 
     def edit(self, *, subject: str, body: str, sender: Membership | None = None, by: Doer, now: datetime) -> bool:
         """Another sender too, where one is given. False when it is no longer pending."""

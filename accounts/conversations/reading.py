@@ -1,6 +1,6 @@
 """Answers brought back, from mailboxes of team members and from Intercom: kept with what they answer, and told.
 
-Only what belongs to threads that playbooks began is ever fetched; the rest is nobody's business.
+Only what belongs to threads that began here is ever fetched; the rest is nobody's business.
 """
 
 import contextlib
@@ -209,5 +209,5 @@ def _notify_of_answer(conversation: Conversation, text: str, *, now: datetime) -
 
 def _note_bounce(conversation: Conversation, bounce: Bounce, *, now: datetime) -> None:
     if bounce.unreachable:
-        bounced({conversation.pk: f"run:{conversation.origin_run_id}"}, now=now)
+        bounced({conversation.pk: conversation.writer}, now=now)
     tell(conversation, "conversation.bounced", f"“{conversation.subject}” was not delivered: {bounce.words}", now=now)

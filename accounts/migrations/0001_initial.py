@@ -714,6 +714,7 @@ class Migration(migrations.Migration):
                             ("pending", "Pending"),
                             ("sending", "Sending"),
                             ("sent", "Sent"),
+                            ("uncertain", "Uncertain"),
                             ("cancelled", "Cancelled"),
                             ("failed", "Failed"),
                         ],
@@ -733,6 +734,13 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField()),
                 ("origin_run_id", models.UUIDField(blank=True, null=True)),
                 ("origin_ordinal", models.PositiveSmallIntegerField(default=0)),
+                ("hand_id", models.UUIDField(blank=True, null=True)),
+                ("written_by", models.CharField(blank=True, db_default="", default="", max_length=100)),
+                ("connector", models.CharField(blank=True, db_default="", default="", max_length=40)),
+                ("attempts", models.PositiveSmallIntegerField(db_default=0, default=0)),
+                ("lease_token", models.UUIDField(blank=True, null=True)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("problem", models.CharField(blank=True, db_default="", default="", max_length=500)),
                 (
                     "account",
                     models.ForeignKey(
@@ -795,9 +803,14 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(fields=["tenant", "account", "-created_at"], name="accounts_conversation_page"),
                     models.Index(
-                        condition=models.Q(("state", "pending")),
+                        condition=models.Q(("state__in", ["pending", "uncertain"])),
                         fields=["tenant", "send_at", "id"],
                         name="accounts_conv_pending",
+                    ),
+                    models.Index(
+                        condition=models.Q(("hand_id__isnull", False), ("state__in", ["pending", "sending"])),
+                        fields=["tenant", "send_at", "id"],
+                        name="accounts_conv_by_hand",
                     ),
                     models.Index(
                         condition=models.Q(("thread", ""), _negated=True),
@@ -818,6 +831,43 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("tenant", "origin_run_id", "origin_ordinal"), name="accounts_conversation_origin"
+                    ),
+                    models.UniqueConstraint(fields=("tenant", "hand_id"), name="accounts_conversation_hand"),
+                    models.CheckConstraint(
+                        condition=models.Q(("hand_id", None), ("origin_run_id", None), _connector="OR"),
+                        name="accounts_conversation_one_sender",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("hand_id", None), ("written_by", "")),
+                            models.Q(("hand_id__isnull", False), models.Q(("written_by", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="accounts_conversation_writer",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("hand_id", None),
+                                ("lease_token", None),
+                                ("lease_until", None),
+                                models.Q(("state", "uncertain"), _negated=True),
+                            ),
+                            models.Q(
+                                ("hand_id__isnull", False),
+                                ("lease_token__isnull", False),
+                                ("lease_until__isnull", False),
+                                ("state__in", ["sending", "uncertain"]),
+                            ),
+                            models.Q(
+                                ("hand_id__isnull", False),
+                                ("lease_token", None),
+                                ("lease_until", None),
+                                ("state__in", ["pending", "sent", "cancelled", "failed"]),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="accounts_conversation_lease",
                     ),
                     cs_platform.tenancy.constraints.TenantPolicy(name="accounts_conversation_tenant_policy"),
                     models.UniqueConstraint(fields=("tenant", "id"), name="accounts_conversation_tenant_key"),

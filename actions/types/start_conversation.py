@@ -11,12 +11,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.conf import settings
 from django.utils.safestring import SafeString
 
 from accounts.actors import Actor, load_actors
 from accounts.conversations.sending import Hours, Traffic, the_policy
-from accounts.conversations.suppressing import bounced, leave_of
+from accounts.conversations.suppressing import bounced
 from accounts.models import Conversation
 from actions.base import (
     CONVERSATION,
@@ -43,29 +42,22 @@ from actions.base import (
     UndoDecision,
     Work,
 )
-from actions.calls import ConnectorField, connector_gate, note_outcomes
+from actions.calls import ConnectorField, note_outcomes
 from actions.choosing import UserRuleField
 from actions.forms import ActionForm, ReviewField, RoleField, TemplateField
+from actions.letters import GONE, RUNS, Draft, Payload, by_intercom, ready, refusal, send
 from actions.people import CSM, Member, load_targets, role_words
 from actions.subjects import users_of
 from actions.variables import SENDER, USER, load_texts
 from actions.widgets import Segmented
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
-from cs_platform.connectors.base import HttpOutcome, NotNow, Rejected, Revoked, Sent, Unknown
-from cs_platform.connectors.google import GmailTransport
-from cs_platform.connectors.intercom import IntercomTransport
-from cs_platform.connectors.mailboxes import sent_well, want_tokens
-from cs_platform.connectors.models import Mailbox
-from cs_platform.connectors.providers import intercom_url
-from cs_platform.connectors.sealing import CannotOpen
-from cs_platform.connectors.smtp import Letter, SmtpTransport, is_address, message_id_of
+from cs_platform.connectors.smtp import SmtpTransport, is_address
 
 State, Channel = Conversation.State, Conversation.Channel
 TARGET, PRIMARY, MATCHING = "target", "primary", "matching"
 FAN = "user:"
 _BY: Mapping[str, str] = {Channel.GMAIL.value: "’s own Gmail", Channel.INTERCOM.value: " by Intercom"}
-NEW_TOKEN = timedelta(seconds=10)
 
 
 class StartConversationForm(ActionForm):
@@ -180,35 +172,34 @@ class StartConversation(ExternalAction):
         return {**fanned, **{run_id: prepared.get(run_id) or draft for run_id, draft in drafts.items()}}  # type: ignore[misc]
 
     def load(self, batch: Batch) -> Mapping[UUID, Any]:
-        found = _pending(batch)
-        actors = load_actors({pending.cancelled_by for pending in found.values() if pending.cancelled_by})
-        mailboxes = _mailboxes(found.values())
-        loaded: dict[UUID, Any] = {
-            run.id: _payload(batch, run, found.get(run.id), actors, mailboxes) for run in batch.runs
-        }
-        loaded |= _not_yet(batch, {id: found[id] for id, payload in loaded.items() if isinstance(payload, _Payload)})
+        found = RUNS.drafts(batch.run_ids)
+        actors = load_actors({draft.cancelled_by for draft in found.values() if draft.cancelled_by})
+        ended = {id: why for id in batch.run_ids if (why := _no_longer_a_draft(found.get(id), actors))}
+        drafts = {id: draft for id, draft in found.items() if id not in ended}
+        loaded: dict[UUID, Any] = ended | ready(RUNS, drafts, now=batch.now)
+        loaded |= _not_yet(batch, {id: found[id] for id, payload in loaded.items() if isinstance(payload, Payload)})
         if _channel(batch.config) == Channel.INTERCOM:
-            loaded |= _by_intercom(batch, {id: one for id, one in loaded.items() if isinstance(one, _Payload)})
+            going = {id: one for id, one in loaded.items() if isinstance(one, Payload)}
+            loaded |= by_intercom(batch.config["connector"], going, now=batch.now)
         _put_off(batch, {id: one.until for id, one in loaded.items() if isinstance(one, Later)})
-        _mark(batch, State.SENDING, [run_id for run_id, payload in loaded.items() if isinstance(payload, _Payload)])
+        _mark(batch, State.SENDING, [run_id for run_id, payload in loaded.items() if isinstance(payload, Payload)])
         _withdraw(batch, [run_id for run_id, payload in loaded.items() if isinstance(payload, Skipped)])
         return loaded
 
     def deliver(self, payload: Any) -> DeliveryOutcome:
-        if payload.transport is None:
-            return _outcome(self.transport.send(payload.letter), payload)
-        return _outcome(payload.transport.send(payload.letter, seconds=settings.LEASE_SECONDS / 6), payload)
+        return send(payload, by=self.transport)
 
     def record(self, batch: Batch, outcomes: Mapping[UUID, DeliveryOutcome]) -> None:
         by_kind: dict[type, list[UUID]] = {Applied: [], Retry: [], Refused: [], Uncertain: [], Held: []}
         for run_id, outcome in outcomes.items():
             by_kind[type(outcome)].append(run_id)
-        _keep_sent(batch, {run_id: outcomes[run_id].receipt for run_id in by_kind[Applied]})  # type: ignore[union-attr]
+        sent = {run_id: outcomes[run_id].receipt for run_id in by_kind[Applied]}  # type: ignore[union-attr]
+        RUNS.keep_sent(sent, now=batch.now)
         _mark(batch, State.PENDING, by_kind[Retry] + by_kind[Held])
         _mark(batch, State.FAILED, by_kind[Refused])
         _remember_bounces(batch, {id for id in by_kind[Refused] if outcomes[id].unreachable})  # type: ignore[union-attr]
         if _channel(batch.config) == Channel.GMAIL:
-            _note_mailboxes(batch, refused=by_kind[Held], sent=by_kind[Applied])
+            RUNS.note_mailboxes(refused=by_kind[Held], sent=by_kind[Applied], now=batch.now)
         if _channel(batch.config) == Channel.INTERCOM:
             note_outcomes(batch.config["connector"], outcomes.values(), now=batch.now)
 
@@ -325,7 +316,7 @@ def _drafts(batch: Batch) -> dict[UUID, "_Draft | Skipped | Held"]:
         if recipient is None:
             return _nobody_to_write_to(_addressee(batch, run))
         if recipient.refuses:
-            return _refusal(recipient.name or recipient.email, recipient.refuses)
+            return refusal(recipient.name or recipient.email, recipient.refuses)
         if sender is None:
             return _nobody_to_send(batch)
         text = texts.of(run)
@@ -345,11 +336,6 @@ def _nobody_to_write_to(user_id: int | None) -> Held:
     if user_id:
         return Held("no_recipient", "The user has no email address that works. Add one, or skip this step.")
     return Held("no_recipient", "The account has no primary contact with an email address. Mark a key contact.")
-
-
-def _refusal(name: str, reason: str) -> Skipped:
-    words = {"unsubscribed": "has unsubscribed", "bounced": "has an address that bounces"}
-    return Skipped(f"{name} {words.get(reason, 'must not be written to')}.")
 
 
 _INSERT = """
@@ -408,102 +394,17 @@ def _prepared(draft: _Draft, conversation_id: int, state: str, send_at: datetime
 # --- sending ----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Payload:
-    letter: Letter
-    receipt: Receipt
-    transport: GmailTransport | IntercomTransport | None = None  # else the workspace's mail server
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """A draft as it stands now, and what would keep it from leaving."""
-
-    conversation_id: int
-    state: str
-    cancelled_by: str
-    subject: str
-    body: str
-    to_email: str
-    to_name: str
-    sender_name: str | None
-    sender_email: str | None
-    is_gone: bool
-    refuses: str
-    sender_id: int | None
-    end_user_id: int | None
-    was_released: bool  # a person chose to send it now
-    channel: str
-
-
-_PENDING = """
-SELECT v.origin_run_id, v.id, v.state, v.cancelled_by, v.subject, v.body, v.to_email, v.to_name, m.name, m.email,
-    a.archived_at IS NOT NULL OR COALESCE(u.archived_at IS NOT NULL, true),
-    CASE WHEN u.unsubscribed_at IS NOT NULL THEN 'unsubscribed'
-         ELSE COALESCE((SELECT s.reason FROM accounts_suppression s
-                        WHERE s.tenant_id = v.tenant_id AND s.email = lower(v.to_email)), '') END,
-    v.sender_id, v.end_user_id, v.released_at IS NOT NULL, v.channel
-FROM accounts_conversation v
-JOIN accounts_account a ON a.tenant_id = v.tenant_id AND a.id = v.account_id
-LEFT JOIN accounts_enduser u ON u.tenant_id = v.tenant_id AND u.id = v.end_user_id
-LEFT JOIN tenancy_membership m ON m.tenant_id = v.tenant_id AND m.id = v.sender_id AND m.deactivated_at IS NULL
-WHERE v.tenant_id = %(tenant)s AND v.origin_run_id = ANY(%(runs)s::uuid[])
-ORDER BY v.id FOR UPDATE OF v
-"""
-
-
-def _pending(batch: Batch) -> dict[UUID, _Pending]:
-    rows = fetch(_PENDING, {"tenant": batch.tenant_id, "runs": batch.run_ids})
-    return {run_id: _Pending(*found) for run_id, *found in rows}
-
-
-def _payload(
-    batch: Batch,
-    run: Run,
-    found: _Pending | None,
-    actors: Mapping[str, Actor],
-    mailboxes: Mapping[int, Mailbox],
-) -> "_Payload | Skipped | Held | Later":
-    if found is None or found.is_gone:
-        return Skipped("The account or the user is archived.")
+def _no_longer_a_draft(found: Draft | None, actors: Mapping[str, Actor]) -> Skipped | None:
+    if found is None:
+        return Skipped(GONE)
     if found.state == State.CANCELLED:
         return Skipped(f"The draft was cancelled by {actors[found.cancelled_by].name}.")
     if found.state not in (State.PENDING, State.SENDING, State.FAILED):  # a person may try again what was refused
         return Skipped(f"The draft is already {State(found.state).label.lower()}.")
-    if found.refuses:
-        return _refusal(found.to_name or found.to_email, found.refuses)
-    if found.sender_email is None:
-        return Held("no_assignee", "Whoever was to send this is no longer active. Choose another sender, or skip it.")
-    if found.channel == Channel.GMAIL:
-        return _from_own_mailbox(batch, run, found, mailboxes.get(found.sender_id or 0))
-    letter = _letter(batch, run, found, found.sender_name or "", found.sender_email)
-    return _Payload(letter, _sent_receipt(found, letter))
+    return None
 
 
-def _mailboxes(pending: Collection[_Pending]) -> dict[int, Mailbox]:
-    senders = {one.sender_id for one in pending if one.channel == Channel.GMAIL}
-    return {one.member_id: one for one in Mailbox.objects.filter(member__in=senders)} if senders else {}
-
-
-def _from_own_mailbox(batch: Batch, run: Run, found: _Pending, mailbox: Mailbox | None) -> "_Payload | Held | Later":
-    """Gmail writes in nobody's name but the mailbox's own."""
-    if mailbox is None or mailbox.state == Mailbox.State.CONNECTING:
-        why = f"{found.sender_name} has no Gmail mailbox connected, as one does in the own profile."
-        return Held("no_mailbox", f"{why} Choose another sender, or skip this.")
-    if mailbox.state == Mailbox.State.NEEDS_REAUTH:
-        why = f"{mailbox.email or found.sender_name} refuses us: {mailbox.state_reason}"
-        return Held("needs_reauth", f"{why} Its owner connects it again in the own profile.")
-    if not mailbox.sends_at(batch.now + timedelta(seconds=settings.LEASE_SECONDS)):
-        want_tokens([mailbox.member_id], now=batch.now)
-        return Later(batch.now + NEW_TOKEN, "Its mailbox is given a new token first.")
-    letter = _letter(batch, run, found, found.sender_name or "", mailbox.email)
-    try:
-        return _Payload(letter, _sent_receipt(found, letter), GmailTransport(mailbox.secrets()["access"]))
-    except CannotOpen as error:
-        return Held("needs_reauth", str(error))
-
-
-def _not_yet(batch: Batch, ready: Mapping[UUID, _Pending]) -> dict[UUID, Later]:
+def _not_yet(batch: Batch, ready: Mapping[UUID, Draft]) -> dict[UUID, Later]:
     """What is outside the sending hours, or would be too much; a person who said "now" is obeyed."""
     if not ready:
         return {}
@@ -515,7 +416,7 @@ def _not_yet(batch: Batch, ready: Mapping[UUID, _Pending]) -> dict[UUID, Later]:
     return {id: later for id, later in found.items() if later}
 
 
-def _when(run: Run, draft: _Pending, hours: Hours, traffic: Traffic) -> Later | None:
+def _when(run: Run, draft: Draft, hours: Hours, traffic: Traffic) -> Later | None:
     free_at = traffic.free_at(draft.sender_id, draft.end_user_id)
     leaves_at = traffic.now if draft.was_released else hours.next_open(free_at, run.timezone)
     if leaves_at <= traffic.now:
@@ -537,67 +438,9 @@ def _put_off(batch: Batch, until: Mapping[UUID, datetime]) -> None:
         )
 
 
-def _letter(batch: Batch, run: Run, found: _Pending, sender_name: str, sender_email: str) -> Letter:
-    return Letter(
-        message_id=message_id_of(run.id, sender_email),
-        at=batch.now,
-        from_name=sender_name,
-        from_email=sender_email,
-        to_name=found.to_name,
-        to_email=found.to_email,
-        subject=found.subject,
-        body=found.body,
-        unsubscribe_url=leave_of(found.conversation_id).url,
-    )
-
-
-def _sent_receipt(found: _Pending, letter: Letter) -> Receipt:
-    return {
-        "conversation_id": found.conversation_id,
-        "subject": found.subject,
-        "to_name": found.to_name,
-        "to_email": found.to_email,
-        "from_email": letter.from_email,
-        "message_id": letter.message_id,
-        "sent_at": letter.at.isoformat(),
-    }
-
-
 def _channel(config: Config) -> str:
     """What was published before there was a choice goes by the mail server."""
     return str(config.get("channel") or Channel.SMTP.value)
-
-
-def _by_intercom(batch: Batch, ready: Mapping[UUID, _Payload]) -> dict[UUID, "_Payload | Held | Later"]:
-    """As many as its bucket lets through, each with what it takes to speak there."""
-    gate = connector_gate(batch.config["connector"], Channel.INTERCOM.value, list(ready), now=batch.now)
-    if gate.connector is None:
-        return dict(gate.refused)
-    transport = IntercomTransport(intercom_url(gate.connector.url), gate.secrets["secret"])
-    return {id: replace(one, transport=transport) for id, one in ready.items()} | dict(gate.refused)
-
-
-def _note_mailboxes(batch: Batch, *, refused: Sequence[UUID], sent: Sequence[UUID]) -> None:
-    """A token that is refused is replaced; if that fails, too, or is no help, its owner hears of it."""
-    senders = dict(
-        Conversation.objects.filter(origin_run_id__in=[*refused, *sent]).values_list("origin_run_id", "sender_id")
-    )
-    sent_well({senders[id] for id in sent})
-    want_tokens({senders[id] for id in refused}, now=batch.now, refused=True)
-
-
-def _outcome(outcome: HttpOutcome, payload: _Payload) -> DeliveryOutcome:
-    match outcome:
-        case Sent(reference):
-            return Applied(payload.receipt | ({"thread": reference} if payload.transport else {}))
-        case NotNow(reason, not_before, counts):
-            return Retry(reason, not_before, counts)
-        case Revoked(reason):
-            return Held("token" if isinstance(payload.transport, GmailTransport) else "needs_reauth", reason)
-        case Rejected(reason, unreachable):
-            return Refused(reason, unreachable)
-        case Unknown(reason):
-            return Uncertain(reason)
 
 
 def _mark(batch: Batch, state: str, run_ids: list[UUID]) -> None:
@@ -614,43 +457,6 @@ def _mark(batch: Batch, state: str, run_ids: list[UUID]) -> None:
 def _remember_bounces(batch: Batch, run_ids: Collection[UUID]) -> None:
     receipts = {run.writer: run.receipt for run in batch.runs if run.id in run_ids and run.receipt}
     bounced({receipt["conversation_id"]: writer for writer, receipt in receipts.items()}, now=batch.now)
-
-
-_KEEP_SENT = """
-WITH sent AS (
-    UPDATE accounts_conversation v SET state = 'sent', sent_at = %(now)s,
-        thread = w.thread
-    FROM unnest(%(runs)s::uuid[], %(threads)s::text[]) AS w(run_id, thread)
-    WHERE v.tenant_id = %(tenant)s AND v.origin_run_id = w.run_id AND v.state <> 'sent'
-    RETURNING v.id, v.origin_run_id, v.sender_id, v.to_email, v.subject, v.body
-)
-INSERT INTO accounts_message (tenant_id, conversation_id, outgoing, message_id, from_email, to_email, subject, body, at)
-SELECT %(tenant)s, s.id, true, w.message_id, w.from_email, s.to_email, s.subject, s.body, %(now)s
-FROM sent s
-JOIN unnest(%(runs)s::uuid[], %(message_ids)s::text[], %(senders)s::text[]) AS w(run_id, message_id, from_email)
-    ON w.run_id = s.origin_run_id
-ON CONFLICT (tenant_id, message_id) DO NOTHING
-"""
-
-
-def _keep_sent(batch: Batch, receipts: Mapping[UUID, Receipt]) -> None:
-    """The message as it left. Whoever settles an uncertain one has only the draft's receipt: its id is derived."""
-    if not receipts:
-        return
-    fetch(
-        _KEEP_SENT,
-        {
-            "tenant": batch.tenant_id,
-            "now": batch.now,
-            "runs": list(receipts),
-            "threads": [receipt.get("thread", "") for receipt in receipts.values()],
-            "senders": [receipt["from_email"] for receipt in receipts.values()],
-            "message_ids": [
-                receipt.get("message_id") or message_id_of(run_id, receipt["from_email"])
-                for run_id, receipt in receipts.items()
-            ],
-        },
-    )
 
 
 # --- undo -------------------------------------------------------------------------------------------------------------

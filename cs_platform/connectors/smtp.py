@@ -79,10 +79,10 @@ def _address(name: str, email: str) -> Address:
     return Address(single_line(name), local, domain)
 
 
-def message_id_of(run_id: object, sender_email: str) -> str:
-    """The same for every try of one run, so that it can be recognised wherever it turns up."""
+def message_id_of(id: object, sender_email: str, *, kind: str = "run") -> str:
+    """The same for every try of one mail, so that it can be recognised wherever it turns up."""
     domain = re.sub(r"[^A-Za-z0-9.-]", "", sender_email.rpartition("@")[2]) or "localhost"
-    return f"<run-{run_id}@{domain}>"
+    return f"<{kind}-{id}@{domain}>"
 
 
 class _Answer(Exception):

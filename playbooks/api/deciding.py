@@ -12,6 +12,7 @@ from accounts.api import serializers as account_serializers
 from accounts.api.upserting import BULK_COST
 from accounts.api.views import ConversationViewSet as DraftViewSet
 from accounts.models import Conversation
+from actions import by_people
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet, Listed, Retrieved
 from cs_platform.tenancy.roles import Ability
@@ -94,6 +95,26 @@ class ConversationViewSet(DraftViewSet):
         conversation = self.get_object()
         acted = reviews.cancel(conversation, by=self.caller, now=self.now)
         return self.outcome(conversation, acted=acted, state=Conversation.State.CANCELLED)
+
+    @documented("Say that an uncertain message arrived", answers=account_serializers.ConversationSerializer)
+    @action(detail=True, methods=["post"])
+    def arrived(self, request: Request, pk: str) -> Response:
+        """One that was written by hand; a playbook's is settled by its run."""
+        conversation = self.get_object()
+        acted = by_people.it_arrived(conversation, by=self.caller, now=self.now)
+        return self.outcome(conversation, acted=acted, state=Conversation.State.SENT)
+
+    @documented(
+        "Send a message again that did not arrive",
+        answers=account_serializers.ConversationSerializer,
+        needs_key=True,
+    )
+    @action(detail=True, methods=["post"], url_path="send-again", needs_idempotency_key=True)
+    def send_again(self, request: Request, pk: str) -> Response:
+        """One that was written by hand, and is uncertain or failed."""
+        conversation = self.get_object()
+        acted = by_people.send_again(conversation, by=self.caller, now=self.now)
+        return self.outcome(conversation, acted=acted, state=Conversation.State.PENDING)
 
     @documented(
         "Send or cancel up to 500 pending conversations",

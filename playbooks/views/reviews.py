@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Conversation
+from accounts.writing import senders_for
+from actions import by_people
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
 from playbooks import reviews
@@ -16,23 +18,42 @@ from playbooks.models import ActionRun
 from playbooks.views.loading import changed, render_dialog
 
 LATE = "It is no longer pending: it was sent or cancelled before you"
+SETTLE = {
+    "arrived": (by_people.it_arrived, "Noted: it arrived"),
+    "again": (by_people.send_again, "It is on its way again"),
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @requires(Ability.READ, to_post=Ability.WORK_CTAS)
 def review(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    conversation = get_object_or_404(Conversation.objects.select_related("account", "sender"), pk=pk)
+    conversation = get_object_or_404(
+        Conversation.objects.select_related("account__csm", "account__ae", "sender"), pk=pk
+    )
     if request.method == "POST":
         return _decide(request, slug, conversation)
-    return _dialog(request, conversation, DraftForm(initial=_text(conversation), tenant=request.tenant))
+    return _dialog(request, conversation, _form(request, conversation))
+
+
+def _form(request: WorkspaceRequest, conversation: Conversation) -> DraftForm:
+    """A person's letter is signed by whoever may sign one, as when it was written."""
+    data = request.POST if request.method == "POST" else None
+    among = None
+    if conversation.hand_id:
+        among = {one.member.pk for one in senders_for(conversation.account, request.membership)}
+    return DraftForm(data, initial=_text(conversation), tenant=request.tenant, among=among)
 
 
 def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) -> HttpResponse:
-    form = DraftForm(request.POST, tenant=request.tenant)
     verb = request.POST.get("verb", "save")
-    if verb != "cancel" and not form.is_valid():
-        return _dialog(request, conversation, form, status=422)
-    acted, text = _act(request, conversation, verb, form)
+    if verb in SETTLE:
+        settle, words = SETTLE[verb]
+        acted, text = settle(conversation, by=request.membership, now=request.now), words
+    else:
+        form = _form(request, conversation)
+        if verb != "cancel" and not form.is_valid():
+            return _dialog(request, conversation, form, status=422)
+        acted, text = _act(request, conversation, verb, form)
     address = reverse("accounts:detail", args=[slug, conversation.account_id])
     return changed(request, text if acted else LATE, address=f"{address}#conversations")
 

@@ -26,6 +26,7 @@ SOFT_REFERENCES = {
     ("connectors_retraction", "run_id"): "connectors lies below playbooks and cannot point up",
     ("connectors_retraction", "account_id"): "connectors lies below accounts and cannot point up",
     ("accounts_conversation", "origin_run_id"): "accounts lies below playbooks and cannot point up",
+    ("accounts_conversation", "hand_id"): "it points at nothing: a form and its mail are known by it",
     ("ctas_cta", "origin_run_id"): "ctas lies below playbooks and cannot point up",
     ("ctas_task", "origin_run_id"): "ctas lies below playbooks and cannot point up",
     ("success_plans_successplan", "origin_run_id"): "success_plans lies below playbooks and cannot point up",

@@ -71,6 +71,7 @@ RAW_SQL = {
     "accounts/traits.py",
     "actions/calls.py",
     "actions/cta_work.py",
+    "actions/letters.py",
     "actions/people.py",
     "actions/subjects.py",
     "actions/types/add_note.py",
@@ -169,6 +170,7 @@ STREAMS = {"cs_platform/jobs/files.py": "each part of a file is read in a contex
 THREADS = {
     "accounts/conversations/intercom.py": "calls to Intercom overlap; none of them asks the database",
     "accounts/conversations/reading.py": "calls to Google overlap; none of them asks the database",
+    "actions/by_people.py": "its threads hold a finished letter and never ask the database",
     "playbooks/delivery.py": "its threads hold a finished letter and never ask the database",
 }
 # Tables outside row-level security are asked with the workspace or the login in the same breath …
