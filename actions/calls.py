@@ -1,5 +1,6 @@
 """The ground under actions that speak HTTP through a connector: drafted in their receipt, sent, and never unsent."""
 
+import json
 from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -173,11 +174,14 @@ def load_subjects(batch: Batch) -> dict[UUID, Subject]:
 
 
 def _subject(
-    id: int, external_id: str, name: str, plan: str | None, traits: Any, gone: bool | None, *user: Any
+    id: int, external_id: str, name: str, plan: str | None, traits: str, gone: bool | None, *user: Any
 ) -> Subject:
-    account = {"id": id, "external_id": external_id, "name": name, "plan": plan, "traits": traits}
-    names = ("id", "external_id", "name", "email", "traits")
-    return Subject(account, dict(zip(names, user, strict=True)) if user[0] else None, bool(gone))
+    account = {"id": id, "external_id": external_id, "name": name, "plan": plan, "traits": json.loads(traits)}
+    return Subject(account, _user(*user) if user[0] else None, bool(gone))
+
+
+def _user(id: int, external_id: str, name: str, email: str, traits: str) -> dict[str, Any]:
+    return {"id": id, "external_id": external_id, "name": name, "email": email, "traits": json.loads(traits)}
 
 
 # --- the action -------------------------------------------------------------------------------------------------------

@@ -76,7 +76,21 @@ def test_a_webhook_is_signed_and_says_who_it_is_about(server: MoodyHooks, orbito
     assert call.id == f"msg_{ActionRun.objects.get().pk}"
     assert (call.message["type"], call.message["data"]["account"]["name"]) == ("risk.found", harbour.name)
     assert call.message["data"]["properties"] == {"name": harbour.name}
+    assert call.message["data"]["user"] is None
     assert state() == ("applied", "")
+
+
+def test_a_webhook_carries_traits_as_they_are_kept(
+    server: MoodyHooks, orbiton: Workspace, harbour: Account, ben: EndUser
+) -> None:
+    connected("webhook", server, orbiton)
+    Account.objects.filter(pk=harbour.pk).update(traits={"seats": 9, "regions": ["North"]})
+    EndUser.objects.filter(pk=ben.pk).update(traits={"beta": True})
+    apply_now(sending("webhook", audience="users"), harbour, user=ben, now=MONDAY)
+
+    (call,) = server.arrivals
+    assert call.message["data"]["account"]["traits"] == {"seats": 9, "regions": ["North"]}
+    assert call.message["data"]["user"]["traits"] == {"beta": True}
 
 
 def test_while_a_secret_is_renewed_both_sign(server: MoodyHooks, orbiton: Workspace, harbour: Account) -> None:
