@@ -29,6 +29,8 @@ from actions.people import CSM, Targets, fallback_words, load_targets, role_word
 from actions.variables import load_texts
 from cs_platform.common.message_templates import single_line
 from cs_platform.common.statements import fetch
+from ctas.entry_fields import EntryField
+from ctas.lists import Kind
 from ctas.models import Cta
 
 TYPES = [choice for choice in Cta.Type.choices if choice[0] != Cta.Type.OBJECTIVE]
@@ -49,7 +51,7 @@ class CreateTaskForm(ActionForm):
         help_text="A task always lives in a CTA: the open one this playbook works in, else a new one of this name.",
     )
     type = forms.ChoiceField(choices=TYPES, initial=Cta.Type.LIFECYCLE)
-    reason = forms.CharField(required=False, max_length=100)
+    reason = EntryField(Kind.REASON, required=False, loosely=True)
 
 
 class CreateTask(Action):

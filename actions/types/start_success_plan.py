@@ -41,10 +41,12 @@ from success_plans.templates import Started, Wanted, outline_of, start_plans
 
 
 class StartSuccessPlanForm(ActionForm):
+    side_by_side = (("owner", "fallback_owner"), ("start_in_days", "due_in_days"))
+
     template = forms.CharField(max_length=60, widget=forms.Select, help_text="Its objectives come with their tasks.")
     name = TemplateField()
     owner = RoleField(initial=CSM)
-    fallback_owner = RoleField(required=False)
+    fallback_owner = RoleField(label="Otherwise", required=False)
     start_in_days = forms.IntegerField(min_value=0, max_value=1_000, initial=0, required=False)
     due_in_days = forms.IntegerField(
         min_value=0, max_value=1_000, required=False, help_text="After the start. Empty: as the template says."

@@ -23,7 +23,7 @@ from actions.base import GROUPS, Action, Batch, ExternalAction, Prepared, Run
 from actions.base import Audience as ActionAudience
 from actions.calls import CallAction
 from actions.checks import ActionErrors, clean_config, form_of, form_posted, read_config
-from actions.forms import ActionForm, texts_of
+from actions.forms import ActionForm, TemplateField, texts_of
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
 from actions.widgets import Team, is_at_work
@@ -117,6 +117,12 @@ class Board:
     def _clean(self, action: Action, config: Any) -> dict[str, Any]:
         """Raises ActionErrors."""
         return clean_config(action, config, audience=self.audience, team=self.team)
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether there is anything to read on the account beside it."""
+        fields = self.action.form.base_fields.values()
+        return isinstance(self.action, CallAction) or any(isinstance(field, TemplateField) for field in fields)
 
     @property
     def reads(self) -> list[tuple[str, Sequence[Piece]]]:

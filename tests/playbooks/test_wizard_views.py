@@ -12,6 +12,7 @@ from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.holidays import working_day
 from cs_platform.workspace.models import Holiday
+from ctas.lists import Kind, add_entry
 from playbooks import drafts
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.views.wizard import schedule_words
@@ -294,6 +295,23 @@ def ready(inside: Workspace) -> Playbook:
     account("Calyx", plan="Basic")
     assert harbourline.pk
     return drafts.begin(name="Ready", by=inside.maya, now=NOW, content=playbook_json()).playbook
+
+
+@pytest.mark.parametrize(
+    ("action", "reads"),
+    [("assign", False), ("change_segment", False), ("update_trait", False), ("create_cta", True), ("add_note", True)],
+)
+def test_only_an_action_with_texts_says_how_they_read(maya: Visitor, ready: Playbook, action: str, reads: bool) -> None:
+    added = maya.submit(at(ready, "actions/add/"), action=action, day="2", revision=draft_of(ready).revision)
+
+    assert ("How it reads" in text(maya.client.get(added["Location"]))) is reads
+
+
+def test_a_task_is_given_for_a_reason_the_workspace_lists(maya: Visitor, ready: Playbook) -> None:
+    add_entry(Kind.REASON, name="Lost sponsor", by=maya.member, now=NOW)
+    added = maya.submit(at(ready, "actions/add/"), action="create_task", day="2", revision=draft_of(ready).revision)
+
+    assert ">Lost sponsor</option>" in text(maya.client.get(added["Location"]))
 
 
 def test_review_reads_the_draft_out_and_counts_what_tonight_would_do(maya: Visitor, ready: Playbook) -> None:
