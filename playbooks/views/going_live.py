@@ -195,6 +195,7 @@ class Stop:
     """A day on the scale: where it lies between the first and the last, in per cent, and how many actions it has."""
 
     at: int
+    apart: int  # the same, for a narrow screen
     day: int
     count: int
 
@@ -203,8 +204,21 @@ def _stops(definition: Definition) -> Sequence[Stop]:
     days = sorted(step.offset_days + 1 for step in definition.steps if not step.anchor)
     if not days:
         return ()
-    length = max(days[-1] - 1, 1)
-    return [Stop(round(100 * (day - 1) / length), day, days.count(day)) for day in sorted(set(days))]
+    each, length = sorted(set(days)), max(days[-1] - 1, 1)
+    places = [100 * (day - 1) / length for day in each]
+    lines = zip(_apart(places, by=4), _apart(places, by=8), each, strict=True)
+    return [Stop(round(at), round(apart), day, days.count(day)) for at, apart, day in lines]
+
+
+def _apart(places: Sequence[float], *, by: float) -> list[float]:
+    """In the same order and between the same ends, but far enough from each other to be read."""
+    by = min(by, 100 / max(len(places) - 1, 1))
+    found = [0.0]
+    for place in places[1:]:
+        found.append(max(place, found[-1] + by))
+    for at in range(len(found) - 1, -1, -1):
+        found[at] = min(found[at], 100 - by * (len(found) - 1 - at))
+    return found
 
 
 def _day_one(planned: Overview) -> Sequence[str]:

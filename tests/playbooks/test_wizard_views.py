@@ -1,5 +1,6 @@
 """The wizard page by page: what is typed is kept, what is wrong is told where it is mended, and who may what."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -295,6 +296,19 @@ def ready(inside: Workspace) -> Playbook:
     account("Calyx", plan="Basic")
     assert harbourline.pk
     return drafts.begin(name="Ready", by=inside.maya, now=NOW, content=playbook_json()).playbook
+
+
+def test_days_on_the_scale_stand_apart_in_their_order_and_between_the_same_ends(
+    maya: Visitor, inside: Workspace
+) -> None:
+    note = {"action": "add_note", "config": {"body": "Soon."}}
+    steps = [{"key": f"note-{day}", "day": day, **note} for day in (1, 2, 3, 30, 89, 90)]
+    playbook = drafts.begin(name="Notes", by=inside.maya, now=NOW, content=playbook_json(steps=steps)).playbook
+    shown = text(maya.page(at(playbook, "review/")))
+
+    assert re.findall(r"--at: (\d+); --apart: (\d+)", shown) == [
+        ("0", "0"), ("4", "8"), ("8", "16"), ("33", "33"), ("96", "92"), ("100", "100"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
