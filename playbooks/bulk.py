@@ -70,7 +70,7 @@ def _live(config: Config) -> Playbook:
 
 class ApplyPlaybook(BulkVerb):
     key = "apply_playbook"
-    label = "Apply a playbook"
+    label = "Apply playbook"
     icon = "workflow"
     ability = Ability.RUN_PLAYBOOKS
     form: ClassVar[type[VerbForm]] = PlaybookForm
@@ -173,7 +173,7 @@ class ApplyToCtas(bulk.BulkVerb):
     """A list of tasks on many CTAs. Undoing it removes what it set up, but for what people did since."""
 
     key = "apply_playbook"
-    label = "Apply a playbook"
+    label = "Apply playbook"
     icon = "workflow"
     ability = Ability.WORK_CTAS
     form = CtaPlaybookForm

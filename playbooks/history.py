@@ -72,6 +72,10 @@ class Day:
     lines: Sequence[Line]
 
     @property
+    def is_skipped(self) -> bool:
+        return all(line.run.state == State.SKIPPED for line in self.lines)
+
+    @property
     def was_before(self) -> bool:
         """Counted from a date, its day was over when the playbook was applied."""
         return self.number is not None and self.number < 1

@@ -60,7 +60,7 @@ def _name(config: Config) -> str:
 
 class AddToSegment(BulkVerb):
     key = "add_to_segment"
-    label = "Add to a segment"
+    label = "Add to segment"
     icon = "shapes"
     form = SegmentForm
 

@@ -71,7 +71,7 @@ def _listed(request: WorkspaceRequest, listing: Listing) -> dict[str, Any]:
         "new": _address_of(request, listing, "new"),
         "bulk": _bulk(request, listing),
         "verbs": _verbs(request, listing),
-        "export": f"{_address_of(request, listing, 'export')}{state.address()}",
+        "export": _address_of(request, listing, "export"),
         "previous": _beside(state, before=page.previous),
         "next": _beside(state, after=page.next),
         "totals": _totals(request, state) if "totals" in request.GET else None,

@@ -21,6 +21,7 @@ from cs_platform.demo.plans import set_up_plans, start_plans_of
 from cs_platform.demo.standing import take_stock
 from cs_platform.demo.task_lists import set_up_task_lists
 from cs_platform.demo.team import Team
+from cs_platform.demo.views import save_views
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
 from playbooks.audience import count_matching
@@ -70,6 +71,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
         if day.weekday() == 6:
             yield f"lived until {day:%-d %B}"
     set_up_task_lists(tenant, now=now)
+    save_views(tenant, now=now)
     answers = ask_users(tenant, ours_since=instant(first, time(0), tenant.timezone), now=now)
     yield f"{answers} users said whether they would recommend us"
 

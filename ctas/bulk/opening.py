@@ -76,7 +76,7 @@ class OpenForm(VerbForm):
 
 class OpenCtas(BulkVerb):
     key = "open_cta"
-    label = "Create a CTA"
+    label = "Create CTA"
     icon = "square-check-big"
     ability = Ability.WORK_CTAS
     form = OpenForm

@@ -87,9 +87,16 @@ def _filtered(here: list[Playbook], search: str, request: WorkspaceRequest) -> t
         "category": category,
         "owners": sorted(makers.items(), key=lambda one: (one[1].lower(), one[0]))[:OFFERED],
         "owner": owner,
+        "orders": {name: _sorted_by(request, name) for name in SORTS},
         "sorts": [(name, label) for name, (label, _key) in SORTS.items()],
         "sort": sort if sort in SORTS else "name",
     }
+
+
+def _sorted_by(request: WorkspaceRequest, name: str) -> str:
+    query = request.GET.copy()
+    query["sort"] = name
+    return f"?{query.urlencode()}"
 
 
 @require_POST

@@ -95,10 +95,10 @@ def test_totals_come_by_themselves_or_without_scripts_on_demand(priya: Visitor) 
     account("Harbourline", mrr_cents=100_000)
     counted = priya.fragment("accounts/?totals=1", "totals")
 
-    assert "Total ARR $12K" in text(counted)
+    assert "Total ARR $12k" in text(counted)
     assert '<hx-partial hx-target="#title-count">' in text(counted)
     assert "Total ARR" not in text(priya.page("accounts/"))
-    assert "Total ARR $12K" in text(priya.page("accounts/?totals=1"))
+    assert "Total ARR $12k" in text(priya.page("accounts/?totals=1"))
 
 
 def test_counting_stops_at_a_limit_until_somebody_asks_for_all(priya: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

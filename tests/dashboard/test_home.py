@@ -46,7 +46,7 @@ def test_it_says_what_needs_me_today(orbiton: Workspace, calyx: Account) -> None
     assert "Not yet" not in page
     assert "Your order" in page
     assert "<dt>Tasks done this week</dt><dd>1 <small>of 1</small></dd>" in page
-    assert "<dt>ARR</dt><dd>$12K</dd>" in page
+    assert "<dt>ARR</dt><dd>$12k</dd>" in page
     assert "Health of my book" in page
     assert '<span class="count" id="tally-cockpit">3</span>' in page
     assert '<span class="count" id="tally-conversations">1</span>' in page
@@ -93,8 +93,8 @@ def test_the_figures_say_how_far_they_moved(orbiton: Workspace, calyx: Account) 
         HealthReading.objects.create(account=calyx, on=on, value=value, is_current=is_current)
     page = text(Visitor(orbiton.priya).page(""))
 
-    assert '<dt>ARR</dt><dd>$18K <small class="ok-text">+$6,000 this quarter</small></dd>' in page
-    assert '<dt>At risk</dt><dd>$12K <small class="bad-text">+1 this week</small></dd>' in page
+    assert '<dt>ARR</dt><dd>$18k <small class="ok-text">+$6,000 this quarter</small></dd>' in page
+    assert '<dt>At risk</dt><dd>$12k <small class="bad-text">+1 this week</small></dd>' in page
 
 
 def test_an_empty_workspace_has_a_calm_page(orbiton: Workspace) -> None:

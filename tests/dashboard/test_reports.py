@@ -53,7 +53,7 @@ def test_the_page_adds_up_what_there_is(busy: Workspace) -> None:
     page = text(Visitor(busy.omar).page("reports/"))
 
     assert "<dt>Net revenue retention</dt><dd>100%" in page
-    assert "<dt>ARR</dt><dd>$18K</dd>" in page
+    assert "<dt>ARR</dt><dd>$18k</dd>" in page
     assert "<dt>Renewing at risk</dt><dd>$6,000 <small>in six months</small></dd>" in page
     assert "<dt>CTAs closed on time</dt><dd>100%</dd>" in page
     assert page.index("Priya Raman") < page.index("Tom Lindqvist")

@@ -114,9 +114,9 @@ def money_short(cents: int | None) -> str:
     if cents is None:
         return NOTHING
     sign, amount = (MINUS if cents < 0 else ""), abs(cents) / 100
-    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "K")):
+    for limit, unit in ((1_000_000_000, "B"), (1_000_000, "M"), (10_000, "k")):
         if amount >= limit:
-            return f"{sign}${_three_digits(amount / (1000 if unit == 'K' else limit))}{unit}"
+            return f"{sign}${_three_digits(amount / (1000 if unit == 'k' else limit))}{unit}"
     return money(cents)
 
 
@@ -242,15 +242,15 @@ def gauge(score: float | None, top: int = 100, delta: float | None = None) -> Sa
     """A health score from 0 to `top`; `delta` is its change in 30 days."""
     if score is None:
         return _NO_SCORE
-    share = percent(score, top)
+    share, decimals = percent(score, top), 1 if top < 100 else 0
     return format_html(
         '<span class="health {0}"><i class="gauge" style="--score: {1}"></i>{2}'
         '<span class="sr"> of {3}, {0}</span>{4}</span>',
         band(share),
         share,
-        floatformat(score, "1u" if top < 100 else "0u"),
+        floatformat(score, f"{decimals}u"),
         top,
-        _change(delta) if delta else "",
+        _change(delta, decimals) if delta else "",
     )
 
 
@@ -259,11 +259,11 @@ _NO_SCORE = mark_safe(
 )
 
 
-def _change(delta: float) -> SafeString:
+def _change(delta: float, decimals: int) -> SafeString:
     return format_html(
         '<span class="delta {}">{}<span class="sr"> in 30 days</span></span>',
         "up" if delta > 0 else "down",
-        signed(delta),
+        f"{'+' if delta > 0 else MINUS}{floatformat(abs(delta), decimals)}",
     )
 
 
