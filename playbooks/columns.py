@@ -134,7 +134,7 @@ class PlaybookColumns:
         ]
 
     def facets(self) -> Sequence[Facet]:
-        return (Facet("playbook", "Any playbook", "workflow", partial(_choices, self.owner, verb="is")),)
+        return (Facet("playbook", "Any playbook", "workflow", partial(_choices, self.owner), op="is"),)
 
     def cells(self, columns: Sequence[Column], things: Sequence[Any], *, now: datetime, here: str) -> Cells:
         """One query for the page: which enrollment speaks for each account, and the states of its runs."""
@@ -188,7 +188,7 @@ def _column(owner: Owner, playbook: Playbook, *, usual: bool, aside: Callable[[]
         aside=aside,
         classes="keep run",
         sorts=_sorts(owner, key, playbook),
-        facet=Facet(key, playbook.name, "workflow", partial(_choices, owner, playbook.pk), listed=False),
+        facet=Facet(key, playbook.name, "workflow", partial(_choices, owner, playbook.pk), listed=False, op="is"),
         usual=usual,
         without="Not applied",
         asks=(
@@ -225,24 +225,20 @@ def _walk(owner: Owner, playbook: Playbook) -> Walk:
     return Walk(owner.joined, absent=choices["never"], condition=leads, id=Sql(f"p.{owner.own}"), alike=alike)
 
 
-def _choices(owner: Owner, playbook_id: int | None = None, *, verb: str = "") -> Iterator[Choice]:
-    """Of one playbook, or of any; with a verb the words stand in a chip: “is active”."""
+def _choices(owner: Owner, playbook_id: int | None = None) -> Iterator[Choice]:
+    """Of one playbook, or of any."""
     which = compose(" AND e.playbook_id = {pk}", pk=Sql.value(playbook_id)) if playbook_id else Sql("")
     states = (
-        ("active", "active", f" AND e.state IN {ACTIVE}", "play"),
-        ("finished", "finished", " AND e.state = 'completed'", "circle-check"),
-        ("stopped", "stopped", " AND e.state = 'stopped'", "octagon-x"),
-        ("applied", "applied at some time", "", "workflow"),
+        ("active", "Active", f" AND e.state IN {ACTIVE}", "play"),
+        ("finished", "Finished", " AND e.state = 'completed'", "circle-check"),
+        ("stopped", "Stopped", " AND e.state = 'stopped'", "octagon-x"),
+        ("applied", "Applied at some time", "", "workflow"),
     )
     for key, words, condition, icon in states:
         some = _some(owner, compose("{which}{state}", which=which, state=Sql(condition)))
-        yield Choice(key, _worded(verb, words), some, icon)
+        yield Choice(key, words, some, icon)
     never = compose("NOT {some}", some=_some(owner, which))
-    yield Choice("never", _worded(verb, "not applied"), never, "circle-dashed")
-
-
-def _worded(verb: str, words: str) -> str:
-    return f"{verb} {words}" if verb else words[:1].upper() + words[1:]
+    yield Choice("never", "Not applied", never, "circle-dashed")
 
 
 def _some(owner: Owner, which: Sql) -> Sql:

@@ -232,7 +232,7 @@ class BuiltIn:
     def facets(self) -> Sequence[Facet]:
         return (
             Facet("status", "Status", "circle-dot", _lifecycles, multiple=True, default=_TRACKED),
-            Facet("csm", "CSM", "user", self._people),
+            Facet("csm", "CSM", "user", self._people, op="is"),
             Facet("renews", "Renewal", "calendar-clock", self._renewals),
             Facet("cause", "Known cause", "info", self._lasting),
             archived_facet("a"),

@@ -83,6 +83,7 @@ class Facet:
     listed: bool = True  # offered under "Add filter"; else only in its column's menu
     tied: bool = False
     find: "Callable[[str], Choice | None] | None" = None
+    op: str = ""  # between its label and what is chosen, where both alone do not read as a sentence
 
     @cached_property
     def choices(self) -> tuple[Choice, ...]:

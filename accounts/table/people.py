@@ -115,12 +115,12 @@ class People:
 
     def facets(self) -> Sequence[Facet]:
         return (
-            Facet("role", "Role", "id-card", _roles, tied=True, find=_in_role),
+            Facet("role", "Role", "id-card", _roles, tied=True, find=_in_role, op="is"),
             Facet("seen", "Seen", "eye", self._seen),
             Facet("email", "Email", "mail", _addresses),
             Facet("key", "Key contact", "user", _key_contacts, tied=True),
             # Too many to be listed; the page of an account leads here.
-            Facet("account", "Account", "building-2", tuple, listed=False, tied=True, find=_at_account),
+            Facet("account", "Account", "building-2", tuple, listed=False, tied=True, find=_at_account, op="is"),
             archived_facet("u"),
         )
 

@@ -41,7 +41,7 @@ class SegmentColumns:
         )
 
     def facets(self) -> Sequence[Facet]:
-        return (Facet("segment", "Segment", "shapes", self._choices, multiple=True),)
+        return (Facet("segment", "Segment", "shapes", self._choices, multiple=True, op="is"),)
 
     def _choices(self) -> Iterator[Choice]:
         present = Segment.objects.filter(scope=self.subject.value, archived_at=None).order_by("name", "pk")

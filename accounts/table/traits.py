@@ -57,7 +57,7 @@ class TraitColumns:
     def _facet(self, key: str, definition: TraitDefinition) -> Facet | None:
         if not definition.slot or definition.type not in (TraitType.BOOLEAN, TraitType.CHOICE):
             return None
-        return Facet(key, definition.label, "tag", partial(_choices, definition), listed=False)
+        return Facet(key, definition.label, "tag", partial(_choices, definition), listed=False, op="is")
 
     def _column(self, definition: TraitDefinition, *, usual: bool) -> Column:
         key = f"trait:{definition.key}"

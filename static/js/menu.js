@@ -3,6 +3,11 @@
 const GAP = 6;
 const WIDE = 300;
 
+// One menu may have several buttons: it opens beside the one that was pressed, or else the first that leads to it.
+let pressed = null;
+
+document.addEventListener("click", ({ target }) => (pressed = target.closest("[popovertarget]")), true);
+
 document.addEventListener("beforetoggle", ({ target, newState }) => {
   if (newState === "open" && target.matches(".pop[popover]")) placeBesideButton(target);
 }, true);
@@ -30,7 +35,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 function placeBesideButton(menu) {
-  const button = document.querySelector(`[popovertarget="${CSS.escape(menu.id)}"]`);
+  const leads = `[popovertarget="${CSS.escape(menu.id)}"]`;
+  const button = pressed?.isConnected && pressed.matches(leads) ? pressed : document.querySelector(leads);
   if (button) place(menu, button.getBoundingClientRect());
 }
 

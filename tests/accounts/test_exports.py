@@ -117,11 +117,14 @@ def test_five_a_day_are_enough(inside: Workspace) -> None:
 def test_the_dialog_says_what_it_writes_and_starts_the_job(inside: Workspace) -> None:
     maya = Visitor(inside.maya)
     account("Alpha")
+    page = text(maya.page("accounts/?status=any&q=alp&column=plan"))
     dialog = maya.fragment("accounts/export/?status=any&q=alp&column=plan", "dialog")
     started = maya.send("accounts/export/", target="dialog", query="status=any&q=alp", bom="on")
 
     assert "Export 1 account as CSV" in text(dialog)
     assert "Account, Plan" in text(dialog)
+    assert f'form="list-search" formaction="{maya.at("accounts/export/")}"' in page
+    assert 'name="column" value="plan" form="list-search"' in page
     assert "job:started" in started["HX-Trigger"]
     assert Job.objects.get().params == {"query": "status=any&q=alp", "bom": True}
     assert maya.send("accounts/export/", target="dialog", query="csm=77777").status_code == 422

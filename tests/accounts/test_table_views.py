@@ -365,6 +365,8 @@ def test_filters_in_force_are_chips_that_can_be_removed(priya: Visitor) -> None:
     shown = text(priya.page("accounts/?csm=me&sort=name"))
 
     assert 'aria-label="Remove filter CSM"' in shown
+    assert '<span class="op">is</span><button class="v" type="button" popovertarget="filters"' in shown
+    assert 'aria-label="Change filter CSM, now Me">Me</button>' in shown
     assert 'href="?sort=name"' in shown
 
 

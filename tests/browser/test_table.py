@@ -173,6 +173,21 @@ def test_where_no_view_is_in_force_chosen_columns_are_saved_under_a_new_name(des
     expect(desk.locator("th[data-column=trial_end_on]")).to_be_visible()
 
 
+def test_an_export_takes_the_list_as_it_is_filtered_now(desk: Page, orbiton: Workspace) -> None:
+    desk.context.clear_cookies()
+    client = Client()
+    client.force_login(orbiton.maya.user)
+    desk.context.add_cookies([{"name": "session", "value": client.cookies["session"].value, "url": desk.url}])
+    desk.goto("/w/orbiton/accounts/?view=all&column=plan")
+    desk.get_by_role("searchbox", name="Search accounts").fill("Calyx 2")
+    desk.wait_for_url(re.compile("q=Calyx"))
+    expect(desk.locator("tbody tr")).to_have_count(1)
+    desk.get_by_role("button", name="Export").press("Enter")
+
+    expect(desk.get_by_role("heading", name="Export 1 account as CSV")).to_be_visible()
+    expect(desk.locator("#dialog")).to_contain_text("Account, Plan")
+
+
 def test_rows_are_selected_by_key_and_by_range(desk: Page) -> None:
     desk.keyboard.press("j")
     desk.keyboard.press("x")

@@ -136,6 +136,8 @@ def test_a_skipped_action_says_why(priya: Visitor, harbourline: Account) -> None
     shown = drawer(priya, apply_now(playbook, harbourline, now=NOW))
 
     assert "skipped: Its condition was not met" in shown
+    assert '<li class="done skipped">' in shown
+    assert '#minus"></use></svg></span>' in shown
 
 
 @pytest.mark.parametrize(

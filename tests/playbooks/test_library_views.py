@@ -97,9 +97,20 @@ def test_the_list_is_narrowed_by_category_and_by_who_made_it_and_sorted_within_c
 
     assert named("sort=unheard-of&owner=x&category=Nothing") == ["Rescue", "Zeal", "Runway"]
     assert named("sort=active") == named("sort=latest") == ["Zeal", "Rescue", "Runway"]
+
     assert named("category=Renewal") == ["Runway"]
     assert named(f"owner={inside.jonah.pk}") == ["Rescue", "Runway"]
     assert named(f"owner={inside.jonah.pk}&category=Adoption") == ["Rescue"]
+
+
+def test_the_heads_of_the_list_put_it_in_their_order_and_keep_what_is_asked(priya: Visitor, rescue: Playbook) -> None:
+    shown = text(priya.page("playbooks/?q=res&category=Adoption&sort=active"))
+
+    active = 'aria-sort="descending"><a class="th-btn" href="?q=res&amp;category=Adoption&amp;sort=active"'
+    assert active in shown
+    assert 'href="?q=res&amp;category=Adoption&amp;sort=name"' in shown
+    assert shown.count("aria-sort=") == 1
+    assert 'aria-sort="ascending"' in text(priya.page("playbooks/"))
 
 
 def test_a_draft_shows_the_schedule_that_stands_in_it(priya: Visitor, inside: Workspace) -> None:

@@ -38,6 +38,13 @@ def test_changes_carry_a_sign(number: float | None, said: str) -> None:
     assert ui.signed(number) == said
 
 
+@pytest.mark.parametrize(
+    ("top", "delta", "said"), [(10, 2, ">+2.0<"), (10, -0.5, ">−0.5<"), (100, 12, ">+12<"), (100, -4, ">−4<")]
+)
+def test_a_change_of_health_has_as_many_decimals_as_the_score(top: int, delta: float, said: str) -> None:
+    assert said in ui.gauge(8, top, delta)
+
+
 def test_a_day_of_this_year_needs_no_year() -> None:
     assert ui.day(date(2026, 12, 8), TODAY) == "8 Dec"
 
