@@ -39,6 +39,8 @@ _LOOKS: tuple[tuple[str, str, str], ...] = (
     ("comment.", "message-square", "neutral"),
     ("indicator.", "triangle-alert", "warn"),
     ("account.", "building-2", "neutral"),
+    ("conversation.failed", "mail", "bad"),
+    ("conversation.uncertain", "mail", "bad"),
     ("conversation.", "mail", "neutral"),
     ("nps.", "gauge", "neutral"),
 )

@@ -127,6 +127,15 @@ def senders_for(account: Account, by: Doer) -> list[Sender]:
     return [Sender(member, roles.get(pk, ())) for pk, member in people.items()]
 
 
+def may_sign(conversation: Conversation, sender: Membership, *, by: Doer) -> bool:
+    """Whether somebody's name may be put under it now; anybody's under what a playbook wrote."""
+    if conversation.hand_id is None:
+        return True
+    if conversation.channel == Channel.GMAIL:
+        return by.member is not None and sender.pk == by.member.pk
+    return any(one.member.pk == sender.pk for one in senders_for(conversation.account, by))
+
+
 def _holders(account: Account) -> list[tuple[str, Membership]]:
     persons = [("CSM", account.csm), ("AE", account.ae)]
     own = [(one.role.name, one.held.member) for one in holdings(account) if one.held]

@@ -39,7 +39,7 @@ State, Channel = Conversation.State, Conversation.Channel
 AT_ONCE = 20
 MOST_ATTEMPTS = 10
 A_MOMENT = timedelta(seconds=30)
-LATER = timedelta(hours=1)  # when what waits for a person, or for a connection, is looked at again
+LATER = timedelta(minutes=10)  # when what waits for a person, or for a connection, is looked at again
 LATE_AFTER = timedelta(hours=24)
 Deliver = Callable[[Payload], DeliveryOutcome]
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import Conversation
+from accounts.writing import may_sign
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Doer, Membership, WorkDue
 from playbooks import ledger
@@ -12,15 +13,26 @@ from playbooks.models import ActionRun
 
 
 def give_to(conversation: Conversation, sender: Membership, *, by: Doer, now: datetime) -> bool:
-    """Another sender; a run that was held for want of one goes on. False when it is no longer pending, or theirs."""
+    """Another sender; what was held for want of one goes on. False when it is no longer pending, or theirs.
+
+    What a person wrote is signed by nobody who could not have signed it then: False, too.
+    """
     with transaction.atomic():
-        if conversation.sender_id == sender.pk:
+        if conversation.sender_id == sender.pk or not may_sign(conversation, sender, by=by):
             return False
         text = {"subject": conversation.subject, "body": conversation.body}
         if not conversation.edit(**text, sender=sender, by=by, now=now):
             return False
+        if conversation.hand_id and conversation.problem:
+            _leave_at_once(conversation, now=now)
         _release_held(conversation, why="no_assignee", by=by.actor, now=now)
     return True
+
+
+def _leave_at_once(conversation: Conversation, *, now: datetime) -> None:
+    """It was due already, and waited for a reason that may be gone."""
+    Conversation.objects.filter(pk=conversation.pk).update(send_at=now)
+    WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=now)
 
 
 def send_now(conversation: Conversation, *, by: Doer, now: datetime) -> bool:

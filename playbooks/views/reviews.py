@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import Conversation
-from accounts.writing import senders_for
+from accounts.writing import may_sign, senders_for
 from actions import by_people
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
@@ -40,7 +40,8 @@ def _form(request: WorkspaceRequest, conversation: Conversation) -> DraftForm:
     data = request.POST if request.method == "POST" else None
     among = None
     if conversation.hand_id:
-        among = {one.member.pk for one in senders_for(conversation.account, request.membership)}
+        offered = [one.member for one in senders_for(conversation.account, request.membership)]
+        among = {one.pk for one in offered if may_sign(conversation, one, by=request.membership)}
     return DraftForm(data, initial=_text(conversation), tenant=request.tenant, among=among)
 
 

@@ -158,7 +158,7 @@ def test_a_sender_who_left_keeps_it_waiting_for_another(orbiton: Workspace, lett
 
     go(orbiton, deliver=answering(Applied({})))
 
-    assert (now_is(letter).state, letter.send_at) == ("pending", MONDAY + HOUR)
+    assert (now_is(letter).state, letter.send_at) == ("pending", MONDAY + timedelta(minutes=10))
     assert "no longer active" in letter.problem
 
 
