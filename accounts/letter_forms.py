@@ -63,10 +63,8 @@ class LetterForm(forms.Form):
         error_messages={"invalid": "Enter a day and a time."},
     )
 
-    def __init__(
-        self, *args: Any, account: Account, by: Membership, now: datetime, to: int | None, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any = None, *, account: Account, by: Membership, now: datetime, to: int | None) -> None:
+        super().__init__(data, auto_id="letter_%s")  # the page below has a form with a body, too
         self.now = now
         self.recipients = recipients_of(account, also=to)
         self.users = {str(one.user.pk): one for one in self.recipients.offered}
@@ -99,6 +97,8 @@ class LetterForm(forms.Form):
         return body
 
     def clean(self) -> dict[str, Any]:
+        if "hand_id" in self.errors:
+            self.add_error(None, "Something is missing. Open the form anew.")
         if self.cleaned_data.get("when") == LATER and "send_at" not in self.errors:
             at = self.cleaned_data.get("send_at")
             if at is None or at <= self.now:

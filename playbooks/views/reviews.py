@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
+from accounts.actors import load_actors
 from accounts.models import Conversation
 from accounts.writing import may_sign, senders_for
 from actions import by_people
@@ -42,7 +43,8 @@ def _form(request: WorkspaceRequest, conversation: Conversation) -> DraftForm:
     if conversation.hand_id:
         offered = [one.member for one in senders_for(conversation.account, request.membership)]
         among = {one.pk for one in offered if may_sign(conversation, one, by=request.membership)}
-    return DraftForm(data, initial=_text(conversation), tenant=request.tenant, among=among)
+    initial, ids = _text(conversation), "draft_%s"  # the page below has a form with a body, too
+    return DraftForm(data, initial=initial, tenant=request.tenant, among=among, auto_id=ids)
 
 
 def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) -> HttpResponse:
@@ -78,7 +80,13 @@ def _text(conversation: Conversation) -> dict[str, Any]:
 def _dialog(
     request: WorkspaceRequest, conversation: Conversation, form: DraftForm, *, status: int = 200
 ) -> HttpResponse:
-    context: dict[str, Any] = {"conversation": conversation, "form": form, "run": _run(conversation)}
+    by_hand = conversation.written_by
+    context: dict[str, Any] = {
+        "conversation": conversation,
+        "form": form,
+        "run": _run(conversation),
+        "writer": load_actors({by_hand})[by_hand] if by_hand else None,
+    }
     return render_dialog(request, "review", context, status=status)
 
 

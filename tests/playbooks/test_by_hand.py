@@ -92,6 +92,8 @@ def test_it_is_edited_sent_and_cancelled_in_the_dialog_like_any_draft(inside: Wo
 def test_it_is_signed_by_nobody_who_could_not_have_signed_it(inside: Workspace, letter: Conversation) -> None:
     maya, address = Visitor(inside.maya), f"playbooks/conversations/{letter.pk}/"
     offered = text(maya.fragment(address, "dialog"))
+    assert "<dt>Written by</dt><dd>Priya Raman</dd>" in offered
+    assert "Variables" not in offered
     assert "Tom Lindqvist</option>" in offered
     assert "Maya Osei</option>" in offered
     assert "Omar Haddad</option>" not in offered
