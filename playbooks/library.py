@@ -17,11 +17,12 @@ from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 from ctas.lists import Kind, current_lists
 from playbooks.definition import audience_of
-from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
+from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
 from playbooks.progress import UNDER_WAY
 from playbooks.steps import of_draft, place
 
 UNCATEGORISED = "Other"
+MOST_ERRORS = 1_000
 TARGET_WORDS = {"tracked": "All tracked", "subscribed": "Subscribed", "trialing": "Trialing", "churned": "Churned"}
 GONE = "Its rules ask about a field that is gone"
 
@@ -193,6 +194,12 @@ class LastLook:
 def asked_look() -> EvaluationRun | None:
     """What somebody asked for and no worker has finished."""
     return EvaluationRun.objects.asked().select_related("requested_by").order_by("pk").first()
+
+
+def count_errors() -> int:
+    """Of all playbooks, that a person has to see to; up to one more than are counted."""
+    failed = (ActionRun.State.DEAD, ActionRun.State.UNCERTAIN, ActionRun.State.UNDO_DEAD)
+    return ActionRun.objects.filter(state__in=failed).order_by()[: MOST_ERRORS + 1].count()
 
 
 def last_look() -> LastLook | None:

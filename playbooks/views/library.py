@@ -12,7 +12,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
 from playbooks.evaluation import ask_for_look
-from playbooks.library import SORTS, asked_look, last_look, library, task_lists
+from playbooks.library import MOST_ERRORS, SORTS, asked_look, count_errors, last_look, library, task_lists
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.pausing import Missed
 from playbooks.views.loading import playbook_changed, playbook_or_404
@@ -66,6 +66,7 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
     shown, filters = _filtered(list(here), search, request)
     found = library(shown, sort=filters["sort"])
     context |= filters | {"categories": found, "look": last_look(), "asked": asked_look()}
+    context |= {"errors": count_errors(), "most_errors": MOST_ERRORS}
     return render_page(request, "playbooks/library.html", context, fragments=FRAGMENTS)
 
 

@@ -173,6 +173,16 @@ def test_where_no_view_is_in_force_chosen_columns_are_saved_under_a_new_name(des
     expect(desk.locator("th[data-column=trial_end_on]")).to_be_visible()
 
 
+def test_the_tab_in_force_is_in_sight_on_a_phone(desk: Page, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        setup = Setup("csm=any", {})
+        view = save_view(page="accounts", name="Far out", setup=setup, owner=orbiton.priya, is_shared=False, now=MONDAY)
+    desk.set_viewport_size({"width": 390, "height": 844})
+    desk.goto(f"/w/orbiton/accounts/?view={view.pk}")
+
+    expect(desk.locator(".tabs").get_by_role("link", name="Far out")).to_be_in_viewport()
+
+
 def test_an_export_takes_the_list_as_it_is_filtered_now(desk: Page, orbiton: Workspace) -> None:
     desk.context.clear_cookies()
     client = Client()

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +13,7 @@ from cs_platform.tenancy.roles import Ability, Role, allows
 from ctas.models import Task
 from playbooks import enrolled
 from playbooks.evaluation import evaluate_if_due
-from playbooks.models import Enrollment, Evaluation, Playbook
+from playbooks.models import ActionRun, Enrollment, Evaluation, Playbook
 from playbooks.pump import pump
 from playbooks.undo import request_stop
 from playbooks.versions import import_playbook, publish
@@ -144,7 +145,11 @@ def test_the_last_check_is_told_with_what_it_came_to(priya: Visitor, inside: Wor
     account("Harbourline", plan="Pro")
     evaluate(inside.tenant, now=NOW)
 
-    assert "1 account · 1 applied" in text(priya.page("playbooks/"))
+    assert "1 account · 1 applied · <span>0 errors</span>" in text(priya.page("playbooks/"))
+    one = ActionRun.objects.filter(step__position=0)
+    one.update(state="running", lease_token=uuid4(), lease_until=NOW)
+    one.update(state="dead", lease_token=None, lease_until=None)
+    assert '1 applied · <span class="bad-text">1 error</span>' in text(priya.page("playbooks/"))
 
 
 def test_the_number_of_queries_does_not_grow_with_the_playbooks(
@@ -153,7 +158,7 @@ def test_the_number_of_queries_does_not_grow_with_the_playbooks(
     for n in range(8):
         live(playbook_json(f"p-{n}"), now=NOW)
 
-    with django_assert_max_num_queries(21):
+    with django_assert_max_num_queries(22):
         priya.page("playbooks/")
 
 
