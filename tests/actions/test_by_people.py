@@ -5,12 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from accounts.models import Account, Conversation, EndUser, Message, Suppression, TimelineEntry
@@ -397,3 +399,46 @@ def test_killed_between_marker_and_record_it_is_neither_lost_nor_doubled(setting
     with tenant_context(space.tenant.pk):
         assert now_is(letter).state == "uncertain"
         assert letter.problem == "The worker died while it was being sent."
+
+
+# Several workers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_share_the_letters_and_one_that_is_cancelled_meanwhile_never_leaves() -> None:
+    """Each leaves once or was taken back, whoever was faster; nothing in between."""
+    space, sent = workspace("orbiton"), list[str]()
+    with tenant_context(space.tenant.pk):
+        harbour = account(csm=space.priya)
+        ben = user("Ben Novak", harbour, role="admin")
+        letters = [write(space, harbour, ben, subject=f"Letter {n}") for n in range(60)]
+
+    def deliver(payload: Payload) -> DeliveryOutcome:
+        sent.append(payload.letter.subject)
+        return Applied(payload.receipt)
+
+    def work() -> list[str]:
+        try:
+            while go(space, deliver=deliver):
+                pass
+        finally:
+            connection.close()
+        return []
+
+    def take_back() -> list[str]:
+        try:
+            with tenant_context(space.tenant.pk):
+                return [one.subject for one in letters[::-2] if one.cancel(by=space.tom, now=MONDAY)]
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        jobs = [pool.submit(job) for job in (work, take_back, work, work)]
+        cancelled = {subject for job in jobs for subject in job.result()}
+    go(space, deliver=deliver)
+
+    assert len(sent) == len(set(sent))
+    assert set(sent) | cancelled == {letter.subject for letter in letters}
+    assert not set(sent) & cancelled
+    with tenant_context(space.tenant.pk):
+        assert Conversation.objects.filter(state="sent").count() == Message.objects.count() == len(sent)
