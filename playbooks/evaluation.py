@@ -218,7 +218,7 @@ def _ask_and_settle(look: Look) -> None:
     """Every rule is asked before anything follows from one: whom a look enrolls or stops changes no answer of its own,
     so it does not matter in which order playbooks are looked at.
     """
-    chunks = [chunk for kind in (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS) for chunk in _chunks(look, kind)]
+    chunks = list(_chunks(look))
     with connection.cursor() as cursor:
         for number, chunk in enumerate(chunks):
             stage_hits(look, chunk, users=_asks_users(chunk))
@@ -254,17 +254,21 @@ def _elapsed_ms(now: datetime) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _chunks(look: Look, kind: str) -> Iterator[list[Candidate]]:
-    live = Playbook.objects.filter(status__in=EVALUATED, audience=kind).select_related("version")
+def _chunks(look: Look) -> Iterator[list[Candidate]]:
+    """Playbooks about accounts, then those about users."""
+    kinds = (Playbook.Audience.ACCOUNTS, Playbook.Audience.USERS)
+    live = Playbook.objects.filter(status__in=EVALUATED, audience__in=kinds).select_related("version")
     if look.run.playbook_id is not None:
         live = live.filter(pk=look.run.playbook_id)
     candidates = list(_candidates(look, live.order_by("pk")))
-    audiences = iter(candidates)
-    for chunk in chunked([candidate.audience for candidate in candidates]):
-        members = [next(audiences) for _ in chunk]
-        for bit, candidate in enumerate(members):
-            candidate.bit = bit
-        yield members
+    for kind in kinds:
+        of_kind = [candidate for candidate in candidates if candidate.playbook.audience == kind]
+        rest = iter(of_kind)
+        for chunk in chunked([candidate.audience for candidate in of_kind]):
+            members = [next(rest) for _ in chunk]
+            for bit, candidate in enumerate(members):
+                candidate.bit = bit
+            yield members
 
 
 def _candidates(look: Look, playbooks: Any) -> Iterator[Candidate]:
@@ -313,8 +317,7 @@ def stage_fresh(look: Look, chunk: Sequence[Candidate]) -> None:
             FROM hit h LEFT JOIN (
                 SELECT {subject}, bit_or(bits) AS bits FROM ({taken.text}) x GROUP BY {subject}
             ) t ON t.account_id = h.account_id AND {_same_user(chunk, "t")}
-            WHERE h.bits & ~COALESCE(t.bits, 0) <> 0;
-            ANALYZE fresh
+            WHERE h.bits & ~COALESCE(t.bits, 0) <> 0
             """,
             taken.params,
         )
@@ -437,6 +440,11 @@ class _Judged:
     leaving: Sequence[int]
 
     @property
+    def is_otherwise(self) -> bool:
+        """Whether it came to something else than what was written down before."""
+        return self.evaluation.enrolled != self.evaluation.would_enroll or bool(self.evaluation.released)
+
+    @property
     def application(self) -> Application:
         run = self.evaluation.run
         return Application(
@@ -473,6 +481,7 @@ def _judge(look: Look, candidate: Candidate, matched: int, would_enroll: int, le
         matched=matched,
         would_enroll=would_enroll,
         would_release=len(leaving),
+        enrolled=0 if held else would_enroll,
         limit=limit,
         reason=_why_held(would_enroll, len(leaving), limit) if held else "",
     )
@@ -515,10 +524,12 @@ def _carry_out(look: Look, judged: Sequence[_Judged]) -> None:
             one.evaluation.enrolled = len(made[one.candidate.playbook.pk])
     for one in judged:
         one.evaluation.released = _release(look, one)
-    moved = [one.evaluation for one in judged if one.evaluation.enrolled or one.evaluation.released]
-    Evaluation.objects.bulk_update(moved, ["enrolled", "released"])
-    seen = [one.candidate.playbook.pk for one in judged]
-    Playbook.objects.filter(pk__in=seen, first_evaluated_at=None).update(first_evaluated_at=look.now)
+    corrected = [one.evaluation for one in judged if one.is_otherwise]
+    if corrected:
+        Evaluation.objects.bulk_update(corrected, ["enrolled", "released"])
+    new = [one.candidate.playbook.pk for one in judged if one.candidate.playbook.first_evaluated_at is None]
+    if new:
+        Playbook.objects.filter(pk__in=new, first_evaluated_at=None).update(first_evaluated_at=look.now)
 
 
 def _fresh_of(judged: Sequence[_Judged]) -> Sql:

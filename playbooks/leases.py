@@ -76,7 +76,7 @@ _CLAIM_DUE = f"""
                 AND p.state IN ('scheduled', 'running') AND p.attempt = 0 AND p.prepared_at IS NULL
                 AND (p.due_at, p.position) < (r.due_at, r.position))
         -- The order of the index, which hands over as many as are wanted; a sort would read all that are due.
-        ORDER BY r.try_at, r.id LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
+        ORDER BY r.try_at LIMIT %(size)s FOR UPDATE OF r SKIP LOCKED
     )
     UPDATE playbooks_actionrun r
     SET state = 'running', claims = claims + 1, lease_token = %(token)s, lease_until = %(until)s

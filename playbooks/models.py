@@ -92,6 +92,8 @@ class PlaybookVersion(TenantModel):
         base_manager_name = "objects"
         constraints = [
             models.UniqueConstraint(fields=["tenant", "playbook", "number"], name="playbooks_version_number"),
+            # What names a playbook and a version of it points here.
+            models.UniqueConstraint(fields=["tenant", "playbook", "id"], name="playbooks_version_of_playbook"),
             # One draft at a time.
             models.UniqueConstraint(
                 fields=["tenant", "playbook"],
@@ -197,7 +199,7 @@ class Evaluation(TenantModel):
 
     run = TenantForeignKey(EvaluationRun, on_delete=models.CASCADE, related_name="evaluations")
     playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, related_name="evaluations")
-    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, sharing="playbook", related_name="+")
     state = models.CharField(max_length=10, choices=State.choices, default=State.DONE)
     matched = models.IntegerField(default=0)
     enrolled = models.IntegerField(default=0)
@@ -213,10 +215,9 @@ class Evaluation(TenantModel):
 
     class Meta:
         base_manager_name = "objects"
-        constraints = [models.UniqueConstraint(fields=["tenant", "run", "playbook"], name="playbooks_evaluation_once")]
+        # Its order is read by the playbook page, newest first.
+        constraints = [models.UniqueConstraint(fields=["tenant", "playbook", "run"], name="playbooks_evaluation_once")]
         indexes = [
-            # Read by the playbook page, newest first.
-            models.Index(fields=["tenant", "playbook", "-id"], name="playbooks_eval_of_playbook"),
             # Read by the list of held evaluations.
             models.Index(fields=["tenant"], condition=Q(state="held"), name="playbooks_eval_held"),
         ]
@@ -250,7 +251,7 @@ class Enrollment(TenantModel):
         STOPPED = "stopped", "Stopped"
 
     playbook = TenantForeignKey(Playbook, on_delete=models.PROTECT, related_name="enrollments")
-    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, related_name="+")
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.PROTECT, sharing="playbook", related_name="+")
     account = TenantForeignKey(Account, on_delete=models.PROTECT, related_name="enrollments")
     end_user = TenantForeignKey(EndUser, on_delete=models.PROTECT, null=True, related_name="enrollments")
     cta = TenantForeignKey(Cta, on_delete=models.PROTECT, null=True, related_name="enrollments")
@@ -420,9 +421,10 @@ class ActionRun(TenantModel):
             models.CheckConstraint(condition=Q(attempt__lte=25), name="playbooks_run_attempts"),
         ]
         indexes = [
-            # Read by the pump: what is due, per step, internal or external, in the order in which it is claimed.
+            # Read by the pump: what is due, per step, internal or external, in the order in which it is claimed. Thousands
+            # fall due together: without their ids, which would tell each from each, they share an entry.
             models.Index(
-                fields=["tenant", "is_external", "try_at", "step", "id"],
+                fields=["tenant", "is_external", "try_at", "step"],
                 condition=Q(state="scheduled"),
                 name="playbooks_run_due",
             ),

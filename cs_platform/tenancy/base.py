@@ -20,9 +20,13 @@ class TenantForeignKey(models.ForeignKey):
     """A foreign key that cannot leave the tenant: composite in the database, ordinary in Django.
 
     Indexed only when asked, and then as (tenant_id, column): most are covered by a table's own indexes.
+
+    `sharing` names another key of the row, which the row it points at has, too: both must lead to the same. That other
+    key is then checked with this one and has no constraint of its own. Neither may be null.
     """
 
-    def __init__(self, to: Any, on_delete: Any, **kwargs: Any) -> None:
+    def __init__(self, to: Any, on_delete: Any, *, sharing: str = "", **kwargs: Any) -> None:
+        self.sharing = sharing
         kwargs["db_constraint"] = False
         kwargs.setdefault("db_index", False)
         super().__init__(to, on_delete, **kwargs)
@@ -35,7 +39,11 @@ class TenantForeignKey(models.ForeignKey):
         table, target = owner._meta.db_table, self.remote_field.model._meta.db_table
         on_delete = f"SET NULL ({self.column})" if self.null else "NO ACTION"
         return TenantReference(
-            name=f"{table}_{self.column}_tenant_fk"[:63], column=self.column, to=target, on_delete=on_delete
+            name=f"{table}_{self.column}_tenant_fk"[:63],
+            column=self.column,
+            to=target,
+            on_delete=on_delete,
+            shared=f"{self.sharing}_id" if self.sharing else "",
         )
 
 
@@ -50,9 +58,11 @@ class TenantModelBase(ModelBase):
             if model.is_referenced:
                 key = models.UniqueConstraint(fields=["tenant", "id"], name=f"{options.db_table}_tenant_key"[:63])
                 mcs._append(model, [key])
-            for field in options.local_fields:
-                if isinstance(field, TenantForeignKey):
-                    mcs._reference_once_resolved(model, field)
+            keys = [field for field in options.local_fields if isinstance(field, TenantForeignKey)]
+            shared = {key.sharing for key in keys}
+            for key in keys:
+                if key.name not in shared:
+                    mcs._reference_once_resolved(model, key)
         return model
 
     @classmethod

@@ -191,14 +191,14 @@ TABLE_RULES = (
     ),
     Rule(
         "E107",
-        "a foreign key must be (tenant_id, column) to (tenant_id, id): a plain one accepts another workspace's row",
-        f"""
+        "a foreign key must be (tenant_id, …, column) to (tenant_id, …, id): a plain one accepts another workspace's row",
+        rf"""
         SELECT conrelid::regclass || '.' || conname FROM pg_constraint
         WHERE contype = 'f' AND confrelid <> 'tenancy_tenant'::regclass
           AND (conrelid IN (SELECT oid FROM ({_TENANT_TABLES}) t)
                OR confrelid IN (SELECT oid FROM ({_TENANT_TABLES}) t))
-          AND NOT (convalidated AND conenforced AND cardinality(conkey) = 2
-                   AND pg_get_constraintdef(oid) LIKE 'FOREIGN KEY (tenant_id, %%) REFERENCES %%(tenant_id, id)%%')
+          AND NOT (convalidated AND conenforced AND pg_get_constraintdef(oid) ~
+                   '^FOREIGN KEY \(tenant_id, (\w+, )?\w+\) REFERENCES \w+\(tenant_id, (\w+, )?id\)')
         """,
     ),
     Rule(

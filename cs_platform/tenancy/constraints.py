@@ -71,16 +71,18 @@ def _is_implied(model: Any) -> bool:
 class TenantReference(_SchemaOnly):
     """FOREIGN KEY (tenant_id, column): a row can only point inside its own tenant.
 
-    A plain foreign key would accept another tenant's row, because its check ignores row-level security.
+    A plain foreign key would accept another tenant's row, because its check ignores row-level security. `shared` is a
+    column that both rows have and must agree on, such as the playbook of an enrollment and of its version.
     """
 
-    def __init__(self, *, name: str, column: str, to: str, on_delete: str) -> None:
+    def __init__(self, *, name: str, column: str, to: str, on_delete: str, shared: str = "") -> None:
         super().__init__(name=name)
-        self.column, self.to, self.on_delete = column, to, on_delete
+        self.column, self.to, self.on_delete, self.shared = column, to, on_delete, shared
 
     def deconstruct(self) -> Any:
         path, args, kwargs = super().deconstruct()
-        return path, args, kwargs | {"column": self.column, "to": self.to, "on_delete": self.on_delete}
+        mine = {"column": self.column, "to": self.to, "on_delete": self.on_delete}
+        return path, args, kwargs | mine | ({"shared": self.shared} if self.shared else {})
 
     def statement(self, model: Any, schema_editor: Any) -> str:
         quote = schema_editor.quote_name
@@ -90,9 +92,10 @@ class TenantReference(_SchemaOnly):
             "; ".join(f"ALTER TABLE {name} {mode} ROW LEVEL SECURITY" for name in dict.fromkeys((table, to)))
             for mode in ("NO FORCE", "FORCE")
         )
+        agreed = ", ".join(["tenant_id", *([quote(self.shared)] if self.shared else [])])
         return (
             f"{lift}; ALTER TABLE {table} ADD CONSTRAINT {quote(self.name)} "
-            f"FOREIGN KEY (tenant_id, {quote(self.column)}) REFERENCES {to} (tenant_id, id) "
+            f"FOREIGN KEY ({agreed}, {quote(self.column)}) REFERENCES {to} ({agreed}, id) "
             f"ON DELETE {self.on_delete}; {restore}"
         )
 

@@ -283,6 +283,7 @@ class Migration(migrations.Migration):
                 "base_manager_name": "objects",
                 "constraints": [
                     models.UniqueConstraint(fields=("tenant", "playbook", "number"), name="playbooks_version_number"),
+                    models.UniqueConstraint(fields=("tenant", "playbook", "id"), name="playbooks_version_of_playbook"),
                     models.UniqueConstraint(
                         condition=models.Q(("published_at__isnull", True)),
                         fields=("tenant", "playbook"),
@@ -409,11 +410,10 @@ class Migration(migrations.Migration):
             options={
                 "base_manager_name": "objects",
                 "indexes": [
-                    models.Index(fields=["tenant", "playbook", "-id"], name="playbooks_eval_of_playbook"),
                     models.Index(condition=models.Q(("state", "held")), fields=["tenant"], name="playbooks_eval_held"),
                 ],
                 "constraints": [
-                    models.UniqueConstraint(fields=("tenant", "run", "playbook"), name="playbooks_evaluation_once"),
+                    models.UniqueConstraint(fields=("tenant", "playbook", "run"), name="playbooks_evaluation_once"),
                     cs_platform.tenancy.constraints.TenantPolicy(name="playbooks_evaluation_tenant_policy"),
                     models.UniqueConstraint(fields=("tenant", "id"), name="playbooks_evaluation_tenant_key"),
                     cs_platform.tenancy.constraints.TenantReference(
@@ -423,15 +423,10 @@ class Migration(migrations.Migration):
                         to="playbooks_evaluationrun",
                     ),
                     cs_platform.tenancy.constraints.TenantReference(
-                        column="playbook_id",
-                        name="playbooks_evaluation_playbook_id_tenant_fk",
-                        on_delete="NO ACTION",
-                        to="playbooks_playbook",
-                    ),
-                    cs_platform.tenancy.constraints.TenantReference(
                         column="version_id",
                         name="playbooks_evaluation_version_id_tenant_fk",
                         on_delete="NO ACTION",
+                        shared="playbook_id",
                         to="playbooks_playbookversion",
                     ),
                 ],
@@ -622,15 +617,10 @@ class Migration(migrations.Migration):
                     cs_platform.tenancy.constraints.TenantPolicy(name="playbooks_enrollment_tenant_policy"),
                     models.UniqueConstraint(fields=("tenant", "id"), name="playbooks_enrollment_tenant_key"),
                     cs_platform.tenancy.constraints.TenantReference(
-                        column="playbook_id",
-                        name="playbooks_enrollment_playbook_id_tenant_fk",
-                        on_delete="NO ACTION",
-                        to="playbooks_playbook",
-                    ),
-                    cs_platform.tenancy.constraints.TenantReference(
                         column="version_id",
                         name="playbooks_enrollment_version_id_tenant_fk",
                         on_delete="NO ACTION",
+                        shared="playbook_id",
                         to="playbooks_playbookversion",
                     ),
                     cs_platform.tenancy.constraints.TenantReference(
@@ -799,7 +789,7 @@ class Migration(migrations.Migration):
                 "indexes": [
                     models.Index(
                         condition=models.Q(("state", "scheduled")),
-                        fields=["tenant", "is_external", "try_at", "step", "id"],
+                        fields=["tenant", "is_external", "try_at", "step"],
                         name="playbooks_run_due",
                     ),
                     models.Index(

@@ -116,17 +116,17 @@ def _filter_label(name: str) -> str:
 
 
 def _evaluations(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
-    """Newest first; `before` is the id of the last one shown."""
-    found = Evaluation.objects.filter(playbook=playbook).select_related("run__requested_by").order_by("-pk")
+    """Newest first; `before` is the run of the last one shown."""
+    found = Evaluation.objects.filter(playbook=playbook).select_related("run__requested_by").order_by("-run_id")
     before = request.GET.get("before", "")
     if before.isascii() and before.isdecimal() and len(before) < 19:
-        found = found.filter(pk__lt=int(before))
+        found = found.filter(run_id__lt=int(before))
     rows = list(found[: EVALUATIONS_SHOWN + 1])
     shown = rows[:EVALUATIONS_SHOWN]
     actors = load_actors({one.settled_by for one in shown if one.settled_by})
     return {
         "evaluations": [(one, actors.get(one.settled_by)) for one in shown],
-        "older": shown[-1].pk if len(rows) > EVALUATIONS_SHOWN else None,
+        "older": shown[-1].run_id if len(rows) > EVALUATIONS_SHOWN else None,
     }
 
 

@@ -125,6 +125,13 @@ def test_a_role_that_may_too_much_is_found(superuser: Any, rule: str, wound: str
         ),
         (
             "E107",
+            "playbooks_enrollment.plain",
+            "ALTER TABLE playbooks_enrollment ADD CONSTRAINT plain"
+            " FOREIGN KEY (tenant_id, playbook_id, steps_total) REFERENCES playbooks_playbookversion"
+            " (tenant_id, playbook_id, number)",
+        ),
+        (
+            "E107",
             "ctas_task.ctas_task_cta_id_tenant_fk",
             "ALTER TABLE ctas_task ALTER CONSTRAINT ctas_task_cta_id_tenant_fk NOT ENFORCED",
         ),
@@ -178,7 +185,7 @@ def test_every_reference_of_a_model_is_a_composite_key_and_there_are_no_others()
     assert in_models == rows(
         """
         SELECT conrelid::regclass::text, attname FROM pg_constraint
-        JOIN pg_attribute ON attrelid = conrelid AND attnum = conkey[2]
+        JOIN pg_attribute ON attrelid = conrelid AND attnum = ANY(conkey[2:])
         WHERE contype = 'f' AND confrelid <> 'tenancy_tenant'::regclass AND conrelid::regclass::text <> ALL(%s)
         """,
         sorted(OUTSIDE),
@@ -201,7 +208,7 @@ def test_an_id_without_a_foreign_key_has_a_reason() -> None:
           AND a.attname LIKE '%%\\_id' AND a.attname <> 'tenant_id'
           AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype, 'uuid'::regtype)
           AND NOT EXISTS (SELECT FROM pg_constraint
-                          WHERE contype = 'f' AND conrelid = c.oid AND a.attnum = conkey[cardinality(conkey)])
+                          WHERE contype = 'f' AND conrelid = c.oid AND a.attnum = ANY(conkey))
         """,
         sorted(OUTSIDE),
     )
