@@ -25,6 +25,10 @@ class Audience(StrEnum):
     CTAS = "ctas"
 
 
+def writer_of(run_id: UUID) -> str:
+    return f"run:{run_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run as an action sees it. `id` makes its effect idempotent; `receipt` is set for undo and delivery."""
@@ -44,7 +48,7 @@ class Run:
     @property
     def writer(self) -> str:
         """How values this run wrote name their writer."""
-        return f"run:{self.id}"
+        return writer_of(self.id)
 
     @property
     def stopper(self) -> str:
@@ -243,6 +247,10 @@ class Action(ABC):
     @abstractmethod
     def tell(self, config: Config, receipt: Receipt) -> str:
         """What it did, from the receipt alone: 'CTA opened: Prepare renewal review'."""
+
+    def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
+        """What has become of that, by run, where there is something to say: '3 of 4 tasks done'. Asked for many."""
+        return {}
 
     @abstractmethod
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:

@@ -41,6 +41,19 @@ def _leaves_something(decision: UndoDecision) -> bool:
     return not isinstance(decision, Keep) or decision.code not in ("target_gone", DONE_BY_HAND.code)
 
 
+def tasks_done(receipts: Mapping[UUID, Receipt]) -> dict[UUID, str]:
+    """Of those that each has added and nobody has put away."""
+    added = {run_id: receipt["tasks"] for run_id, receipt in receipts.items() if receipt.get("tasks")}
+    present = Task.objects.filter(pk__in=[id for ids in added.values() for id in ids], archived_at=None)
+    states = dict(present.values_list("pk", "status")) if added else {}
+    found = {run_id: [states[id] for id in ids if id in states] for run_id, ids in added.items()}
+    return {
+        run_id: f"{own.count(Task.Status.DONE)} of {counted(len(own), 'task')} done"
+        for run_id, own in found.items()
+        if own
+    }
+
+
 def cta_writes(config: Config) -> tuple[Write, ...]:
     """What rules may find changed when a CTA of this type and reason is open."""
     reason = [f"open_ctas_reason:{config['reason']}"] if config["reason"] else []

@@ -1,9 +1,11 @@
 """The history of one enrollment: its schedule by day, what came of every action in words, its description filled in."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -114,7 +116,7 @@ class History:
 def load_history(enrollment: Enrollment, *, now: datetime) -> History:
     """The enrollment comes with its playbook, version, account and end user."""
     runs = scheduled_runs([enrollment.pk])
-    lines = {run.pk: line(run) for run in runs}
+    lines = _with_what_followed({run.pk: line(run) for run in runs}, now=now)
     planned = {str(run.pk): lines[run.pk].says for run in runs if _is_planned(run)}
     texts = filled_in(enrollment, {DESCRIPTION: enrollment.version.definition.get(DESCRIPTION, ""), **planned}, now=now)
     lines |= {run.pk: replace(lines[run.pk], says=_read(texts[str(run.pk)])) for run in runs if str(run.pk) in texts}
@@ -178,6 +180,20 @@ def line(run: ActionRun, planned: dict[int, str] | None = None) -> Line:
     action = action_for(run.step.action)
     says = _says(run, {} if planned is None else planned)
     return Line(run, action.icon, says, action.label, _outcome(run), _tone(run))
+
+
+def _with_what_followed(lines: Mapping[UUID, Line], *, now: datetime) -> dict[UUID, Line]:
+    """What was done may have been answered, or got on, since: one question for all that one type of action did."""
+    done: dict[str, dict[UUID, dict[str, Any]]] = defaultdict(dict)
+    for id, one in lines.items():
+        if one.run.state == State.APPLIED and one.run.receipt:
+            done[one.run.step.action][id] = one.run.receipt
+    since = {
+        id: words for key, receipts in done.items() for id, words in action_for(key).since(receipts, now=now).items()
+    }
+    return {
+        id: replace(one, outcome=" · ".join(filter(None, (one.outcome, since.get(id))))) for id, one in lines.items()
+    }
 
 
 def _says(run: ActionRun, planned: dict[int, str]) -> str:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -25,7 +26,7 @@ from actions.base import (
     Work,
     Write,
 )
-from actions.cta_work import INSERT_CTAS, INSERT_TASKS, DueDays, counted, cta_writes, decide, reverse
+from actions.cta_work import INSERT_CTAS, INSERT_TASKS, DueDays, counted, cta_writes, decide, reverse, tasks_done
 from actions.forms import ActionForm, CtaPlaybookField, OnWeekendsField, RoleField, TaskListField, TemplateField
 from actions.people import CSM, Member, Targets, fallback_words, load_targets, role_words
 from actions.variables import Texts, load_texts
@@ -124,6 +125,9 @@ class CreateCta(Action):
         owner, fallback = config["owner"], config["fallback_owner"]
         tasks = [Work(TASK, task["owner"] or owner, fallback) for task in config["tasks"]]
         return (Work(CTA, owner, fallback), *tasks)
+
+    def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
+        return tasks_done(receipts)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         name = receipt.get("name") or config["name"]

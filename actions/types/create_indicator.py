@@ -70,6 +70,11 @@ class CreateIndicator(Action):
         verb = "was already active" if receipt.get("joined") else "raised"
         return f"{Indicator.Kind(config['kind']).label} {verb}: {receipt.get('title') or config['title']}"
 
+    def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
+        ids = {run_id: receipt["indicator_id"] for run_id, receipt in receipts.items() if "indicator_id" in receipt}
+        states = dict(Indicator.objects.filter(pk__in=ids.values()).values_list("pk", "state"))
+        return {run_id: Indicator.State(states[id]).label.lower() for run_id, id in ids.items() if id in states}
+
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         targets = load_targets(batch, roles=[batch.config["assignee"]])
         texts = load_texts(batch, {"title": batch.config["title"], "note": batch.config["note"]})

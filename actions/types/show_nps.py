@@ -26,6 +26,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    writer_of,
 )
 from actions.by_hand import DONE_BY_HAND
 from actions.choosing import UserRuleField
@@ -95,6 +96,15 @@ class ShowNps(Action):
             return "The NPS survey was shown by hand"
         count = len(receipt["users"])
         return f"NPS survey shown to {count} {'user' if count == 1 else 'users'}"
+
+    def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
+        held = open_eligibility([writer_of(run_id) for run_id in receipts], now=now)
+        said = {run_id: held.get(writer_of(run_id), (0, 0)) for run_id in receipts}
+        return {
+            run_id: f"{answered} of {users} answered"
+            for run_id, (users, answered) in said.items()
+            if users and answered
+        }
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:
         chosen = _chosen(batch)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 
 from accounts.actors import Actor, load_actors
 from accounts.conversations.sending import Hours, Traffic, the_policy
@@ -163,6 +164,14 @@ class StartConversation(ExternalAction):
             return f"Sent by hand: {config['subject']}"
         verb = "Email sent" if "message_id" in receipt else "Email drafted"
         return f"{verb} to {receipt['to_name'] or receipt['to_email']}: {receipt['subject']}"
+
+    def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
+        ids = {
+            run_id: receipt["conversation_id"] for run_id, receipt in receipts.items() if "conversation_id" in receipt
+        }
+        answered = Conversation.objects.filter(pk__in=ids.values()).exclude(replied_at=None)
+        found = dict(answered.values_list("pk", "replied_at"))
+        return {run_id: f"replied {localtime(found[id]):%-d %b}" for run_id, id in ids.items() if id in found}
 
     def prepare(self, batch: Batch) -> Mapping[UUID, PrepareOutcome]:
         fanned = _fan_out(batch)

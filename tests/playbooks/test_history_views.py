@@ -75,6 +75,7 @@ def test_what_was_done_is_told_in_the_past_and_what_comes_as_planned(priya: Visi
     shown = drawer(priya, runway)
 
     assert "Risk raised: At risk" in shown
+    assert "Create an indicator · active</small>" in shown
     assert "Raise the risk “Far away”" in shown
 
 
