@@ -49,7 +49,11 @@ class LetterForm(forms.Form):
     )
     subject = forms.CharField(max_length=SUBJECT_LIMIT)
     body = forms.CharField(
-        label="Message", max_length=MESSAGE_LIMIT, strip=False, widget=forms.Textarea(attrs={"rows": 9})
+        label="Message",
+        max_length=MESSAGE_LIMIT,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 9}),
+        help_text="Variables of playbooks, such as {{ user.first_name }}, are filled in when you send it.",
     )
     when = forms.ChoiceField(
         choices=[(NOW, "Send now"), (LATER, "Leave it for review")],

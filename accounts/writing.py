@@ -3,14 +3,16 @@
 It is a person's own work. Workers send it from its own row; stopping a playbook never touches it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.utils.module_loading import import_string
 
 from accounts.conversations.suppressing import tell
 from accounts.key_roles import holdings
@@ -182,8 +184,9 @@ class Written:
 
 
 def start(account: Account, written: Written, *, by: Doer, now: datetime) -> Conversation:
-    """It leaves at its time, whatever the hour. Raises CannotWrite."""
+    """It leaves at its time, whatever the hour, as its variables read now. Raises CannotWrite."""
     way = _checked(account, written, by=by, now=now)
+    written = _filled_in(account, written, now=now)
     values = {
         "account": account,
         "end_user": written.to,
@@ -213,6 +216,20 @@ def start(account: Account, written: Written, *, by: Doer, now: datetime) -> Con
             )
             WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=made.send_at)
     return made
+
+
+class FillIn(Protocol):
+    def __call__(
+        self, texts: Mapping[str, str], *, account: Account, to: EndUser, sender: Membership, now: datetime
+    ) -> Mapping[str, str]: ...
+
+
+def _filled_in(account: Account, written: Written, *, now: datetime) -> Written:
+    """By the layer that knows which variables there are."""
+    fill_in: FillIn = import_string(settings.LETTER_TEXTS)
+    texts = {"subject": written.subject, "body": written.body}
+    found = fill_in(texts, account=account, to=written.to, sender=written.sender, now=now)
+    return replace(written, subject=found["subject"], body=found["body"])
 
 
 def _checked(account: Account, written: Written, *, by: Doer, now: datetime) -> Way:

@@ -363,6 +363,7 @@ ACCOUNT_PANELS = [
     "accounts.nps_panel.NpsPanel",
 ]
 CTA_DRAWER_PARTS = ["playbooks.panels.OpenedBy", "playbooks.panels.OnCta", "success_plans.panels.PlanOfCta"]
+LETTER_TEXTS = "actions.letter_texts.fill_in"
 CTA_PLAYBOOKS = "playbooks.offers.TaskLists"
 CTA_PLANS = "success_plans.grouping.PlansOfCtas"
 # Names of those who act and are no team members.

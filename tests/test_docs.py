@@ -156,6 +156,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "COMMENTERS",
         "CTA_PLANS",
         "CTA_PLAYBOOKS",
+        "LETTER_TEXTS",
         "BULK_VERBS",
         "USER_BULK_VERBS",
         "JOB_KINDS",

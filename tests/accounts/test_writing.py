@@ -187,6 +187,40 @@ def test_nobody_of_another_account_is_written_to(inside: Workspace, harbour: Acc
         start(harbour, written(user("Eve", account("Elsewhere")), inside.priya), by=inside.priya, now=MONDAY)
 
 
+def test_variables_read_as_in_what_playbooks_write(inside: Workspace, harbour: Account, ben: EndUser) -> None:
+    texts = {"subject": "For {{ account.name }}", "body": "Dear {{ user.first_name }},\n{{ sender.first_name }}"}
+
+    made = start(harbour, written(ben, inside.tom, **texts), by=inside.priya, now=MONDAY)
+
+    assert (made.subject, made.body) == ("For Harbourline Logistics", "Dear Ben,\nTom")
+
+
+@pytest.mark.parametrize(
+    ("texts", "field", "says"),
+    [
+        ({"body": "Dear {{ user.frist_name }}"}, "body", "Did you mean {{ user.first_name }}?"),
+        ({"subject": "Dear {{ user"}, "subject", ""),
+        ({"body": "On {{ account.plan }}"}, "body", "has no value here"),
+    ],
+)
+def test_a_variable_that_says_nothing_is_refused_by_its_field(
+    inside: Workspace, harbour: Account, ben: EndUser, texts: dict[str, str], field: str, says: str
+) -> None:
+    with pytest.raises(CannotWrite) as refusal:
+        start(harbour, written(ben, inside.priya, **texts), by=inside.priya, now=MONDAY)
+
+    assert refusal.value.field == field
+    assert says in str(refusal.value)
+
+
+def test_a_long_letter_without_variables_is_not_read_as_a_template(
+    inside: Workspace, harbour: Account, ben: EndUser
+) -> None:
+    made = start(harbour, written(ben, inside.priya, body="{ long }" * 2_000), by=inside.priya, now=MONDAY)
+
+    assert len(made.body) == 16_000
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
