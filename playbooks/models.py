@@ -421,8 +421,8 @@ class ActionRun(TenantModel):
             models.CheckConstraint(condition=Q(attempt__lte=25), name="playbooks_run_attempts"),
         ]
         indexes = [
-            # Read by the pump: what is due, per step, internal or external, in the order in which it is claimed. Thousands
-            # fall due together: without their ids, which would tell each from each, they share an entry.
+            # Read by the pump: what is due, per step, internal or external, in the order in which it is claimed.
+            # Thousands fall due together: without their ids, which would tell each from each, they share an entry.
             models.Index(
                 fields=["tenant", "is_external", "try_at", "step"],
                 condition=Q(state="scheduled"),

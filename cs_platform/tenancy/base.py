@@ -58,11 +58,11 @@ class TenantModelBase(ModelBase):
             if model.is_referenced:
                 key = models.UniqueConstraint(fields=["tenant", "id"], name=f"{options.db_table}_tenant_key"[:63])
                 mcs._append(model, [key])
-            keys = [field for field in options.local_fields if isinstance(field, TenantForeignKey)]
-            shared = {key.sharing for key in keys}
-            for key in keys:
-                if key.name not in shared:
-                    mcs._reference_once_resolved(model, key)
+            references = [field for field in options.local_fields if isinstance(field, TenantForeignKey)]
+            shared = {field.sharing for field in references}
+            for field in references:
+                if field.name not in shared:
+                    mcs._reference_once_resolved(model, field)
         return model
 
     @classmethod

@@ -191,7 +191,7 @@ TABLE_RULES = (
     ),
     Rule(
         "E107",
-        "a foreign key must be (tenant_id, …, column) to (tenant_id, …, id): a plain one accepts another workspace's row",
+        "a foreign key must be (tenant_id, …, column) to (tenant_id, …, id): a plain one accepts another workspace's",
         rf"""
         SELECT conrelid::regclass || '.' || conname FROM pg_constraint
         WHERE contype = 'f' AND confrelid <> 'tenancy_tenant'::regclass
