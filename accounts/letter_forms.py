@@ -92,7 +92,7 @@ class LetterForm(forms.Form):
         tomorrow = timezone.localdate(self.now) + timedelta(days=1)
         self.initial["send_at"] = timezone.make_aware(datetime.combine(tomorrow, NINE))
         begins = "subject" if first else "to"
-        self.fields[begins].widget.attrs["autofocus"] = True
+        self.fields[begins].widget.attrs["autofocus"] = not self.is_bound  # then what is wrong has the focus
 
     def clean_body(self) -> str:
         body: str = self.cleaned_data["body"].replace("\r\n", "\n").strip("\n")

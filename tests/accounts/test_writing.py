@@ -352,6 +352,15 @@ def test_what_is_missing_or_wrong_is_said_in_the_dialog(
     assert not Conversation.objects.exists()
 
 
+def test_what_is_wrong_has_the_focus(inside: Workspace, harbour: Account, ben: EndUser, priya: Visitor) -> None:
+    path = f"accounts/{harbour.pk}/write/"
+    opened = text(priya.fragment(path, "dialog"))
+    refused = text(priya.send(path, target="dialog", **form(ben, inside.priya, body="Dear {{ user.frist_name }}")))
+
+    assert [part.split('"')[0] for part in opened.split('name="') if " autofocus" in part.split(">")[0]] == ["subject"]
+    assert [part.split('"')[0] for part in refused.split('name="') if " autofocus" in part.split(">")[0]] == ["body"]
+
+
 def test_who_unsubscribed_while_the_dialog_was_open_is_not_written_to(
     inside: Workspace, harbour: Account, ben: EndUser, priya: Visitor
 ) -> None:
