@@ -11,6 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from playbooks import versions
+from playbooks.activity import load_activity
 from playbooks.evaluation import ask_for_look
 from playbooks.library import MOST_ERRORS, SORTS, asked_look, count_errors, last_look, library, task_lists
 from playbooks.models import Playbook, PlaybookVersion
@@ -24,8 +25,9 @@ TABS = {
     "drafts": (Playbook.Status.DRAFT,),
     "archived": (Playbook.Status.ARCHIVED,),
 }
-TASK_LISTS = "task-lists"
+TASK_LISTS, ACTIVITY = "task-lists", "activity"
 TASK_LIST_FRAGMENTS = {"playbooks": "playbooks/_task_lists.html"}
+ACTIVITY_FRAGMENTS = {"playbooks": "playbooks/_activity.html"}
 SEARCH_LIMIT = 100
 OFFERED = 100  # categories and people to choose from
 # What is done, how it is said, and what takes it back.
@@ -39,7 +41,7 @@ SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
 @requires(Ability.READ)
 def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
     tab = request.GET.get("tab", "")
-    tab = tab if tab in TABS or tab == TASK_LISTS else "published"
+    tab = tab if tab in (*TABS, TASK_LISTS, ACTIVITY) else "published"
     search = request.GET.get("q", "").replace("\x00", "").strip()[:SEARCH_LIMIT]
     on_ctas = Playbook.objects.filter(audience=Playbook.Audience.CTAS)
     others = Playbook.objects.exclude(audience=Playbook.Audience.CTAS)
@@ -49,7 +51,8 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
     context = {
         "tab": tab,
         "tabs": [(name, name.replace("-", " ").capitalize(), count) for name, count in tabs]
-        + [(TASK_LISTS, "CTA task lists", on_ctas.exclude(status=Playbook.Status.ARCHIVED).count())],
+        + [(TASK_LISTS, "CTA task lists", on_ctas.exclude(status=Playbook.Status.ARCHIVED).count())]
+        + [(ACTIVITY, "Activity", None)],
         "total": sum(counts.values()),
         "search": search,
     }
@@ -60,6 +63,13 @@ def playbook_library(request: WorkspaceRequest, slug: str) -> HttpResponse:
             "playbooks/library.html",
             context | {"task_lists": task_lists(lists)},
             fragments=TASK_LIST_FRAGMENTS,
+        )
+    if tab == ACTIVITY:
+        before = request.GET.get("before", "")
+        number = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
+        activity = load_activity(before=number)
+        return render_page(
+            request, "playbooks/library.html", context | {"activity": activity}, fragments=ACTIVITY_FRAGMENTS
         )
     asks = PlaybookVersion.objects.filter(playbook=OuterRef("pk"), published_at=None, asked_at__isnull=False)
     here = others.filter(status__in=TABS[tab]).select_related("version", "created_by").annotate(asks=Exists(asks))
