@@ -96,10 +96,10 @@ def enroll_selected(
         enrolling = _Enrolling.of(applications, fields)
         count = _stage_subjects(cursor, enrolling, subjects)
         zones = _zones(cursor, enrolling)
-        has_past = _stage_dues(cursor, enrolling, zones)
+        dues, has_past = _dues(cursor, enrolling, zones)
         made: dict[int, list[int]] = {application.playbook.pk: [] for application in applications}
         for start in range(0, count, enrolling.slice):
-            for playbook_id, id in _enroll_slice(cursor, enrolling, zones, start, has_past=has_past):
+            for playbook_id, id in _enroll_slice(cursor, enrolling, zones, dues, start, has_past=has_past):
                 made[playbook_id].append(id)
         if any(made.values()):
             _announce(enrolling)
@@ -107,10 +107,10 @@ def enroll_selected(
 
 
 def _enroll_slice(
-    cursor: Any, enrolling: "_Enrolling", zones: "Sequence[_Zone]", start: int, *, has_past: bool
+    cursor: Any, enrolling: "_Enrolling", zones: "Sequence[_Zone]", dues: Sql, start: int, *, has_past: bool
 ) -> list[tuple[int, int]]:
     """No statement may take longer as the workspace grows: each has a time limit."""
-    made = _insert(cursor, enrolling, zones, start)
+    made = _insert(cursor, enrolling, zones, dues, start)
     if made and has_past:
         _finish_past(cursor, made, enrolling)
         _count_past(made, enrolling)
@@ -237,16 +237,14 @@ def anchor_of_step(step_id: str, steps: Iterable[PlannedStep], columns: Mapping[
     return Sql(f"CASE {step_id}{cases} END", tuple(param for _pk, column in anchored for param in column.params))
 
 
-def _stage_dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> bool:
-    """Temp table `enroll_due`: few rows, whatever the number of subjects. Says whether a day was over before it began.
+_DUE = "zone text, way int, anchor_on date, due_on date, due_at timestamptz"
 
-    Ways are numbered as `enrolling.ways` lists them. A table, since of a list of parameters the planner knows no
-    number of dates, and joins many anchored steps ten times slower.
+
+def _dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> tuple[Sql, bool]:
+    """A table `d`: few rows, whatever the number of subjects. And whether a day was over before it began.
+
+    Ways are numbered as `enrolling.ways` lists them.
     """
-    cursor.execute(
-        "DROP TABLE IF EXISTS enroll_due; CREATE TEMP TABLE enroll_due"
-        " (zone text, way int, anchor_on date, due_on date, due_at timestamptz) ON COMMIT DROP"
-    )
     holidays = load_holidays() if any(skips for _offset, _anchor, skips in enrolling.ways) else frozenset()
     rows: list[tuple[Any, ...]] = []
     has_past = False
@@ -258,9 +256,15 @@ def _stage_dues(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone]) -> b
             for _step, anchor, when in plan([example], began, dates):
                 rows.append((zone, number, anchor or NO_DATE, when.on, when.at))
                 has_past |= when.past
+    return _staged_dues(cursor, rows) if enrolling.anchors else _table("d", _DUE, rows), has_past
+
+
+def _staged_dues(cursor: Any, rows: Sequence[tuple[Any, ...]]) -> Sql:
+    """Of a list of parameters the planner knows no number of dates, and joins many anchored steps ten times slower."""
+    cursor.execute(f"DROP TABLE IF EXISTS enroll_due; CREATE TEMP TABLE enroll_due ({_DUE}) ON COMMIT DROP")
     insert_rows(cursor, "enroll_due", rows)
     cursor.execute("ANALYZE enroll_due")
-    return has_past
+    return Sql("enroll_due d")
 
 
 def _anchor_dates(cursor: Any, column: Sql, given: Sequence[str]) -> set[date | None]:
@@ -302,7 +306,7 @@ _INSERT = """
             {tenant}, m.id, p.step_id, p.position, p.is_external AND NOT m.is_dry,
             NULLIF(d.anchor_on, '-infinity'), d.due_on, d.due_at, d.due_at
         FROM stamp, made m {accounts} JOIN {steps} USING (version_id)
-        JOIN enroll_due d ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
+        JOIN {dues} ON d.zone = m.timezone AND d.way = p.way AND d.anchor_on = COALESCE({anchor}, '-infinity')
         ORDER BY m.id, p.position
     ), over AS (
         SELECT o.id FROM made m JOIN playbooks_enrollment o ON o.account_id = m.account_id
@@ -325,21 +329,23 @@ _INSERT = """
 """
 
 
-def _insert(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], start: int) -> list[tuple[int, int]]:
+def _insert(
+    cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], dues: Sql, start: int
+) -> list[tuple[int, int]]:
     """An evaluation has left out whom it must not enroll. It is believed first, which spares a look into every unique
     index for every row, until somebody else was faster.
     """
     if enrolling.is_sifted:
         try:
             with transaction.atomic():
-                return _inserted(cursor, enrolling, zones, start, lenient=False)
+                return _inserted(cursor, enrolling, zones, dues, start, lenient=False)
         except IntegrityError:
             pass
-    return _inserted(cursor, enrolling, zones, start, lenient=True)
+    return _inserted(cursor, enrolling, zones, dues, start, lenient=True)
 
 
 def _inserted(
-    cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], start: int, *, lenient: bool
+    cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], dues: Sql, start: int, *, lenient: bool
 ) -> list[tuple[int, int]]:
     """Returns (playbook, enrollment) of the slice after subject number `start`. Who applied it is the actor.
 
@@ -355,6 +361,7 @@ def _inserted(
         applications=_applications(enrolling),
         zones=_table("z", "given text, zone text, local_date date", [(z.given, z.name, z.today) for z in zones]),
         steps=_steps(enrolling),
+        dues=dues,
         anchor=anchor_of_step("p.step_id", enrolling.all_steps, enrolling.columns),
         accounts=_accounts(enrolling) if enrolling.anchors else Sql(""),
     )

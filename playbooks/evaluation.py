@@ -494,7 +494,7 @@ def count_bits(table: str, chunk: Sequence[Candidate]) -> list[int]:
         f"COALESCE(sum(n) FILTER (WHERE bits & {1 << candidate.bit}::bigint <> 0), 0)::int" for candidate in chunk
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts} FROM (SELECT bits, count(*) AS n FROM {table} GROUP BY bits) alike")
+        cursor.execute(f"SELECT {counts} FROM (SELECT bits, count(*)::int AS n FROM {table} GROUP BY bits) alike")
         return list(cursor.fetchone())
 
 
