@@ -329,9 +329,7 @@ _INSERT = """
 """
 
 
-def _insert(
-    cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], dues: Sql, start: int
-) -> list[tuple[int, int]]:
+def _insert(cursor: Any, enrolling: _Enrolling, zones: Sequence[_Zone], dues: Sql, start: int) -> list[tuple[int, int]]:
     """An evaluation has left out whom it must not enroll. It is believed first, which spares a look into every unique
     index for every row, until somebody else was faster.
     """
