@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 # Ways a page can look that no address of the resolver names.
 MORE = {
     "ctas:cockpit": ["show=board", "show=calendar", "group=account"],
-    "playbooks:list": ["tab=drafts", "tab=archived", "tab=task-lists", "q=nothing+like+it"],
+    "playbooks:list": ["tab=drafts", "tab=archived", "tab=task-lists", "tab=activity", "q=nothing+like+it"],
     "accounts:list": ["q=nothing+like+it"],
 }
 OUTSIDE = ["/workspaces/", "/account/login/", "/account/password/reset/", "/account/password/change/"]
