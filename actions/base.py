@@ -88,11 +88,11 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an action gives somebody of the team to do, on each subject: a role, and who has it where nobody does."""
+    """What an action gives somebody of the team to do, on each subject: the first who holds one of these roles."""
 
     kind: str  # CONVERSATION, CTA or TASK
-    owner: str
-    fallback: str = ""
+    roles: tuple[str, ...]
+    playbook: str = ""  # key of the CTA playbook that brings it more tasks, which are that one's to say
 
 
 CONVERSATION, CTA, TASK = "conversation", "cta", "task"

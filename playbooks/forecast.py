@@ -1,7 +1,7 @@
 """What a draft would bring: work for each of the team in the next days, and what leaves the house in all."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from actions.base import CONVERSATION, CTA, TASK, Work
 from actions.people import AE, CSM, MEMBER
 from actions.registry import action_for
 from cs_platform.tenancy.context import current_tenant_id
+from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.models import Membership
 from ctas.models import Cta, Task
 from playbooks.definition import Definition, StepSpec
@@ -63,8 +64,9 @@ def cost_of(definition: Definition, enrolled: int) -> list[Cost]:
     return [Cost(label, enrolled * count) for label, count in kinds.items()]
 
 
+@looked_up_once()
 def forecast(definition: Definition, *, fields: FieldSet, today: date) -> list[Load]:
-    """For those in the temp table `fresh`, whoever gets most first. Four statements at most, whatever their number.
+    """For those in the temp table `fresh`, whoever gets most first. Five statements at most, whatever their number.
 
     Whom the playbook itself assigns cannot be known yet: its work is counted for whoever is there now.
     """
@@ -88,9 +90,9 @@ def forecast(definition: Definition, *, fields: FieldSet, today: date) -> list[L
 
 def _given(steps: Sequence[StepSpec]) -> list[list[Work]]:
     """What each step gives people to do, the tasks of CTA playbooks included."""
-    lists = _task_lists({step.config["cta_playbook"] for step in steps if step.config.get("cta_playbook")})
-    ways = ((step, lists.get(step.config.get("cta_playbook", ""), ())) for step in steps)
-    return [[*action_for(step.action).gives(step.config), *_of_list(step, tasks)] for step, tasks in ways]
+    given = [action_for(step.action).gives(step.config) for step in steps]
+    lists = _task_lists({work.playbook for works in given for work in works if work.playbook})
+    return [[*works, *(task for work in works for task in _of_list(work, lists))] for works in given]
 
 
 def _task_lists(keys: set[str]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
@@ -101,9 +103,11 @@ def _task_lists(keys: set[str]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
     return {named[one.version_id]: one.config["tasks"] for one in Step.objects.filter(version_id__in=named)}
 
 
-def _of_list(step: StepSpec, tasks: Iterable[Mapping[str, Any]]) -> Iterator[Work]:
-    for task in tasks:
-        yield Work(TASK, task.get("owner") or step.config["owner"], task.get("fallback_owner") or "")
+def _of_list(work: Work, lists: Mapping[str, Sequence[Mapping[str, Any]]]) -> Iterator[Work]:
+    """Tasks without a role of their own belong to whoever has the CTA."""
+    for task in lists.get(work.playbook, ()):
+        owner = task.get("owner")
+        yield Work(TASK, (owner, CSM, task.get("fallback_owner") or "") if owner else work.roles)
 
 
 def _subjects(steps: Sequence[StepSpec], fields: FieldSet, today: date) -> list[tuple[Any, ...]]:
@@ -133,8 +137,8 @@ def _subjects(steps: Sequence[StepSpec], fields: FieldSet, today: date) -> list[
 
 
 def _owner(work: Work, holders: Mapping[str, int | None], team: Mapping[int, Membership]) -> int | None:
-    """As actions find who does it: the role, else the CSM, else whoever it falls back to, of those at work."""
-    found = (holders.get(role) for role in (work.owner, CSM, work.fallback))
+    """As actions find who does it: the first of those at work."""
+    found = (holders.get(role) for role in work.roles)
     return next((one for one in found if one in team), None)
 
 

@@ -121,10 +121,9 @@ class CreateCta(Action):
         return cta_writes(config)
 
     def gives(self, config: Config) -> Sequence[Work]:
-        """Without the tasks of a CTA playbook, which are that one's to say."""
-        owner, fallback = config["owner"], config["fallback_owner"]
-        tasks = [Work(TASK, task["owner"] or owner, fallback) for task in config["tasks"]]
-        return (Work(CTA, owner, fallback), *tasks)
+        roles = (config["owner"], CSM, config["fallback_owner"])
+        tasks = [Work(TASK, (task["owner"] or config["owner"], *roles[1:])) for task in config["tasks"]]
+        return (Work(CTA, roles, config.get("cta_playbook") or ""), *tasks)
 
     def since(self, receipts: Mapping[UUID, Receipt], *, now: datetime) -> Mapping[UUID, str]:
         return tasks_done(receipts)

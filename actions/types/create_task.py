@@ -77,7 +77,7 @@ class CreateTask(Action):
         return cta_writes(config)
 
     def gives(self, config: Config) -> Sequence[Work]:
-        return (Work(TASK, config["owner"], config["fallback_owner"]),)
+        return (Work(TASK, (config["owner"], CSM, config["fallback_owner"])),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         title = receipt.get("title") or config["title"]

@@ -153,7 +153,7 @@ class StartConversation(ExternalAction):
         return "Not sent if still pending"
 
     def gives(self, config: Config) -> Sequence[Work]:
-        return (Work(CONVERSATION, config["sender"], config["fallback_sender"]),)
+        return (Work(CONVERSATION, (config["sender"], CSM, config["fallback_sender"])),)
 
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "fan_out" in receipt:

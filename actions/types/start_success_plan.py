@@ -1,7 +1,7 @@
 """Start a success plan from a template, with its objectives and their tasks."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -12,7 +12,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from actions.base import (
+    CTA,
     GIVE,
+    TASK,
     Action,
     Applied,
     ApplyOutcome,
@@ -25,6 +27,7 @@ from actions.base import (
     Skipped,
     Undo,
     UndoDecision,
+    Work,
     Write,
 )
 from actions.by_hand import DONE_BY_HAND
@@ -37,7 +40,7 @@ from cs_platform.tenancy.looked_up import once
 from ctas.telling import Agent, tell_of_opened
 from success_plans.models import PlanTemplate
 from success_plans.planning import tell_of_started
-from success_plans.templates import Started, Wanted, outline_of, start_plans
+from success_plans.templates import ObjectiveLine, Outline, Started, Wanted, outline_of, start_plans
 
 
 class StartSuccessPlanForm(ActionForm):
@@ -113,6 +116,12 @@ class StartSuccessPlan(Action):
             Write(field, "open") for field in ("success_plan", "open_plans", "plan_progress", "next_plan_due_on")
         )
 
+    def gives(self, config: Config) -> Sequence[Work]:
+        """A draft is work for nobody yet."""
+        outline = _outlines().get(config["template"]) if config["begin"] else None
+        roles = (config["owner"], CSM, config["fallback_owner"])
+        return [work for line in outline.objectives for work in _work_of(line, roles)] if outline else ()
+
     def tell(self, config: Config, receipt: Receipt) -> str:
         name, count = receipt.get("name") or config["name"], receipt.get("objectives")
         started = f"Success plan started: {name}" + (f" with {_count(count, 'objective')}" if count else "")
@@ -133,6 +142,19 @@ class StartSuccessPlan(Action):
         params = {"tenant": batch.tenant_id, "now": batch.now, "runs": [run.id for run in going], "whole": whole}
         for statement in (_ARCHIVE_TASKS, _ARCHIVE_OBJECTIVES, _ARCHIVE_PLANS):
             fetch(statement, params)
+
+
+def _outlines() -> Mapping[str, Outline]:
+    """What every template says, also of those that are archived: they go on being started from."""
+    definitions = PlanTemplate.objects.values_list("key", "definition")
+    return once("outlines of plans", lambda: {key: outline_of(definition) for key, definition in definitions})
+
+
+def _work_of(line: ObjectiveLine, owner: tuple[str, ...]) -> Iterator[Work]:
+    """An objective and its tasks; `owner`: by which roles the plan's owner is found, who has what nobody else does."""
+    yield Work(CTA, (line.owner, *owner), line.playbook)
+    for task in line.tasks:
+        yield Work(TASK, (task.owner or line.owner, *owner))
 
 
 def _leaves_something(decision: UndoDecision) -> bool:

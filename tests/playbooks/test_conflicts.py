@@ -11,6 +11,8 @@ from playbooks.conflicts import Finding, find_conflicts
 from playbooks.definition import Definition, parse
 from playbooks.models import Playbook
 from playbooks.versions import import_playbook
+from success_plans.defining import save_template
+from tests.success_plans.world import plan_type
 from tests.world import (
     MONDAY,
     Workspace,
@@ -186,3 +188,25 @@ def test_the_work_of_the_next_days_goes_to_whoever_would_be_given_it(inside: Wor
     }
     assert given["Priya Raman"].already == 1
     assert [(cost.label, cost.count) for cost in found.costs] == [("Start a conversation", 6)]
+
+
+def test_a_plan_that_begins_at_once_is_work_for_whoever_its_template_says(inside: Workspace) -> None:
+    """Objectives are CTAs, with the tasks of the CTA playbooks they name; without a role they are the plan owner's."""
+    live(task_list_json("kickoff"))
+    account("Ada", plan="Pro", csm=inside.priya, ae=inside.tom)
+    account("Bo", plan="Pro", csm=inside.priya)
+    tasks = [{"title": "Book it"}, {"title": "Sign it", "owner": "csm"}]
+    objectives = [{"name": "Pilot", "owner": "ae", "tasks": tasks}, {"name": "Launch", "playbook": "kickoff"}]
+    type = plan_type(inside)
+    save_template(None, name="Roll-out", type=type, definition={"objectives": objectives}, by=inside.jonah, now=MONDAY)
+    plan = {"template": "roll-out", "name": "Roll-out", "owner": "member:maya@orbiton.example"}
+    begun = {"key": "plan", "day": 1, "action": "start_success_plan", "config": plan | {"begin": True}}
+    drafted = {"key": "draft", "day": 2, "action": "start_success_plan", "config": plan}
+
+    given = {one.member.name if one.member else "": one for one in ahead(inside, steps=[begun, drafted]).loads}
+
+    assert {name: (one.ctas, one.tasks) for name, one in given.items()} == {
+        "Tom Lindqvist": (1, 2),  # as AE of Ada: the pilot, its first task, the second of kickoff
+        "Priya Raman": (0, 3),  # as CSM: what is hers by role, and the second task of kickoff where there is no AE
+        "Maya Osei": (3, 3),  # as owner of the plans: both launches with kickoff's first task, and Bo's pilot
+    }
