@@ -11,6 +11,16 @@ from playbooks.overview import Overview, PlannedDay, PlannedLine, overview_of, p
 
 Content = Mapping[str, Any]
 NOTHING = "–"
+_AS_STORED = (
+    "rules",
+    "reenrollment",
+    "on_unmatch",
+    "respects_known_cause",
+    "skip_weekends",
+    "brake_limit",
+    "outcome",
+    "holdout",
+)
 _SETTINGS = (("key", "Key"), ("name", "Name"), ("category", "Category"), ("icon", "Icon"), ("audience", "Audience"))
 
 
@@ -61,10 +71,12 @@ def _rules(before: Content, after: Content, words: Words) -> Iterator[Difference
             ("Known cause", "known_cause"),
             ("Weekends and holidays", "weekends"),
             ("Brake", "brake"),
+            ("Outcome", "outcome"),
+            ("Left out to compare", "holdout"),
         ):
             yield Difference(label, str(getattr(one, name)), str(getattr(other, name)))
         return
-    for name in ("rules", "reenrollment", "on_unmatch", "respects_known_cause", "skip_weekends", "brake_limit"):
+    for name in _AS_STORED:
         yield Difference(name.replace("_", " ").capitalize(), _said(before.get(name)), _said(after.get(name)))
 
 
@@ -117,7 +129,9 @@ def _sentence(line: _Line | None, step: Content | None) -> str:
 
 def _overview(content: Content, words: Words) -> Overview | None:
     definition, _problems = drafts.read(content, fields=words.fields)
-    return overview_of(definition.stored(), definition.steps, words) if definition else None
+    if definition is None:
+        return None
+    return overview_of(definition.stored(), definition.steps, words, audience=definition.audience)
 
 
 def _tasks(before: Content, after: Content) -> Iterator[Difference]:

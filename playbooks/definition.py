@@ -37,6 +37,10 @@ POLICIES = ("once_ever", "every_match", "once_per_value", "at_most")
 ON_UNMATCH = ("finish", "stop")
 OTHERWISE = ("skip", "apply", "stop")  # what happens to an action nobody has approved in time
 MAX_WAIT = 90
+MAX_HOLDOUT = 50  # per cent: more without the playbook than with it is no playbook
+MAX_OUTCOME_DAYS = 365
+# Versions that were published before either could be said.
+UNSAID: dict[str, Any] = {"outcome": None, "holdout": 0}
 _KEY = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 
@@ -62,6 +66,15 @@ class Reenrollment:
     field: str = ""
     times: int | None = None
     days: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a playbook is for: reached by whoever matches the rule within so many days of being applied."""
+
+    name: str
+    rule: dict[str, Any]
+    days: int
 
 
 @dataclass(slots=True)
@@ -94,6 +107,8 @@ class Definition:
     on_unmatch: str
     skip_weekends: bool
     respects_known_cause: bool
+    outcome: Outcome | None
+    holdout: int  # per cent of those who match that go without it, to compare
     brake_limit: int | None
     steps: tuple[StepSpec, ...]
 
@@ -118,6 +133,8 @@ class Definition:
             "on_unmatch": self.on_unmatch,
             "skip_weekends": self.skip_weekends,
             "respects_known_cause": self.respects_known_cause,
+            "outcome": asdict(self.outcome) if self.outcome else None,
+            "holdout": self.holdout,
             "brake_limit": self.brake_limit,
             "steps": [step_json(step) for step in self.steps],
         }
@@ -180,6 +197,23 @@ def audience_of(definition: Mapping[str, Any], fields: FieldSet) -> Audience:
     return Audience(account, user, TARGETS[definition["target"]])
 
 
+def subject_of(audience: str) -> Subject:
+    return Subject.USER if audience == ActionAudience.USERS else Subject.ACCOUNT
+
+
+def outcome_audience(definition: Mapping[str, Any], *, audience: str, fields: FieldSet) -> Audience | None:
+    """Who has reached the outcome of a stored definition, in whatever lifecycle by then. None without an outcome.
+
+    Raises RuleErrors when a field it asks about is gone.
+    """
+    outcome = definition.get("outcome")
+    if not outcome:
+        return None
+    rule = grammar.parse(outcome["rule"], fields=fields, subject=subject_of(audience), path="outcome.rule")
+    about_users = rule.subject is Subject.USER
+    return Audience(None if about_users else rule, rule if about_users else None, lifecycles=None)
+
+
 def schedule_json(audience: str, steps: Iterable[StepLike]) -> dict[str, Any]:
     """The part of an export that says what is done: steps, or the tasks of a CTA playbook."""
     if audience == ActionAudience.CTAS:
@@ -220,6 +254,8 @@ class _Parser:
             on_unmatch=self.one_of(data, "on_unmatch", ON_UNMATCH, "finish"),
             skip_weekends=self.flag(data, "skip_weekends"),
             respects_known_cause=self.flag(data, "respects_known_cause"),
+            outcome=self.outcome(data.get("outcome"), audience),
+            holdout=self.holdout(data),
             brake_limit=self.whole(data, "brake_limit", 1, 10_000_000, required=False),
             steps=self.steps(data.get("steps"), audience),
         )
@@ -254,13 +290,13 @@ class _Parser:
             self.refuse("key", "Use 1 to 40 lower-case letters, digits, hyphens or underscores.")
         return key
 
-    def text(self, data: dict[str, Any], name: str, longest: int, *, required: bool = False) -> str:
+    def text(self, data: dict[str, Any], name: str, longest: int, *, path: str = "", required: bool = False) -> str:
         value = data.get(name) or ""
         if not isinstance(value, str) or len(value) > longest or "\x00" in value:
-            self.refuse(name, f"Enter a text of at most {longest:,} characters.")
+            self.refuse(path or name, f"Enter a text of at most {longest:,} characters.")
             return ""
         if required and not value.strip():
-            self.refuse(name, "Enter a name.")
+            self.refuse(path or name, "Enter a name.")
         return value.strip()
 
     def description(self, data: dict[str, Any], audience: str) -> str:
@@ -337,6 +373,34 @@ class _Parser:
         found = grammar.relative_date_fields(account) if account else []
         dates = [date.key for date in found if date.type is FieldType.DATE]
         return {"policy": "once_per_value", "field": dates[0]} if dates else {"policy": "once_ever"}
+
+    def outcome(self, data: Any, audience: str) -> Outcome | None:
+        if not data:
+            return None
+        if not isinstance(data, dict):
+            self.refuse("outcome", "An outcome has a name, a rule, and the days within which it counts.")
+            return None
+        name = self.text(data, "name", 80, path="outcome.name", required=True)
+        rule = self.outcome_rule(data.get("rule"), audience)
+        days = self.whole(data, "days", 1, MAX_OUTCOME_DAYS, path="outcome.days")
+        return Outcome(name, rule, days) if name and rule and days else None
+
+    def outcome_rule(self, data: Any, audience: str) -> dict[str, Any] | None:
+        if not data:
+            self.refuse("outcome.rule", "Add at least one condition: it says when the outcome is reached.")
+            return None
+        try:
+            rule = grammar.parse(data, fields=self.fields, subject=subject_of(audience), path="outcome.rule")
+        except RuleErrors as errors:
+            self.problems += [Problem(error.path, error.message) for error in errors.errors]
+            return None
+        return grammar.dump(rule)
+
+    def holdout(self, data: dict[str, Any]) -> int:
+        share = self.whole(data, "holdout", 0, MAX_HOLDOUT, required=False) or 0
+        if share and not data.get("outcome"):
+            self.refuse("holdout", "Choose an outcome to compare by, or leave nobody out: enter 0.")
+        return share
 
     def date_field(self, key: Any, path: str) -> str:
         found = self.fields.find(Subject.ACCOUNT, key) if isinstance(key, str) else None

@@ -27,6 +27,8 @@ _PART_OF = {
     "reenrollment": RULES,
     "on_unmatch": RULES,
     "respects_known_cause": RULES,
+    "outcome": RULES,
+    "holdout": RULES,
     "steps": ACTIONS,
     "skip_weekends": ACTIONS,
 }
@@ -44,6 +46,8 @@ EMPTY: dict[str, Any] = {
     "reenrollment": None,  # what is usual for its rules
     "on_unmatch": "finish",
     "respects_known_cause": False,
+    "outcome": None,
+    "holdout": 0,
     "skip_weekends": False,
     "brake_limit": None,
     "steps": [],

@@ -10,13 +10,14 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from accounts.fields import workspace_fields
-from accounts.rules.describe import Part, Sentence, describe_audience
+from accounts.rules import grammar
+from accounts.rules.describe import Part, Sentence, counted, describe, describe_audience
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 from ctas.lists import Kind, current_lists
-from playbooks.definition import audience_of
+from playbooks.definition import audience_of, subject_of
 from playbooks.models import ActionRun, Enrollment, Evaluation, EvaluationRun, Playbook, PlaybookVersion, Step
 from playbooks.progress import UNDER_WAY
 from playbooks.steps import of_draft, place
@@ -176,6 +177,19 @@ class Words:
             return describe_audience(audience_of(definition, self.fields), people=self.people)
         except RuleErrors:
             return Sentence([Part(GONE)])
+
+    def outcome(self, definition: Mapping[str, Any], *, audience: str) -> str:
+        """What it is called, within how many days it counts, and by which rule."""
+        outcome = definition.get("outcome")
+        if not outcome:
+            return "None chosen"
+        subject = subject_of(audience)
+        try:
+            rule = grammar.parse(outcome["rule"], fields=self.fields, subject=subject)
+            said = describe(rule, people=self.people)
+        except RuleErrors:
+            said = GONE
+        return f"{outcome['name']}, within {counted(outcome['days'], 'day')}: {said}"
 
     def target(self, version: PlaybookVersion | None) -> str:
         return TARGET_WORDS[version.definition["target"]] if version else ""

@@ -56,16 +56,19 @@ class Overview:
     weekends: str
     brake: str
     known_cause: str
+    outcome: str
+    holdout: str
     days: Sequence[PlannedDay]
     description: Sequence[Piece]
 
 
 def overview(version: PlaybookVersion) -> Overview:
     """Of a published version."""
-    return overview_of(version.definition, list(version.steps.order_by("position")), Words.load())
+    steps = list(version.steps.order_by("position"))
+    return overview_of(version.definition, steps, Words.load(), audience=version.playbook.audience)
 
 
-def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words: Words) -> Overview:
+def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words: Words, *, audience: str) -> Overview:
     limit = definition.get("brake_limit")
     return Overview(
         sentence=words.rules(definition),
@@ -74,9 +77,16 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
         weekends=WEEKENDS[bool(definition.get("skip_weekends"))],
         brake=f"Above {limit:,} at once" if limit else "Above 25 and a tenth of tracked accounts at once",
         known_cause="Not applied while it lasts" if definition.get("respects_known_cause") else "Applied all the same",
+        outcome=words.outcome(definition, audience=audience),
+        holdout=_holdout(definition),
         days=planned_days(steps, words),
         description=as_written(definition.get("description", "")),
     )
+
+
+def _holdout(definition: Mapping[str, Any]) -> str:
+    share = definition.get("holdout")
+    return f"{share} % of those who match go without it" if share else "Nobody"
 
 
 def _again(again: Mapping[str, Any], words: Words) -> str:

@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.fields import workspace_fields
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
-from playbooks.definition import AnyDefinition, StepSpec, TaskList, parse, schedule_json
+from playbooks.definition import UNSAID, AnyDefinition, StepSpec, TaskList, parse, schedule_json
 from playbooks.icons import ICONS
 from playbooks.models import Playbook, PlaybookVersion, Step
 from playbooks.notices import tell_asker
@@ -147,14 +147,14 @@ def exported(playbook: Playbook, version: PlaybookVersion) -> dict[str, Any]:
     """The JSON that import reads; of a draft, what stands in it."""
     if version.draft is not None:
         return version.draft  # type: ignore[no-any-return]
-    identity = {
+    identity: dict[str, Any] = {
         "key": playbook.key,
         "name": playbook.name,
         "category": playbook.category,
         "audience": playbook.audience,
     }
     if playbook.audience != Playbook.Audience.CTAS:
-        identity["icon"] = playbook.icon
+        identity |= {"icon": playbook.icon} | UNSAID
     return identity | version.definition | schedule_json(playbook.audience, version.steps.order_by("position"))
 
 

@@ -174,7 +174,7 @@ def _mending(wizard: Wizard, problem: Problem) -> Mending:
 def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:
     request = wizard.request
     words = Words.load()
-    planned = overview_of(definition.stored(), definition.steps, words)
+    planned = overview_of(definition.stored(), definition.steps, words, audience=definition.audience)
     ahead = look_ahead(definition, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
     return {
         "definition": definition,

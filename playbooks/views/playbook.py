@@ -80,7 +80,9 @@ def _said(version: PlaybookVersion) -> Overview | None:
     if version.draft is None:
         return overview(version)
     definition, _problems = read(version.draft)
-    return overview_of(definition.stored(), definition.steps, Words.load()) if definition else None
+    if definition is None:
+        return None
+    return overview_of(definition.stored(), definition.steps, Words.load(), audience=definition.audience)
 
 
 def _checked(request: WorkspaceRequest, version: PlaybookVersion) -> dict[str, Any]:
