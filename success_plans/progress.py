@@ -20,12 +20,14 @@ COUNTED = """
         coalesce(sum(t.tasks) FILTER (WHERE c.status <> 'cancelled'), 0)::int AS tasks,
         coalesce(sum(t.done) FILTER (WHERE c.status <> 'cancelled'), 0)::int AS done,
         min(c.due_on) FILTER (WHERE c.status IN ('draft', 'open')) AS next_due,
-        max(c.due_on) FILTER (WHERE c.status <> 'cancelled') AS last_due
+        max(c.due_on) FILTER (WHERE c.status <> 'cancelled') AS last_due,
+        greatest(max(c.closed_at), max(t.last_done_at)) AS last_done_at
     FROM success_plans_objective o
     JOIN ctas_cta c ON c.tenant_id = o.tenant_id AND c.id = o.cta_id AND c.archived_at IS NULL
     LEFT JOIN LATERAL (
         SELECT count(*) FILTER (WHERE k.status <> 'cancelled') AS tasks,
-            count(*) FILTER (WHERE k.status = 'done') AS done
+            count(*) FILTER (WHERE k.status = 'done') AS done,
+            max(k.completed_at) AS last_done_at
         FROM ctas_task k WHERE k.tenant_id = c.tenant_id AND k.cta_id = c.id AND k.archived_at IS NULL
     ) t ON true
     WHERE o.tenant_id = p.tenant_id AND o.plan_id = p.id
@@ -37,6 +39,13 @@ PERCENT = """
         WHEN 'weighted' THEN div(100 * n.weight_closed, nullif(n.weight, 0))
         ELSE div(100 * n.done, nullif(n.tasks, 0))
     END, 0)::int
+"""
+# Of an active plan, as `standing` says in words.
+STANDING = """
+    CASE WHEN p.due_on < %(today)s THEN 'overdue'
+        WHEN n.next_due < %(today)s OR n.last_due > p.due_on THEN 'at_risk'
+        ELSE 'on_track'
+    END
 """
 FROM_PLANS = f"""
     FROM success_plans_successplan p

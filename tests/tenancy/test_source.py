@@ -98,6 +98,7 @@ RAW_SQL = {
     "ctas/bulk/writing.py",
     "ctas/models.py",
     "ctas/month.py",
+    "ctas/work_report.py",
     "playbooks/ahead.py",
     "playbooks/approvals.py",
     "playbooks/audience.py",
@@ -120,6 +121,7 @@ RAW_SQL = {
     "playbooks/stop_jobs.py",
     "playbooks/undo.py",
     "success_plans/models.py",
+    "success_plans/plan_report.py",
     "success_plans/progress.py",
 }
 # Puts statements together from parts; what comes out is looked at below.
