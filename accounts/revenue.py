@@ -12,17 +12,18 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 
 from accounts.changes import TRAIT
 from accounts.models import Account, TraitDefinition
 from accounts.models.account import TRACKED, Lifecycle
 from cs_platform.common.statements import fetch
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.models import Membership, Tenant
 from cs_platform.web.templatetags.ui import GOOD_HEALTH, WATCHED_HEALTH
 
 MONTHS = 12  # looked back on
 MONTHS_AHEAD = 6  # of renewals, this one included
+MOST_CSMS = 200  # to choose from
 Csms = Sequence[int] | None  # whose accounts; None: everybody's, and nobody's
 
 
@@ -252,6 +253,7 @@ class BookOf:
     csm_id: int | None
     accounts: int
     mrr_cents: int
+    risk_mrr_cents: int
     good: int
     watch: int
     risk: int
@@ -264,9 +266,17 @@ def books(*, tenant: Tenant, csms: Csms = None) -> list[BookOf]:
     rows = (tracked if csms is None else tracked.filter(csm__in=csms)).order_by().values("csm_id")
     found = rows.annotate(
         accounts=Count("pk"),
-        mrr_cents=Sum("mrr_cents", default=0),
+        risk_mrr_cents=Sum("mrr_cents", filter=Q(health__lt=watched), default=0),
+        mrr_cents=Sum("mrr_cents", default=0),  # last: its name hides the column
         good=Count("pk", filter=Q(health__gte=good)),
         watch=Count("pk", filter=Q(health__gte=watched, health__lt=good)),
         risk=Count("pk", filter=Q(health__lt=watched)),
     )
     return [BookOf(**row) for row in found.order_by(F("csm_id").asc(nulls_last=True))]
+
+
+def csms_with_accounts(tenant: Tenant) -> list[Membership]:
+    """Whose book there is to look at, deactivated members included as long as accounts are theirs; by name."""
+    theirs = Account.objects.present().filter(csm=OuterRef("pk"))
+    members = Membership.objects.in_tenant(tenant.pk).filter(Exists(theirs))
+    return list(members.order_by("name", "pk")[:MOST_CSMS])

@@ -1,13 +1,13 @@
 from django.urls import re_path
 
-from cs_platform.dashboard.api import ReportViewSet
-from cs_platform.dashboard.reporting import Report
+from cs_platform.dashboard.reports.api import ReportViewSet
+from cs_platform.dashboard.reports.tabs import FILES
 
 urlpatterns = [
     re_path(
-        f"^reports/{report}/?$",
-        ReportViewSet.as_view({"get": report.value}, basename=f"api-report-{report}"),
-        name=f"api-report-{report}",
+        f"^reports/{key}/?$",
+        ReportViewSet.as_view({"get": key}, basename=f"api-report-{key}"),
+        name=f"api-report-{key}",
     )
-    for report in Report
+    for key in FILES
 ]

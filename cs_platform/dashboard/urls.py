@@ -12,24 +12,29 @@ from . import (
     mail_sink,
     members,
     profile,
-    reports,
     saved_views,
     settings_pages,
     views,
 )
-from .reporting import Report
+from .reports import views as reports
+from .reports.tabs import FILES, TABS
 
 
 class PageWithViews(StringConverter):
     regex = "|".join(settings.PAGES_WITH_VIEWS)
 
 
-class ReportName(StringConverter):
-    regex = "|".join(Report)
+class ReportTab(StringConverter):
+    regex = "|".join(tab.key for tab in TABS[1:])  # the first stands at /reports/ itself
+
+
+class ReportFile(StringConverter):
+    regex = "|".join(FILES)
 
 
 register_converter(PageWithViews, "page")
-register_converter(ReportName, "report")
+register_converter(ReportTab, "report_tab")
+register_converter(ReportFile, "report_file")
 
 app_name = "dashboard"
 urlpatterns = [
@@ -71,8 +76,9 @@ urlpatterns = [
     ),
     path("w/<slug:slug>/settings/api-keys/", api_keys.key_list, name="api-keys"),
     path("w/<slug:slug>/settings/api-keys/<int:pk>/revoke/", api_keys.revoke, name="revoke-key"),
-    path("w/<slug:slug>/reports/", reports.reports, name="reports"),
-    path("w/<slug:slug>/reports/<report:report>.csv", reports.export, name="report-file"),
+    path("w/<slug:slug>/reports/", reports.report, name="reports"),
+    path("w/<slug:slug>/reports/<report_tab:tab>/", reports.report, name="report"),
+    path("w/<slug:slug>/reports/<report_file:file>.csv", reports.export, name="report-file"),
     path("w/<slug:slug>/profile/", profile.profile, name="profile"),
     path("w/<slug:slug>/preferences/", views.preferences, name="preferences"),
     path("w/<slug:slug>/views/<int:pk>/", saved_views.edit_view, name="edit-view"),

@@ -25,6 +25,7 @@ def _place(view: str, icon: str, label: str, *at: str, key: str = "", tally: str
     return Place(view, icon, label, frozenset(at), key, tally)
 
 
+REPORTS = ("dashboard:reports", "dashboard:report", "nps:report")
 WORK = (
     _place("dashboard:home", "house", "Home", "dashboard:home", key="h"),
     _place("ctas:cockpit", "square-check-big", "Cockpit", "ctas", key="c", tally="cockpit"),
@@ -32,7 +33,7 @@ WORK = (
     _place("users:list", "users", "Users", "users", key="u"),
     _place("plans:list", "flag", "Success plans", "plans", key="s"),
     _place("playbooks:inbox", "mail", "Conversations", "playbooks:inbox", tally="conversations"),
-    _place("dashboard:reports", "chart-column", "Reports", "dashboard:reports", "nps:report", key="r"),
+    _place("dashboard:reports", "chart-column", "Reports", *REPORTS, key="r"),
 )
 SETTINGS = (
     _place("playbooks:list", "workflow", "Playbooks", "playbooks", key="p"),
