@@ -2,7 +2,7 @@
 
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -57,13 +57,25 @@ def apply(runs: int) -> Report:
     settle_tables(f"accounts_{table}" for table in TABLES)
     serve_alike()
     numbers = {name: count(1) for name in crews}
-    costs = interleaved({name: partial(_next_round, crew, numbers[name]) for name, crew in crews.items()})
+    rounds = {name: partial(_next_round, crew, numbers[name]) for name, crew in crews.items()}
+    _get_under_way(rounds.values())
+    costs = interleaved(rounds)
     settle_tables(WRITTEN)
     equal = all(_same_outcomes(crews["engine"], crew) for crew in crews.values())
     assigned, as_one_by_one = assign(ACCOUNTS_A_RUN * runs)
     seconds, all_made = deliver_many()
     equal = equal and as_one_by_one and all_made
     return _report(crews, costs, _two_workers(crews["engine"]), assigned, outside=seconds, equal=equal)
+
+
+def _get_under_way(rounds: Iterable[Callable[[], Cost]]) -> None:
+    """A round that is not measured, of which the planner then hears, as it does within a minute wherever autovacuum
+    runs. Before that it knows nothing of the size of these tables, and looks a task's CTA up by any index that begins
+    with the workspace.
+    """
+    for first in rounds:
+        first()
+    settle_tables(WRITTEN)
 
 
 def _next_round(crew: Crew, numbers: Iterator[int]) -> Cost:
