@@ -39,7 +39,7 @@ class Work:
     dated: int = 0  # of the won and lost, those with a due date
     on_time: int = 0
     median_days: float | None = None  # from opening to closing, of the won and lost
-    tasks_done: int = 0
+    tasks_done: int = 0  # in all and by owner: whose task it is
 
     @property
     def closed(self) -> int:
@@ -73,7 +73,7 @@ def work_report(
 ) -> WorkReport:
     """`starts`: of each step, the first one that of the time. `owners`: whose work; None: everybody's, and nobody's.
 
-    Drafts of plans that have not begun are no work yet. Four statements.
+    Drafts of plans that have not begun are no work yet. Five statements.
     """
     asked: dict[str, Any] = {
         "tenant": current_tenant_id(),
@@ -93,25 +93,29 @@ def work_report(
         for place, counts in _rows(statement, asked):
             for name, count in zip(names, counts, strict=True):
                 setattr(sums[place], name, count)
+    [before] = fetch(_CLOSED_BEFORE, asked)
+    sums["before",] = Work(**dict(zip(_ENDED, before, strict=True)))
+    for lately, owner_id, done in fetch(_TASKS, asked):
+        sums[("whole",) if lately else ("before",)].tasks_done += done
+        if lately:
+            sums["owner", owner_id].tasks_done = done
     return _told(sums, len(starts))
 
 
 def _rows(statement: str, asked: Mapping[str, Any]) -> Iterator[tuple[tuple[Any, ...], Sequence[Any]]]:
     """What each row is about (a kind of sums and its key), and its sums."""
-    for grouped, lately, step, owner_id, type, reason, origin, *counts in fetch(statement, asked):
-        if grouped == _WHOLE:
-            yield ("whole" if lately else "before",), counts
-        elif lately:
-            yield (
-                {
-                    _BY_STEP: ("step", step),
-                    _BY_OWNER: ("owner", owner_id),
-                    _BY_TYPE: ("type", (type, None)),
-                    _BY_REASON: ("type", (type, reason)),
-                    _BY_ORIGIN: ("origin", origin),
-                }[grouped],
-                counts,
-            )
+    for grouped, step, owner_id, type, reason, origin, *counts in fetch(statement, asked):
+        yield (
+            {
+                _WHOLE: ("whole",),
+                _BY_STEP: ("step", step),
+                _BY_OWNER: ("owner", owner_id),
+                _BY_TYPE: ("type", (type, None)),
+                _BY_REASON: ("type", (type, reason)),
+                _BY_ORIGIN: ("origin", origin),
+            }[grouped],
+            counts,
+        )
 
 
 def _told(sums: Mapping[tuple[Any, ...], Work], steps: int) -> WorkReport:
@@ -130,11 +134,8 @@ def _told(sums: Mapping[tuple[Any, ...], Work], steps: int) -> WorkReport:
 
 # What a row is grouped by: a bit for each column it is not about, the last one the lowest.
 _WHOLE, _BY_STEP, _BY_OWNER, _BY_TYPE, _BY_REASON, _BY_ORIGIN = 0b11111, 0b01111, 0b10111, 0b11011, 0b11001, 0b11110
-_PLACE = "GROUPING(step, owner_id, type, reason, origin), lately, step, owner_id, type, reason, origin"
-_GROUPS = (
-    "GROUPING SETS ((lately), (lately, step), (lately, owner_id), (lately, type), (lately, type, reason),"
-    " (lately, origin))"
-)
+_PLACE = "GROUPING(step, owner_id, type, reason, origin), step, owner_id, type, reason, origin"
+_GROUPS = "GROUPING SETS ((), (step), (owner_id), (type), (type, reason), (origin))"
 _COLUMNS = """
 c.owner_id, c.type, c.reason, CASE
     WHEN c.recurrence_number > 1 THEN 'recurring'
@@ -148,7 +149,7 @@ _PRESENT = "c.archived_at IS NULL AND c.status <> 'draft' AND (%(all)s OR c.owne
 
 _OPEN = f"""
 WITH cta AS (
-    SELECT {_COLUMNS}, true AS lately, 0 AS step, c.due_on < COALESCE(d.day, %(today)s) AS is_late
+    SELECT {_COLUMNS}, 0 AS step, c.due_on < COALESCE(d.day, %(today)s) AS is_late
     FROM ctas_cta c
     LEFT JOIN unnest(%(away)s::bigint[], %(days)s::date[]) AS d(owner_id, day) ON d.owner_id = c.owner_id
     WHERE c.tenant_id = %(tenant)s AND {_PRESENT} AND c.status = 'open'
@@ -157,46 +158,51 @@ SELECT {_PLACE}, count(*)::int, count(*) FILTER (WHERE is_late)::int FROM cta GR
 """
 _OPENED = f"""
 WITH cta AS (
-    SELECT {_COLUMNS}, true AS lately, width_bucket(c.created_at, %(starts)s::timestamptz[]) AS step
+    SELECT {_COLUMNS}, width_bucket(c.created_at, %(starts)s::timestamptz[]) AS step
     FROM ctas_cta c
     WHERE c.tenant_id = %(tenant)s AND {_PRESENT} AND c.created_at >= %(since)s AND c.created_at < %(until)s
 )
 SELECT {_PLACE}, count(*)::int FROM cta GROUP BY {_GROUPS}
 """
 # What was cancelled is neither on time nor did it take a time: nobody did it.
-_CLOSED = f"""
-WITH cta AS (
-    SELECT {_COLUMNS}, c.status, c.due_on, (c.closed_at AT TIME ZONE %(zone)s)::date AS day,
-        extract(epoch FROM c.closed_at - c.created_at)::float8 / 86400 AS took,
-        c.closed_at >= %(since)s AS lately, width_bucket(c.closed_at, %(starts)s::timestamptz[]) AS step
-    FROM ctas_cta c
-    WHERE c.tenant_id = %(tenant)s AND {_PRESENT} AND c.closed_at >= %(before)s AND c.closed_at < %(until)s
-)
-SELECT {_PLACE},
+_ENDED = ("won", "lost", "cancelled", "dated", "on_time", "median_days")
+_ENDS = """
     count(*) FILTER (WHERE status = 'won')::int, count(*) FILTER (WHERE status = 'lost')::int,
     count(*) FILTER (WHERE status = 'cancelled')::int,
     count(due_on) FILTER (WHERE status <> 'cancelled')::int,
     count(*) FILTER (WHERE status <> 'cancelled' AND day <= due_on)::int,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY took) FILTER (WHERE status <> 'cancelled')
-FROM cta GROUP BY {_GROUPS}
 """
-# By the owner of the task, and by the type and origin of its CTA.
-_TASKS = f"""
+_END = """
+c.status, c.due_on, (c.closed_at AT TIME ZONE %(zone)s)::date AS day,
+extract(epoch FROM c.closed_at - c.created_at)::float8 / 86400 AS took
+"""
+_CLOSED = f"""
 WITH cta AS (
-    SELECT t.owner_id, c.type, c.reason, c.origin, t.completed_at >= %(since)s AS lately,
-        width_bucket(t.completed_at, %(starts)s::timestamptz[]) AS step
-    FROM ctas_task t
-    JOIN (SELECT c.id, {_COLUMNS} FROM ctas_cta c WHERE c.tenant_id = %(tenant)s AND c.archived_at IS NULL) c
-        ON c.id = t.cta_id
-    WHERE t.tenant_id = %(tenant)s AND t.archived_at IS NULL AND t.status = 'done'
-        AND (%(all)s OR t.owner_id = ANY(%(owners)s))
-        AND t.completed_at >= %(before)s AND t.completed_at < %(until)s
+    SELECT {_COLUMNS}, {_END}, width_bucket(c.closed_at, %(starts)s::timestamptz[]) AS step
+    FROM ctas_cta c
+    WHERE c.tenant_id = %(tenant)s AND {_PRESENT} AND c.closed_at >= %(since)s AND c.closed_at < %(until)s
 )
-SELECT {_PLACE}, count(*)::int FROM cta GROUP BY {_GROUPS}
+SELECT {_PLACE}, {_ENDS} FROM cta GROUP BY {_GROUPS}
+"""
+_CLOSED_BEFORE = f"""
+WITH cta AS (
+    SELECT {_END} FROM ctas_cta c
+    WHERE c.tenant_id = %(tenant)s AND {_PRESENT} AND c.closed_at >= %(before)s AND c.closed_at < %(since)s
+)
+SELECT {_ENDS} FROM cta
+"""
+# By the owner of the task.
+_TASKS = """
+SELECT t.completed_at >= %(since)s, t.owner_id, count(*)::int
+FROM ctas_task t JOIN ctas_cta c ON c.tenant_id = %(tenant)s AND c.id = t.cta_id AND c.archived_at IS NULL
+WHERE t.tenant_id = %(tenant)s AND t.archived_at IS NULL AND t.status = 'done'
+    AND (%(all)s OR t.owner_id = ANY(%(owners)s))
+    AND t.completed_at >= %(before)s AND t.completed_at < %(until)s
+GROUP BY 1, 2
 """
 _STATEMENTS = (
     (_OPEN, ("open", "late")),
     (_OPENED, ("opened",)),
-    (_CLOSED, ("won", "lost", "cancelled", "dated", "on_time", "median_days")),
-    (_TASKS, ("tasks_done",)),
+    (_CLOSED, _ENDED),
 )
