@@ -8,6 +8,7 @@ WIDTH, HEIGHT = 540, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 500, 12, 166
 _GAP, _HALF_A_LETTER, _LINE = 9, 4, 14
 _THICKNESS, _SEAM, _ABOVE = 42, 2, 6
+_FILLED, _LETTER = 0.72, 6.5  # of a step by what stands on it; how wide a letter is at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,6 @@ class Part:
 class Bar:
     x: float
     middle: float
-    word: str
     total: str
     top: float
     parts: Sequence[Part]
@@ -116,37 +116,61 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Stacked bars from nothing up, a word below each and its total above."""
+    """Bars from nothing up, each with its total above; a word below each step."""
 
     rows: Sequence[Tick]
+    steps: Sequence[Tick]
     bars: Sequence[Bar]
+    thickness: float
 
-    thickness: int = _THICKNESS
     width: int = WIDTH
     height: int = HEIGHT
     left: int = _LEFT
     right: int = WIDTH
 
 
-def bars(values: Sequence[tuple[str, str, Sequence[tuple[str, float]]]], *, rows: Sequence[tuple[float, str]]) -> Bars:
-    """`values`: the word below, the total above, and parts of a kind from the bottom up; `rows` begin with nothing."""
+Stack = tuple[str, Sequence[tuple[str, float]]]  # the total above, and parts of a kind from the bottom up
+
+
+def bars(values: Sequence[tuple[str, *Stack]], *, rows: Sequence[tuple[float, str]]) -> Bars:
+    """Stacked: the word below each, and what it is made of; `rows` begin with nothing."""
+    return grouped([(word, [(total, parts)]) for word, total, parts in values], rows=rows)
+
+
+def grouped(values: Sequence[tuple[str, Sequence[Stack]]], *, rows: Sequence[tuple[float, str]]) -> Bars:
+    """As many side by side at each step, with one word below them."""
     high = rows[-1][0]
     step = (WIDTH - _LEFT) / max(1, len(values))
-    middles = (_LEFT + step * (at + 0.5) for at in range(len(values)))
+    abreast = max([1, *(len(stacks) for _word, stacks in values)])
+    thickness = round(min(_THICKNESS, (step * _FILLED - _SEAM * (abreast - 1)) / abreast), 1)
+    places = [(_LEFT + step * (at + 0.5), *one) for at, one in enumerate(values)]
     return Bars(
         rows=[Tick(_y(value, 0, high), word) for value, word in rows],
-        bars=[_bar(middle, *one, high=high) for middle, one in zip(middles, values, strict=False)],
+        steps=_words_with_room([(middle, word) for middle, word, _ in places], step),
+        bars=[
+            _bar(middle + (at - (len(stacks) - 1) / 2) * (thickness + _SEAM), thickness, *stack, high=high)
+            for middle, _, stacks in places
+            for at, stack in enumerate(stacks)
+        ],
+        thickness=thickness,
     )
 
 
-def _bar(middle: float, word: str, total: str, parts: Sequence[tuple[str, float]], *, high: float) -> Bar:
+def _words_with_room(places: Sequence[tuple[float, str]], step: float) -> list[Tick]:
+    """All words, or only so many that none touches the next; the last one stays."""
+    room = _LETTER * max([1, *(len(word) + 1 for _, word in places)])
+    apart = math.ceil(room / step)
+    return [Tick(round(x, 1), word) for at, (x, word) in enumerate(places) if not (len(places) - 1 - at) % apart]
+
+
+def _bar(middle: float, thickness: float, total: str, parts: Sequence[tuple[str, float]], *, high: float) -> Bar:
     drawn, below = [], 0.0
     for kind, value in parts:
         top, bottom = _y(below + value, 0, high), _y(below, 0, high)
         if value:
             drawn.append(Part(top, round(max(bottom - top - (_SEAM if below else 0), 1), 1), kind))
         below += value
-    return Bar(round(middle - _THICKNESS / 2, 1), round(middle, 1), word, total, _y(below, 0, high) - _ABOVE, drawn)
+    return Bar(round(middle - thickness / 2, 1), round(middle, 1), total, _y(below, 0, high) - _ABOVE, drawn)
 
 
 def _y(value: float, low: float, high: float) -> float:

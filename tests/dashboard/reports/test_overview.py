@@ -13,7 +13,6 @@ from django.utils import timezone
 from cs_platform.dashboard.reports.tabs import FILES
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.web.charts import bars, scale
 from cs_platform.workspace.models import Team, TeamMember
 from ctas.opening import open_cta
 from tests.rest.client import Api
@@ -126,28 +125,3 @@ def test_the_number_of_statements_does_not_grow_with_the_team(
 
     with django_assert_max_num_queries(45):
         visitor.page("reports/")
-
-
-# --- charts -----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("values", "marks"),
-    [
-        ([92.6, 108.4], [90, 95, 100, 105, 110]),
-        ([100.0], [100, 100.5]),
-        ([0, 694_000], [0, 200_000, 400_000, 600_000, 800_000]),
-    ],
-)
-def test_grid_lines_are_even_numbers_that_hold_all_values(values: list[float], marks: list[float]) -> None:
-    assert scale(values, steps=4) == marks
-
-
-def test_bars_are_stacked_from_nothing_up() -> None:
-    [bar] = bars([("Nov", "$3", [("ok", 1), ("c1", 0), ("bad", 2)])], rows=[(0, "0"), (4, "4")]).bars
-
-    assert [part.kind for part in bar.parts] == ["ok", "bad"]
-    low, high = bar.parts
-    assert low.y + low.height == pytest.approx(166)
-    assert high.y + high.height < low.y
-    assert bar.top < high.y
