@@ -1,14 +1,17 @@
 """Charts as numbers for inline SVG: templates draw them, nothing here knows what they are about."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 WIDTH, HEIGHT = 540, 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 500, 12, 166
-_GAP, _HALF_A_LETTER, _LINE = 9, 4, 14
-_THICKNESS, _SEAM, _ABOVE = 42, 2, 6
-_FILLED, _LETTER = 0.72, 6.5  # of a step by what stands on it; how wide a letter is at most
+_RIGHT, _BOTTOM = 500, 168
+_TOP_OF_LINES, _TOP_OF_BARS = 10, 18  # a total stands above the highest bar
+_BEFORE, _GAP, _HALF_A_LETTER, _LINE = 8, 9, 4, 14
+_THICKNESS, _SEAM, _ABOVE = 43.3, 2, 6
+_FILLED = 0.72  # of a step by what stands on it
+_LETTER, _WIDE_LETTER = 6, 6.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,17 @@ class Line:
     steps: Sequence[Tick]  # words below, by x
     dots: Sequence[Dot]
     pieces: Sequence[str]  # `points` of polylines
+    left: int
 
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = _LEFT
     right: int = _RIGHT
     nudge: float = 0  # how much lower its last value is written
+
+    @property
+    def words_end(self) -> int:
+        """Of grid lines."""
+        return self.left - _BEFORE
 
     @property
     def end(self) -> Dot | None:
@@ -72,14 +80,17 @@ def line(
     right: int = _RIGHT,
 ) -> Line:
     """`values` are words and numbers in order; `rows` the grid lines with their words. `right`: where it ends."""
-    step = (right - _LEFT) / max(1, len(values) - 1)
-    places = [(_LEFT + at * step, word, value) for at, (word, value) in enumerate(values)]
-    dots = [Dot(round(x, 1), _y(value, low, high), value) for x, _, value in places if value is not None]
+    left = _beginning(rows, letters=4)
+    step = (right - left) / max(1, len(values) - 1)
+    places = [(left + at * step, word, value) for at, (word, value) in enumerate(values)]
+    height = partial(_y, low=low, high=high, top=_TOP_OF_LINES)
+    dots = [Dot(round(x, 1), height(value), value) for x, _, value in places if value is not None]
     return Line(
-        rows=[Tick(_y(value, low, high), word) for value, word in rows],
+        rows=[Tick(height(value), word) for value, word in rows],
         steps=[Tick(round(x, 1), word) for at, (x, word, _) in enumerate(places) if not (len(places) - 1 - at) % 2],
         dots=dots,
-        pieces=_pieces([(x, value) for x, _, value in places], low, high),
+        pieces=_pieces([(x, None if value is None else height(value)) for x, _, value in places]),
+        left=left,
         right=right,
     )
 
@@ -122,11 +133,15 @@ class Bars:
     steps: Sequence[Tick]
     bars: Sequence[Bar]
     thickness: float
+    left: int
 
     width: int = WIDTH
     height: int = HEIGHT
-    left: int = _LEFT
     right: int = WIDTH
+
+    @property
+    def words_end(self) -> int:
+        return self.left - _BEFORE
 
 
 Stack = tuple[str, Sequence[tuple[str, float]]]  # the total above, and parts of a kind from the bottom up
@@ -139,49 +154,62 @@ def bars(values: Sequence[tuple[str, *Stack]], *, rows: Sequence[tuple[float, st
 
 def grouped(values: Sequence[tuple[str, Sequence[Stack]]], *, rows: Sequence[tuple[float, str]]) -> Bars:
     """As many side by side at each step, with one word below them."""
-    high = rows[-1][0]
-    step = (WIDTH - _LEFT) / max(1, len(values))
+    left = _beginning(rows, letters=5)
+    height = partial(_y, low=0, high=rows[-1][0], top=_TOP_OF_BARS)
+    step = (WIDTH - left) / max(1, len(values))
     abreast = max([1, *(len(stacks) for _word, stacks in values)])
     thickness = round(min(_THICKNESS, (step * _FILLED - _SEAM * (abreast - 1)) / abreast), 1)
-    places = [(_LEFT + step * (at + 0.5), *one) for at, one in enumerate(values)]
+    places = [(left + step * (at + 0.5), *one) for at, one in enumerate(values)]
     return Bars(
-        rows=[Tick(_y(value, 0, high), word) for value, word in rows],
+        rows=[Tick(height(value), word) for value, word in rows],
         steps=_words_with_room([(middle, word) for middle, word, _ in places], step),
         bars=[
-            _bar(middle + (at - (len(stacks) - 1) / 2) * (thickness + _SEAM), thickness, *stack, high=high)
+            _bar(middle + (at - (len(stacks) - 1) / 2) * (thickness + _SEAM), thickness, *stack, height)
             for middle, _, stacks in places
             for at, stack in enumerate(stacks)
         ],
         thickness=thickness,
+        left=left,
     )
+
+
+def _beginning(rows: Sequence[tuple[float, str]], *, letters: int) -> int:
+    """Where grid lines begin: right of the longest of their words, which have room for at least so many letters."""
+    return _BEFORE + 2 + _LETTER * max(letters, *(len(word) for _value, word in rows))
 
 
 def _words_with_room(places: Sequence[tuple[float, str]], step: float) -> list[Tick]:
     """All words, or only so many that none touches the next; the last one stays."""
-    room = _LETTER * max([1, *(len(word) + 1 for _, word in places)])
+    room = _WIDE_LETTER * max([1, *(len(word) + 1 for _, word in places)])
     apart = math.ceil(room / step)
     return [Tick(round(x, 1), word) for at, (x, word) in enumerate(places) if not (len(places) - 1 - at) % apart]
 
 
-def _bar(middle: float, thickness: float, total: str, parts: Sequence[tuple[str, float]], *, high: float) -> Bar:
+def _bar(
+    middle: float,
+    thickness: float,
+    total: str,
+    parts: Sequence[tuple[str, float]],
+    height: Callable[[float], float],
+) -> Bar:
     drawn, below = [], 0.0
     for kind, value in parts:
-        top, bottom = _y(below + value, 0, high), _y(below, 0, high)
+        top, bottom = height(below + value), height(below)
         if value:
             drawn.append(Part(top, round(max(bottom - top - (_SEAM if below else 0), 1), 1), kind))
         below += value
-    return Bar(round(middle - thickness / 2, 1), round(middle, 1), total, _y(below, 0, high) - _ABOVE, drawn)
+    return Bar(round(middle - thickness / 2, 1), round(middle, 1), total, height(below) - _ABOVE, drawn)
 
 
-def _y(value: float, low: float, high: float) -> float:
-    return round(_BOTTOM - (value - low) / (high - low) * (_BOTTOM - _TOP), 1)
+def _y(value: float, *, low: float, high: float, top: int) -> float:
+    return round(_BOTTOM - (value - low) / (high - low) * (_BOTTOM - top), 1)
 
 
-def _pieces(places: Sequence[tuple[float, float | None]], low: float, high: float) -> list[str]:
+def _pieces(places: Sequence[tuple[float, float | None]]) -> list[str]:
     pieces: list[list[str]] = [[]]
-    for x, value in places:
-        if value is None:
+    for x, y in places:
+        if y is None:
             pieces.append([])
         else:
-            pieces[-1].append(f"{x:.1f},{_y(value, low, high)}")
+            pieces[-1].append(f"{x:.1f},{y}")
     return [" ".join(piece) for piece in pieces if len(piece) > 1]

@@ -24,7 +24,7 @@ def test_bars_are_stacked_from_nothing_up() -> None:
 
     assert [part.kind for part in bar.parts] == ["ok", "bad"]
     low, high = bar.parts
-    assert low.y + low.height == pytest.approx(166)
+    assert low.y + low.height == pytest.approx(168)
     assert high.y + high.height < low.y
     assert bar.top < high.y
 

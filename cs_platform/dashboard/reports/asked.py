@@ -70,8 +70,9 @@ class Asked:
         return datetime(first.year, first.month, 1, tzinfo=self.zone)
 
     @property
-    def period(self) -> str:
-        return period_words(self.months)
+    def span(self) -> str:
+        """As in “the last 12 months”."""
+        return span(self.months)
 
     @property
     def is_everybody(self) -> bool:
@@ -89,8 +90,8 @@ class Asked:
         return urlencode({k: v for k, v in {"months": self.months, **given, **other}.items() if v is not None})
 
 
-def period_words(months: int) -> str:
-    return "Last month" if months == 1 else f"Last {months} months"
+def span(months: int) -> str:
+    return "month" if months == 1 else f"{months} months"
 
 
 def _id(text: str) -> int:

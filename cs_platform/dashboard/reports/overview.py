@@ -108,10 +108,10 @@ def _punctuality(asked: Asked) -> tuple[Punctuality, Punctuality]:
     )
 
 
-def _chart(months: Sequence[RetainedMonth]) -> dict[str, Line] | None:
+def _chart(months: Sequence[RetainedMonth]) -> list[tuple[str, str, Line]]:
     shares = [share for one in months for share in (one.whole.net_share, one.whole.gross_share) if share is not None]
     if not shares:
-        return None
+        return []
     marks = scale([min(shares) - 1, max(shares) + 1])  # never a line without a height
     rows = [(mark, f"{mark:g}%") for mark in marks]
     words = [f"{month.first_day:%b}" for month in months]
@@ -125,7 +125,7 @@ def _chart(months: Sequence[RetainedMonth]) -> dict[str, Line] | None:
         )
         for name in ("net_share", "gross_share")
     )
-    return dict(zip(("net", "gross"), apart(net, gross), strict=True))
+    return list(zip(("c1", "c2"), ("net", "gross"), apart(net, gross), strict=True))
 
 
 def _retention_rows(asked: Asked) -> Iterator[Sequence[str]]:

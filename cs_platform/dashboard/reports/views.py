@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 from accounts.matching import TooLong, at_most
 from accounts.revenue import csms_with_accounts
 from cs_platform.common.csv_text import csv_text
-from cs_platform.dashboard.reports.asked import PERIODS, Asked, period_words
+from cs_platform.dashboard.reports.asked import PERIODS, Asked, span
 from cs_platform.dashboard.reports.tab import Tab
 from cs_platform.dashboard.reports.tabs import BY_KEY, FILES
 from cs_platform.tenancy.roles import Ability
@@ -60,7 +60,7 @@ def _choices(asked: Asked) -> dict[str, Any]:
     """Of the head's menus: words, what the address becomes, and whether it is so now."""
     teams = Team.objects.filter(archived_at=None).order_by("name", "pk")[:MOST_TEAMS]
     return {
-        "periods": [(period_words(one), asked.query(months=one), one == asked.months) for one in PERIODS],
+        "periods": [(f"Last {span(one)}", asked.query(months=one), one == asked.months) for one in PERIODS],
         "everybody": asked.query(team=None),
         "teams": [(team.name, asked.query(team=team.pk), team == asked.team) for team in teams],
         "people": [(one.name, asked.query(csm=one.pk), one == asked.csm) for one in csms_with_accounts(asked.tenant)],
