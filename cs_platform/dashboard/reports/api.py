@@ -83,7 +83,7 @@ _ASKED = [
 
 
 class ReportViewSet(ApiViewSet):
-    """A method per file, named by its key: tabs.FILES says which there are."""
+    """A method per file, named by its key (with _ for -): tabs.FILES says which there are."""
 
     model = Playbook  # none of its own
     pagination_class = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Self
 from urllib.parse import urlencode
@@ -14,6 +14,7 @@ from cs_platform.workspace.models import Team, TeamMember
 
 PERIODS = (1, 3, 6, 12)  # months
 USUAL_PERIOD = 12
+BY_WEEK = 3  # months at most that are told week by week
 PARAMETERS = ("months", "team", "csm")
 
 
@@ -68,6 +69,30 @@ class Asked:
         """The first day of this month, and as many months before as were asked for less this one."""
         first = months_until(self.today, self.months)[0]
         return datetime(first.year, first.month, 1, tzinfo=self.zone)
+
+    @cached_property
+    def steps(self) -> Sequence[date]:
+        """First days of the months in the time, or of its weeks where it is short; the first week may begin late."""
+        if self.months > BY_WEEK:
+            return months_until(self.today, self.months)
+        first = self.since.date()
+        monday = first - timedelta(days=first.weekday())
+        weeks = range(1, (self.today - monday).days // 7 + 1)
+        return [first, *(monday + timedelta(weeks=week) for week in weeks)]
+
+    @property
+    def starts(self) -> Sequence[datetime]:
+        """The moment at which each step begins."""
+        return [datetime(day.year, day.month, day.day, tzinfo=self.zone) for day in self.steps]
+
+    @property
+    def step(self) -> str:
+        return "month" if self.months > BY_WEEK else "week"
+
+    @property
+    def step_words(self) -> Sequence[str]:
+        """What stands below each step of a chart."""
+        return [f"{day:%b}" if self.months > BY_WEEK else f"{day.day} {day:%b}" for day in self.steps]
 
     @property
     def span(self) -> str:
