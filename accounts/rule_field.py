@@ -5,11 +5,11 @@ ask the edit endpoint by htmx; without scripts they submit the form itself. A fo
 `EditsRules`, so that it is not valid while a button is at work: the view shows the form again, as for any error.
 """
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -28,6 +28,7 @@ from cs_platform.tenancy.looked_up import once
 from cs_platform.tenancy.models import Membership, Tenant
 
 MODES = (("all", "All"), ("any", "Any"))
+NAMES = {Subject.ACCOUNT: "Account rules", Subject.USER: "User rules"}
 EMPTY = "Add at least one condition."
 
 
@@ -38,10 +39,18 @@ def is_editing(data: Mapping[str, Any], name: str = "") -> bool:
 
 @dataclass
 class Vocabulary:
-    """What rules of this subject can speak of, in the workspace in force; asked for once, and only when needed."""
+    """What rules of this subject can speak of, in the workspace in force; asked for once, and only when needed.
+
+    `named`: what its editor is called, where it stands beside others of its subject.
+    """
 
     subject: Subject
     given: FieldSet | None = None
+    named: str = ""
+
+    @property
+    def called(self) -> dict[str, str]:
+        return {"named": self.named} if self.named else {}
 
     @cached_property
     def fields(self) -> FieldSet:
@@ -124,6 +133,7 @@ class RuleWidget(forms.Widget):
         draft = vocabulary.draft(value)
         is_missing = draft.is_empty and not draft.editing and attrs.get("aria-invalid") == "true"
         errors = [RuleError(ROOT, EMPTY)] if is_missing else vocabulary.errors(draft)
+        asked = {"name": name, "subject": vocabulary.subject.value} | vocabulary.called
         eye = Eye(draft, vocabulary.fields, vocabulary.subject, vocabulary.people, errors)
         return {
             "name": name,
@@ -132,9 +142,8 @@ class RuleWidget(forms.Widget):
             "draft": draft,
             "picking": dotted(draft.picking or ()),
             "modes": MODES,
-            "subject": vocabulary.subject.value,
-            "edit": f"{reverse('accounts:edit_rule', args=[vocabulary.slug])}"
-            f"?name={name}&subject={vocabulary.subject.value}",
+            "named": vocabulary.named or NAMES[vocabulary.subject],
+            "edit": f"{reverse('accounts:edit_rule', args=[vocabulary.slug])}?{urlencode(asked)}",
         }
 
 
@@ -147,14 +156,15 @@ class RuleField(forms.Field):
     widget: Any = RuleWidget
     is_editing = staticmethod(is_editing)
 
-    def __init__(self, subject: Subject, *, fields: FieldSet | None = None, **kwargs: Any) -> None:
+    def __init__(self, subject: Subject, *, fields: FieldSet | None = None, named: str = "", **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.vocabulary = self.widget.vocabulary = Vocabulary(subject, fields)
+        self.vocabulary = self.widget.vocabulary = Vocabulary(subject, fields, named)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "RuleField":
         """Each form asks its own workspace."""
         result: RuleField = super().__deepcopy__(memo)
-        result.vocabulary = copy.copy(Vocabulary(self.vocabulary.subject, self.vocabulary.given))
+        ours = self.vocabulary
+        result.vocabulary = Vocabulary(ours.subject, ours.given, ours.named)
         result.widget.vocabulary = result.vocabulary
         return result
 

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Q
 
 from accounts.fields import workspace_fields
 from accounts.rules import grammar
-from accounts.rules.describe import Part, Sentence, counted, describe, describe_audience
+from accounts.rules.describe import Part, Sentence, counted, describe_audience, describe_when
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
 from cs_platform.tenancy.context import current_tenant_id
@@ -178,18 +178,17 @@ class Words:
         except RuleErrors:
             return Sentence([Part(GONE)])
 
-    def outcome(self, definition: Mapping[str, Any], *, audience: str) -> str:
-        """What it is called, within how many days it counts, and by which rule."""
+    def outcome(self, definition: Mapping[str, Any], *, audience: str) -> Sentence:
+        """What it is called, when it is reached, and within how many days that counts."""
         outcome = definition.get("outcome")
         if not outcome:
-            return "None chosen"
-        subject = subject_of(audience)
+            return Sentence([Part("None chosen")])
+        name, within = Part(outcome["name"], is_condition=True), Part(f", within {counted(outcome['days'], 'day')}")
         try:
-            rule = grammar.parse(outcome["rule"], fields=self.fields, subject=subject)
-            said = describe(rule, people=self.people)
+            rule = grammar.parse(outcome["rule"], fields=self.fields, subject=subject_of(audience))
         except RuleErrors:
-            said = GONE
-        return f"{outcome['name']}, within {counted(outcome['days'], 'day')}: {said}"
+            return Sentence([name, within, Part(f". {GONE}")])
+        return Sentence([name, Part(", when "), *describe_when(rule, people=self.people).parts, within])
 
     def target(self, version: PlaybookVersion | None) -> str:
         return TARGET_WORDS[version.definition["target"]] if version else ""

@@ -56,7 +56,7 @@ class Overview:
     weekends: str
     brake: str
     known_cause: str
-    outcome: str
+    outcome: Sentence
     holdout: str
     days: Sequence[PlannedDay]
     description: Sequence[Piece]

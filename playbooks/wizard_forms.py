@@ -5,11 +5,13 @@ from typing import Any
 
 from django import forms
 
-from accounts.rule_field import EditsRules, RuleField
+from accounts.rule_editor.draft import Draft
+from accounts.rule_field import EditsRules, RuleField, is_editing
 from accounts.rules.fields import FieldSet, FieldType, Subject
 from actions.forms import TemplateField
 from actions.people import MEMBER
 from actions.widgets import Segmented, Team
+from playbooks.definition import subject_of
 from playbooks.icons import ICONS
 from playbooks.library import TARGET_WORDS
 from playbooks.models import Approval, Playbook
@@ -27,6 +29,8 @@ POLICIES = (
 UNMATCHED = (("finish", "The schedule is finished"), ("stop", "The playbook stops and undoes what it did"))
 BEFORE, AFTER = "before", "after"
 USUAL_WAIT = 5  # days
+USUAL_OUTCOME_DAYS = 30
+RULES = ("account", "user", "outcome")  # which fields of the page are editors
 
 
 def whole(text: Any) -> Any:
@@ -60,14 +64,20 @@ class RulesForm(EditsRules, forms.Form):
     days = forms.CharField(required=False, max_length=6)
     on_unmatch = forms.ChoiceField(choices=UNMATCHED, widget=forms.RadioSelect, label="When the rules stop matching")
     respects_known_cause = forms.BooleanField(required=False, label="Leave accounts alone while a known cause lasts")
+    outcome_name = forms.CharField(required=False, max_length=80)
+    outcome = RuleField(Subject.ACCOUNT, required=False)
+    outcome_days = forms.CharField(required=False, max_length=6)
+    holdout = forms.CharField(required=False, max_length=6)
 
-    def __init__(self, *args: Any, fields: FieldSet, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, fields: FieldSet, audience: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["date"].choices = date_choices(fields)  # type: ignore[attr-defined]
+        self.fields["outcome"] = RuleField(subject_of(audience), required=False, named="Rules of the outcome")
 
     @staticmethod
     def initial_of(draft: Mapping[str, Any]) -> dict[str, Any]:
         rules, again = _mapping(draft.get("rules")), _mapping(draft.get("reenrollment"))
+        outcome = _mapping(draft.get("outcome"))
         return {
             "account": rules.get("account"),
             "user": rules.get("user"),
@@ -77,17 +87,36 @@ class RulesForm(EditsRules, forms.Form):
             "days": again.get("days"),
             "on_unmatch": draft.get("on_unmatch") or "finish",
             "respects_known_cause": draft.get("respects_known_cause") is True,
+            "outcome_name": outcome.get("name"),
+            "outcome": outcome.get("rule"),
+            "outcome_days": outcome.get("days", USUAL_OUTCOME_DAYS),
+            "holdout": draft.get("holdout") or 0,
         }
+
+    @property
+    def says_an_outcome(self) -> bool:
+        """Whether anything stands there, or somebody is at it."""
+        shown = (self[name].value() for name in ("outcome_name", "outcome"))
+        is_said = any(one and not (isinstance(one, Draft) and one.is_empty) for one in shown)
+        return is_said or bool(whole(self["holdout"].value())) or is_editing(self.data, "outcome")
 
     def content(self) -> dict[str, Any]:
         given = {name: field.widget.value_from_datadict(self.data, {}, name) for name, field in self.fields.items()}
-        rules = {name: self.fields[name].stored(given[name]) for name in ("account", "user")}  # type: ignore[attr-defined]
+        stored = {name: self.fields[name].stored(given[name]) for name in RULES}  # type: ignore[attr-defined]
         return {
-            "rules": rules,
+            "rules": {name: stored[name] for name in ("account", "user")},
             "reenrollment": _again(given),
             "on_unmatch": given["on_unmatch"] or "finish",
             "respects_known_cause": given["respects_known_cause"] is True,
+            "outcome": _outcome(given, stored["outcome"]),
+            "holdout": whole(given["holdout"]) or 0,
         }
+
+
+def _outcome(given: Mapping[str, Any], rule: Any) -> dict[str, Any] | None:
+    """The days alone say nothing: they stand there from the beginning."""
+    name = str(given["outcome_name"] or "").strip()
+    return {"name": name, "rule": rule, "days": whole(given["outcome_days"])} if name or rule else None
 
 
 def _again(given: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -53,6 +53,11 @@ def describe(rule: Rule | Node, *, people: People | None = None) -> str:
     return str(_sentence(_phrase(rule.root if isinstance(rule, Rule) else rule, people or {})))
 
 
+def describe_when(rule: Rule, *, people: People | None = None) -> Sentence:
+    """As it goes on after other words: "…, when MRR is at least $500"."""
+    return Sentence(list(_phrase(rule.root, people or {})))
+
+
 def describe_audience(audience: Audience, *, people: People | None = None) -> Sentence:
     """Both trees and the lifecycles as one sentence."""
     people, found = people or {}, []

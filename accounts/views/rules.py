@@ -24,6 +24,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires, trigger
 
 CHANGED = "rule:changed"  # the browser event on which previews ask again
+NAMED_LIMIT = 100
 OFFERED = 6  # accounts of that name to choose from
 _NAME = re.compile(r"[A-Za-z][\w-]{0,60}")
 
@@ -35,7 +36,7 @@ def edit_rule(request: WorkspaceRequest, slug: str) -> HttpResponse:
     name, subject = _name(request, "name"), request.GET.get("subject", Subject.ACCOUNT.value)
     if subject not in {one.value for one in Subject}:
         raise Http404("No such editor.")
-    widget = RuleField(Subject(subject), required=False).widget
+    widget = RuleField(Subject(subject), required=False, named=request.GET.get("named", "")[:NAMED_LIMIT]).widget
     draft = widget.value_from_datadict(request.POST, {}, name)
     response = HttpResponse(widget.render(name, widget.vocabulary.at_work(draft)))
     return response if draft.is_searching else trigger(response, CHANGED, {"name": name})

@@ -32,7 +32,7 @@ from playbooks.icons import ICONS
 from playbooks.library import TARGET_WORDS
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.versions import NotPossible
-from playbooks.wizard_forms import OverviewForm, RulesForm
+from playbooks.wizard_forms import RULES, OverviewForm, RulesForm
 
 TITLES = {"overview": "Overview", "rules": "Rules", "actions": "Actions", "review": "Review"}
 OFFERED = 10  # accounts to fill texts in for
@@ -83,6 +83,11 @@ class Wizard:
     @property
     def problems(self) -> list[Problem]:
         return self._read[1]
+
+    @property
+    def asks_for_outcome(self) -> bool:
+        """Whoever comes to choose one finds it unfolded."""
+        return "outcome" in self.request.GET
 
     @property
     def own_problems(self) -> list[Problem]:
@@ -324,19 +329,19 @@ def rules(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
         return wizard
     if request.method != "POST":
         return _rules_page(wizard)
-    form = RulesForm(request.POST, fields=wizard.fields)
-    return answer(wizard, form.content(), _rules_page)
+    return answer(wizard, _rules_form(wizard, request.POST).content(), _rules_page)
+
+
+def _rules_form(wizard: Wizard, data: Any = None, initial: Any = None) -> RulesForm:
+    return RulesForm(data, initial=initial, fields=wizard.fields, audience=str(wizard.content.get("audience")))
 
 
 def _rules_page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> HttpResponse:
     sent = wizard.request.method == "POST"
     is_working = sent and (is_at_work(wizard.request.POST) or conflict)
     initial = RulesForm.initial_of(wizard.content)
-    form = (
-        RulesForm(wizard.request.POST, fields=wizard.fields)
-        if is_working
-        else RulesForm(initial=_as_posted(wizard, initial), fields=wizard.fields)
-    )
+    posted = wizard.request.POST if is_working else None
+    form = _rules_form(wizard, posted, initial=None if is_working else _as_posted(wizard, initial))
     target = str(wizard.content.get("target"))
     context = {"form": form, "lifecycles": ",".join(TARGETS.get(target, TARGETS["tracked"]))}
     return show(wizard, context, conflict)
@@ -345,8 +350,8 @@ def _rules_page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> Htt
 def _as_posted(wizard: Wizard, initial: dict[str, Any]) -> dict[str, Any]:
     """A page that is judged shows what is wrong with its rules, as if it had just been sent."""
     if wizard.judged:
-        form = RulesForm(fields=wizard.fields)
-        for name in ("account", "user"):
+        form = _rules_form(wizard)
+        for name in RULES:
             draft = form.fields[name].vocabulary.draft(initial[name])  # type: ignore[attr-defined]
             draft.posted = True
             initial[name] = draft
@@ -361,7 +366,16 @@ def standing(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     if isinstance(wizard, HttpResponse):
         return wizard
     found = stand(wizard.content, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
-    return render(request, "playbooks/wizard/_standing.html", {"standing": found})
+    share = wizard.content.get("holdout")
+    matched = found.fresh + found.kept if found else 0
+    left_out = about_left_out(matched, share) if found and isinstance(share, int) and share else None
+    context = {"standing": found, "matched": matched, "left_out": left_out}
+    return render(request, "playbooks/wizard/_standing.html", context)
+
+
+def about_left_out(matched: int, share: int) -> int:
+    """As many as the per cent says; who exactly is drawn."""
+    return round(matched * share / 100)
 
 
 # --- beginning and ending ---------------------------------------------------------------------------------------------

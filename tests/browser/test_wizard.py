@@ -128,6 +128,47 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
         assert Enrollment.objects.get(playbook=playbook).state == "completed"
 
 
+def test_an_outcome_is_chosen_by_keys_says_what_it_costs_and_is_read_on_review(screen: Page, story: Story) -> None:
+    now = datetime.now(UTC)
+    with tenant_context(story.orbiton.tenant.pk):
+        for n in range(10):
+            account(f"Yarrow {n}", renewal_on=now.date() + timedelta(days=10), csm=story.orbiton.priya)
+    keys = Keys(screen)
+    screen.goto(story.path("playbooks/new/"))
+    screen.get_by_role("button", name="Renewal From 90 days").click()
+    keys.press("button", "Next: Rules")
+    expect(screen.get_by_role("heading", name="Outcome")).to_be_visible()
+    name = screen.get_by_label("What it is called")
+    expect(name).to_have_value("Renewed")
+    keys.fill("What it is called", "Renewed for a year")
+
+    rules = screen.get_by_role("group", name="Rules of the outcome")
+    keys.reach(rules.get_by_label("Days"))
+    screen.keyboard.press("Control+A")
+    screen.keyboard.type("300")
+    keys.reach(rules.get_by_role("button", name="Rule", exact=True))
+    screen.keyboard.press("Enter")
+    choose(screen, "renewal date")
+    expect(rules.get_by_label("Operator")).to_have_count(2)
+    expect(screen.get_by_role("group", name="Rules of the outcome")).to_have_count(1)
+    keys.reach(rules.get_by_role("button", name="Remove").last)
+    screen.keyboard.press("Enter")
+    expect(rules.get_by_label("Operator")).to_have_count(1)
+    keys.fill("Leave out % of matches, to compare", "20")
+    saved(screen)
+    expect(screen.locator("#holdout-cost")).to_contain_text("that match now")
+    assert violations(screen) == []
+
+    screen.reload()
+    expect(name).to_have_value("Renewed for a year")
+    keys.press("button", "Next: Actions")
+    keys.press("button", "Next: Review")
+    said = "Outcome: Renewed for a year, when renewal date is in more than 300 days"
+    expect(screen.get_by_text(said)).to_be_visible()
+    expect(screen.get_by_text("20 % of matching accounts are left out, to compare")).to_be_visible()
+    assert violations(screen) == []
+
+
 def test_a_draft_survives_closing_the_browser_and_cards_are_dragged_to_another_day(screen: Page, story: Story) -> None:
     screen.goto(story.path("playbooks/new/"))
     screen.get_by_role("button", name="Low adoption").click()

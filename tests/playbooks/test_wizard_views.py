@@ -163,6 +163,85 @@ def test_applying_again_can_be_limited_and_an_odd_number_is_told_on_its_page(may
     assert "Enter a whole number from 1 to 3,650" in text(maya.page(at(begun, "rules/?check=1")))
 
 
+RENEWED: dict[str, str] = {
+    "outcome_name": "Renewed",
+    "outcome:mode": "all",
+    "outcome:0:field": "renewal_on",
+    "outcome:0:op": "in_more_than_days",
+    "outcome:0:value": "120",
+    "outcome_days": "45",
+}
+
+
+def test_an_outcome_is_kept_with_those_left_out_to_compare_and_reads_back(maya: Visitor, begun: Playbook) -> None:
+    assert not is_unfolded(maya.page(at(begun, "rules/")))
+    maya.submit(at(begun, "rules/"), **RENEWED, holdout="10", go="exit")
+
+    rule = {"all": [{"field": "renewal_on", "op": "in_more_than_days", "value": 120}]}
+    assert content(begun)["outcome"] == {"name": "Renewed", "rule": rule, "days": 45}
+    assert content(begun)["holdout"] == 10
+    shown = maya.page(at(begun, "rules/"))
+    assert is_unfolded(shown)
+    data = dict(sent(shown.content.decode()).lists())
+    before = content(begun)
+    maya.client.post(maya.at(at(begun, "rules/")), data | {"go": "exit"})
+    assert content(begun) == before
+
+
+def is_unfolded(page: Any) -> bool:
+    return 'id="outcome" open' in text(page)
+
+
+def test_the_days_alone_are_no_outcome(maya: Visitor, begun: Playbook) -> None:
+    assert 'name="outcome_days" value="30"' in text(maya.page(at(begun, "rules/")))
+    maya.submit(at(begun, "rules/"), outcome_days="30", outcome_name=" ", holdout="0", go="exit")
+
+    assert (content(begun)["outcome"], content(begun)["holdout"]) == (None, 0)
+
+
+def test_what_is_wrong_with_an_outcome_is_said_at_its_field(maya: Visitor, begun: Playbook) -> None:
+    odd = RENEWED | {"outcome_name": "", "outcome:0:value": "soon", "outcome_days": "400", "holdout": "60"}
+    held = maya.submit(at(begun, "rules/"), **odd, next="actions")
+
+    assert held.status_code == 422
+    shown = text(held)
+    assert is_unfolded(held)
+    for id, message in (
+        ("outcome-name-error", "Enter a name"),
+        ("outcome-days-error", "from 1 to 365"),
+        ("holdout-error", "from 0 to 50"),
+    ):
+        assert message in shown.partition(f'id="{id}"')[2].partition("</span>")[0]
+    assert "Write a" in shown.partition('id="id_outcome"')[2].partition("</section>")[0].partition('class="error"')[2]
+
+
+def test_nobody_is_left_out_without_an_outcome_and_the_page_says_why(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "rules/"), holdout="10", go="exit")
+
+    shown = text(maya.page(at(begun, "rules/?check=1")))
+    assert "Choose an outcome to compare by" in shown.partition('id="holdout-error"')[2]
+    assert "draft/rules/?check=1" in text(maya.page(at(begun, "review/")))
+
+
+def test_the_editor_of_an_outcome_works_without_scripts_and_stays_unfolded(maya: Visitor, begun: Playbook) -> None:
+    shown = maya.submit(at(begun, "rules/"), **{"outcome:edit": "add ", "outcome:mode": "all"})
+
+    assert is_unfolded(shown)
+    assert 'aria-label="Rules of the outcome"' in text(shown)
+    emptied = {"outcome:edit": "remove 0", "outcome:mode": "all", "outcome:0:field": "renewal_on"}
+    assert is_unfolded(maya.submit(at(begun, "rules/"), **emptied))
+
+
+def test_an_outcome_is_about_whom_the_playbook_is_about(maya: Visitor, begun: Playbook) -> None:
+    maya.submit(at(begun, "overview/"), name="Rescue", audience="users")
+    back = {"outcome:mode": "all", "outcome:0:field": "last_seen_at", "outcome:0:op": "within_last_days"}
+    back |= {"outcome:0:value": "7", "outcome_name": "Back", "outcome_days": "14"}
+    maya.submit(at(begun, "rules/"), **back, go="exit")
+
+    assert "subject=user&amp;named=Rules+of+the+outcome" in text(maya.page(at(begun, "rules/")))
+    assert not [one for one in drafts.problems_of(content(begun)) if one.path.startswith("outcome")]
+
+
 # --- actions ----------------------------------------------------------------------------------------------------------
 
 
@@ -345,6 +424,22 @@ def test_rules_say_who_has_it_and_who_gets_it_even_before_there_is_an_action(may
 
     assert '<b>0</b> <span class="muted">have or had it' in shown
     assert '<b>1</b> <span class="muted">get it at 06:00' in shown
+
+
+def test_review_says_what_it_is_for_and_whom_it_leaves_out(maya: Visitor, ready: Playbook) -> None:
+    for n in range(9):
+        account(f"Pro {n}", plan="Pro")
+    assert "draft/rules/?outcome=1#outcome" in text(maya.page(at(ready, "review/")))
+    assert is_unfolded(maya.page(at(ready, "rules/?outcome=1")))
+
+    rule = {"field": "renewal_on", "op": "in_more_than_days", "value": 120}
+    said = {"outcome": {"name": "Renewed", "rule": rule, "days": 30}, "holdout": 20}
+    drafts.change(draft_of(ready), said, revision=None, by=maya.member, now=NOW)
+    shown = text(maya.page(at(ready, "review/")))
+
+    assert "Outcome: <b>Renewed</b>, when <b>renewal date is in more than 120 days</b>, within 30 days." in shown
+    assert "<b>20 %</b> of matching accounts are left out, to compare: about 2 of 10 today." in shown
+    assert "Choose an outcome" not in shown
 
 
 def test_unfinished_rules_say_nothing_of_who_gets_it(maya: Visitor, begun: Playbook) -> None:
