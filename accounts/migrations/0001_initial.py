@@ -1163,6 +1163,7 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("tenant", "account", "score", "on"),
+                        include=("value",),
                         name="accounts_healthreading_once",
                         nulls_distinct=False,
                     ),

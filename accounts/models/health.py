@@ -85,9 +85,13 @@ class HealthReading(TenantModel):
                 nulls_distinct=False,
                 name="accounts_healthreading_current",
             ),
-            # Also the history of one account, read backwards.
+            # Also the history of one account, read backwards, and that of all of them, read by reports: without a look
+            # at the readings themselves, of which an account's lie far apart.
             models.UniqueConstraint(
-                fields=["tenant", "account", "score", "on"], nulls_distinct=False, name="accounts_healthreading_once"
+                fields=["tenant", "account", "score", "on"],
+                include=["value"],
+                nulls_distinct=False,
+                name="accounts_healthreading_once",
             ),
         ]
 
