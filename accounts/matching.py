@@ -1,12 +1,10 @@
 """Who a rule is about right now, who nearly, and why: what every preview and check of a rule shows."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from django.db import OperationalError, connection, transaction
-from psycopg2 import errors
+from django.db import connection
 
 from accounts.models import Account, EndUser
 from accounts.rules.compile import MAX_BITS, Audience, matching_accounts, matching_users
@@ -22,6 +20,7 @@ from accounts.rules.explain import (
 )
 from accounts.rules.near import asks_relations, count_accounts, judge_accounts, near_accounts, near_users, parts_of
 from accounts.rules.sql import Clock, Sql, compose
+from cs_platform.common.time_limit import TooLong, at_most
 
 EXAMPLES = 10
 LIMIT_MS = 1_000  # for each of the statements of a preview: longer, and it says so instead of an answer
@@ -64,10 +63,6 @@ class Found:
     near: Sequence[Near]
     is_complete: bool
     alone: Sequence[int] | None = None
-
-
-class TooLong(Exception):
-    """The workspace is too large, or too busy, for an answer while somebody waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,9 +135,9 @@ class Asking:
     def why(self, account: Account, user: EndUser | None = None) -> Explained | None:
         """Every condition for one account or user, whether or not it matches. None: no user of that account."""
         if user is None:
-            rows = _rows(account_statement(self.audience, account_id=account.pk, **self.where))
+            rows = rows_of(account_statement(self.audience, account_id=account.pk, **self.where))
         else:
-            rows = _rows(user_statement(self.audience, account_id=account.pk, end_user_id=user.pk, **self.where))
+            rows = rows_of(user_statement(self.audience, account_id=account.pk, end_user_id=user.pk, **self.where))
         return self._read(rows[0], of_user=user is not None) if rows else None
 
     def _matching(self) -> Sql:
@@ -158,7 +153,7 @@ class Asking:
             if self.about_users
             else accounts_statement(self.audience, account_ids=[key[0] for key in keys], **self.where)
         )
-        rows = {row[:width]: row[width:] for row in _rows(statement)}
+        rows = {row[:width]: row[width:] for row in rows_of(statement)}
         accounts = Account.objects.in_bulk([key[0] for key in keys])
         users = EndUser.objects.in_bulk([key[1] for key in keys]) if self.about_users else {}
         return {
@@ -200,7 +195,7 @@ def _or_none(ask: Callable[[], T]) -> T | None:
         return None
 
 
-def _rows(sql: Sql) -> list[Row]:
+def rows_of(sql: Sql) -> list[Row]:
     with connection.cursor() as cursor:
         cursor.execute(sql.text, sql.params)
         return list(cursor.fetchall())
@@ -208,23 +203,4 @@ def _rows(sql: Sql) -> list[Row]:
 
 def bounded(sql: Sql, *, at_most_ms: int = LIMIT_MS) -> list[Row]:
     with at_most(at_most_ms):
-        return _rows(sql)
-
-
-@contextmanager
-def at_most(milliseconds: int) -> Iterator[None]:
-    """A savepoint, so that a statement that is cut short leaves the transaction usable."""
-    usual = _rows(Sql("SELECT current_setting('statement_timeout')"))[0][0]
-    try:
-        with transaction.atomic():
-            _set_timeout(str(milliseconds))
-            yield
-            _set_timeout(usual)
-    except OperationalError as error:
-        if isinstance(error.__cause__, errors.QueryCanceled):
-            raise TooLong from None
-        raise
-
-
-def _set_timeout(value: str) -> None:
-    _rows(Sql("SELECT set_config('statement_timeout', %s, true)", (value,)))
+        return rows_of(sql)

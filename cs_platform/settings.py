@@ -356,6 +356,13 @@ PAGES_WITH_VIEWS = {
     "cockpit": "ctas:cockpit",
     "plans": "plans:list",
 }
+# Who knows how many things a saved view of each finds (cs_platform/workspace/view_counts.py).
+VIEW_COUNTERS = {
+    "accounts": "accounts.table.view_counts.AccountViews",
+    "users": "accounts.table.view_counts.UserViews",
+    "cockpit": "ctas.view_counts.CockpitViews",
+    "plans": "success_plans.view_counts.PlanViews",
+}
 ACCOUNT_PANELS = [
     "playbooks.panels.PlaybooksPanel",
     "ctas.panels.CtasPanel",

@@ -281,16 +281,22 @@ def load_counts(asked: Asked, *, member: Membership, today: OwnDays) -> Mapping[
 
 
 def load_pending(asked: Asked) -> PendingPage:
-    """Drafts of the whole team that still wait for a look, the next to leave first."""
-    drafts = Conversation.objects.filter(state=Conversation.State.PENDING).select_related("account", "sender")
-    if asked.search:
-        drafts = drafts.filter(Q(subject__icontains=asked.search) | Q(account__name__icontains=asked.search))
+    """The next to leave first."""
+    drafts = pending(asked).select_related("account", "sender")
     if asked.after:
         last = Conversation.objects.filter(pk=asked.after.id).values("send_at")[:1]
         drafts = drafts.filter(Q(send_at__gt=last) | Q(send_at=last, pk__gt=asked.after.id))
     found = list(drafts.order_by("send_at", "pk")[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
     return PendingPage(shown, Place((None,), shown[-1].pk) if len(found) > PAGE_SIZE else None)
+
+
+def pending(asked: Asked) -> QuerySet[Conversation]:
+    """Drafts of the whole team that still wait for a look."""
+    drafts: QuerySet[Conversation] = Conversation.objects.filter(state=Conversation.State.PENDING)
+    if asked.search:
+        drafts = drafts.filter(Q(subject__icontains=asked.search) | Q(account__name__icontains=asked.search))
+    return drafts
 
 
 # Which, and in what order --------------------------------------------------------------------------------------------

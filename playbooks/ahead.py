@@ -8,11 +8,12 @@ from zoneinfo import ZoneInfo
 
 from django.db import connection
 
-from accounts.matching import TooLong, at_most, bounded
+from accounts.matching import bounded
 from accounts.models import Account, EndUser
 from accounts.rules.compile import matching_accounts, matching_users
 from accounts.rules.fields import FieldSet
 from accounts.rules.sql import Clock, compose
+from cs_platform.common.time_limit import TooLong, at_most
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import Definition, audience_of
 from playbooks.drafts import read

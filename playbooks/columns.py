@@ -12,10 +12,11 @@ from typing import Any
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from accounts.matching import TooLong, bounded
+from accounts.matching import bounded
 from accounts.rules.sql import Sql, compose
 from accounts.table.columns import Around, Cells, Choice, Column, Facet, Sort, Walk
 from cs_platform.common.statements import fetch
+from cs_platform.common.time_limit import TooLong
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.web.templatetags.ui import day, pips
 from playbooks.models import Playbook

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from accounts.matching import TooLong, bounded
+from accounts.matching import bounded
 from accounts.rules.compile import Audience, one_pass_accounts
 from accounts.rules.describe import counted
 from accounts.rules.fields import Column, Field, FieldSet, Subject
@@ -19,6 +19,7 @@ from accounts.rules.grammar import Rule, RuleErrors, leaves
 from accounts.rules.sql import Clock, compose
 from actions.base import Write
 from actions.registry import action_for
+from cs_platform.common.time_limit import TooLong
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import Definition, StepLike, audience_of
 from playbooks.models import Playbook, Step

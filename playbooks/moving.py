@@ -16,10 +16,10 @@ from django.db import connection
 from django.db.models import Count, Max, QuerySet
 
 from accounts.fields import workspace_fields
-from accounts.matching import TooLong, at_most
 from accounts.rules.describe import counted
 from accounts.rules.sql import Sql, compose
 from actions.registry import action_for
+from cs_platform.common.time_limit import TooLong, at_most
 from cs_platform.jobs.kinds import JobKind, JobRefused, Slice
 from cs_platform.jobs.models import Job
 from cs_platform.jobs.starting import start_job

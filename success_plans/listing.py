@@ -92,12 +92,12 @@ class Page:
     next: str
 
 
-def matching(asked: Asked, *, member: Membership, today: date) -> QuerySet[SuccessPlan]:
+def matching(asked: Asked, *, member: Membership | None, today: date) -> QuerySet[SuccessPlan]:
     plans = _of_tab(asked.tab)
     if asked.search:
         plans = plans.filter(Q(name__icontains=asked.search) | Q(account__name__icontains=asked.search))
     if asked.owner:
-        plans = plans.filter(owner=member.pk if asked.owner == "me" else int(asked.owner))
+        plans = plans.filter(owner=member if asked.owner == "me" else int(asked.owner))
     if asked.type:
         plans = plans.filter(type=asked.type)
     if asked.account_id:

@@ -169,6 +169,7 @@ def test_every_source_is_documented_with_its_protocol() -> None:
         "SUBJECTS",
         "TALLIES",
         "UNDER_WAY",
+        "VIEW_COUNTERS",
         "WORK_SOURCES",
     }
     for name, protocol in rows:

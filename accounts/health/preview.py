@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo
 
 from accounts.health.grading import graded
 from accounts.health.terms import CONCERNING, GRADES, HEALTHY, POOR, UNKNOWN, MeasureTerms, ScoreTerms
-from accounts.matching import TooLong, bounded
+from accounts.matching import bounded
 from accounts.models import Account
 from accounts.rules.sql import Clock, Sql
+from cs_platform.common.time_limit import TooLong
 from cs_platform.tenancy.models import Tenant
 
 EXAMPLES = 4

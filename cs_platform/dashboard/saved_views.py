@@ -8,19 +8,22 @@ from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods, require_POST
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, close_dialog, go_to, render_page, requires, toast, trigger
-from cs_platform.web.saved_views import ALL, setup_of
+from cs_platform.web.saved_views import ALL, key_of, setup_of, views_beside
 from cs_platform.workspace import saved_views
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import CannotSave, query_of
+from cs_platform.workspace.view_counts import count_views
 
 from .forms import ViewForm
 
 CHANGED = "views:changed"  # the browser event on which pages reload their lists
+COUNTED_FOR = 60  # seconds
 
 
 @require_http_methods(["GET", "POST"])
@@ -120,6 +123,21 @@ def restore_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     except CannotSave as problem:
         return toast(HttpResponse(status=HTTPStatus.NO_CONTENT), str(problem))
     return _done(request, view, f"View restored: {view.name}")
+
+
+@require_safe
+@requires(Ability.READ)
+def view_counts(request: WorkspaceRequest, slug: str) -> HttpResponse:
+    """Beside the views in the sidebar. The browser asks at every page and keeps the answer for a minute, for whoever is
+    signed in now.
+    """
+    views = views_beside(request)
+    counts = count_views(views, tenant=request.tenant, member=request.membership, now=request.now)
+    context = {"counts": [(key_of(view), counts.get(view.pk)) for view in views]}
+    response = render_page(request, "dashboard/_view_counts.html", context)
+    patch_cache_control(response, private=True, max_age=COUNTED_FOR)
+    patch_vary_headers(response, ["Cookie"])
+    return response
 
 
 def _page(request: WorkspaceRequest, page: str) -> str:

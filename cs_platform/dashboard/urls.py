@@ -86,5 +86,6 @@ urlpatterns = [
     path("w/<slug:slug>/views/<int:pk>/columns/", saved_views.keep_columns, name="keep-columns"),
     path("w/<slug:slug>/views/<int:pk>/delete/", saved_views.delete_view, name="delete-view"),
     path("w/<slug:slug>/views/<int:pk>/restore/", saved_views.restore_view, name="restore-view"),
+    path("w/<slug:slug>/views/counts/", saved_views.view_counts, name="view-counts"),
     path("w/<slug:slug>/views/<page:page>/new/", saved_views.new_view, name="new-view"),
 ]

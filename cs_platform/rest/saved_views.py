@@ -23,6 +23,7 @@ from cs_platform.tenancy.roles import Ability
 from cs_platform.workspace import saved_views
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import CannotSave, Setup
+from cs_platform.workspace.view_counts import ViewCount, count_views
 
 PAGES = [(page, page.title()) for page in settings.PAGES_WITH_VIEWS]
 
@@ -49,6 +50,13 @@ class NewSavedViewSerializer(_SetupSerializer):
 
 class SavedViewEditSerializer(_SetupSerializer):
     name = serializers.CharField(max_length=100, required=False)
+
+
+class SavedViewCountSerializer(serializers.Serializer[ViewCount | None]):
+    """Of what it finds now."""
+
+    count = serializers.IntegerField(allow_null=True, help_text="None where that cannot be told, or takes too long.")
+    is_capped = serializers.BooleanField(help_text="There are more than counted.")
 
 
 class SavedViewFilters(filters.FilterSet):
@@ -92,6 +100,14 @@ class SavedViewViewSet(Listed, Retrieved, ApiViewSet):
             saved_views.rename_view(view, name=said.get("name", view.name), is_shared=True, now=self.now)
         saved_views.keep_setup(view, setup=_setup(said, view), now=self.now)
         return self.fresh(view)
+
+    @documented("Count what a shared view finds", answers=SavedViewCountSerializer)
+    @action(detail=True)
+    def count(self, request: Request, pk: str) -> Response:
+        view = self.get_object()
+        found = count_views([view], tenant=self.tenant, member=None, now=self.now).get(view.pk)
+        told = {"count": found and found.number, "is_capped": bool(found and found.is_capped)}
+        return Response(self.sparse(told))
 
     @documented("Archive a shared view", answers=SavedViewSerializer)
     @action(detail=True, methods=["post"])

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.saved_views import views_beside
+from cs_platform.web.saved_views import links_beside
 from cs_platform.web.sidebar import entries
 from cs_platform.web.tally import count_waiting
 
@@ -29,7 +29,7 @@ def abilities(request: HttpRequest) -> dict[str, dict[str, bool]]:
 
 def views(request: HttpRequest) -> dict[str, Callable[[], Any]]:
     """What the sidebar leads to, asked for where a page has one."""
-    return {"my_views": partial(views_beside, request)} if getattr(request, "membership", None) else {}  # type: ignore[arg-type]
+    return {"my_views": partial(links_beside, request)} if getattr(request, "membership", None) else {}  # type: ignore[arg-type]
 
 
 def sidebar(request: HttpRequest) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The saved views of a page: tabs that lead to them, and whether the one in force has been changed since."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ class ViewTab:
     @property
     def key(self) -> str:
         """Of the place of its number."""
-        return f"view-{self.view.pk}"
+        return key_of(self.view)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +43,36 @@ class ViewBar:
 
 @dataclass(frozen=True, slots=True)
 class ViewLink:
+    key: str  # of the place of its number
     name: str
     address: str
     icon: str
     current: bool
 
 
-def views_beside(request: WorkspaceRequest) -> list[ViewLink]:
-    """The first of one's own, of whichever page, then of those shared by others, for the sidebar."""
-    views = sorted(_visible(request), key=lambda view: view.owner_id != request.membership.pk)
-    return [_link(request, view) for view in views[:BESIDE]]
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The views in the sidebar. `mark` is another one for another person, another choice of views, and a changed view:
+    in the address of their numbers it keeps the browser from showing what it remembers of those before.
+    """
+
+    links: Sequence[ViewLink]
+    mark: str
+
+
+def links_beside(request: WorkspaceRequest) -> Beside:
+    views = views_beside(request)
+    said = [request.membership.pk, *((view.pk, view.updated_at.isoformat()) for view in views)]
+    return Beside([_link(request, view) for view in views], f"{zlib.crc32(repr(said).encode()):08x}")
+
+
+def views_beside(request: WorkspaceRequest) -> list[SavedView]:
+    """The first of one's own, of whichever page, then of those shared by others."""
+    return sorted(_visible(request), key=lambda view: view.owner_id != request.membership.pk)[:BESIDE]
+
+
+def key_of(view: SavedView) -> str:
+    return f"view-{view.pk}"
 
 
 def _visible(request: WorkspaceRequest) -> list[SavedView]:
@@ -65,7 +86,8 @@ def _visible(request: WorkspaceRequest) -> list[SavedView]:
 def _link(request: WorkspaceRequest, view: SavedView) -> ViewLink:
     page = reverse(settings.PAGES_WITH_VIEWS[view.page], args=[request.tenant.slug])
     current = request.path == page and request.GET.get(VIEW) == str(view.pk)
-    return ViewLink(view.name, f"{page}?{query_of(view)}", ICONS.get(view.page, "rows-3"), current)
+    icon = ICONS.get(view.page, "rows-3")
+    return ViewLink(key_of(view), view.name, f"{page}?{query_of(view)}", icon, current)
 
 
 def setup_of(query: QueryDict) -> Setup:

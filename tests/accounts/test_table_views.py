@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 import pytest
 
-from accounts.matching import TooLong
 from accounts.models import Account, NpsResponse, Segment
 from accounts.table import page as paging
 from accounts.table import tallies
+from cs_platform.common.time_limit import TooLong
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.models import SavedView
 from playbooks import columns as playbook_columns

@@ -1,9 +1,13 @@
 """Shared views over the API: set up once for a team, and what is somebody's own stays theirs."""
 
+from typing import Any
+
+from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.saved_views import Setup, save_view
+from ctas.opening import open_cta
 from tests.rest.client import Api
-from tests.world import MONDAY, Workspace
+from tests.world import MONDAY, Workspace, account
 
 
 def test_a_shared_view_is_made_edited_archived_and_restored(api: Api, orbiton: Workspace) -> None:
@@ -51,3 +55,38 @@ def test_somebodys_own_views_are_not_a_keys_business(api: Api, orbiton: Workspac
 
     assert api.get("/views/").results == []
     assert api.get(f"/views/{view.pk}/").status == 404
+    assert api.get(f"/views/{view.pk}/count/").status == 404
+
+
+def test_a_shared_view_says_how_many_it_finds_for_nobody_in_particular(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        shared: dict[str, Any] = {"owner": orbiton.priya, "is_shared": True, "now": MONDAY}
+        account("Harbourline", csm=orbiton.priya)
+        account("Calyx")
+        views = {
+            (page, params): save_view(page=page, name=f"{page} {params}", setup=Setup(params, {}), **shared).pk
+            for page, params in (
+                ("accounts", ""),
+                ("accounts", "csm=me"),
+                ("accounts", "trait:lost=yes"),
+                ("users", ""),
+                ("cockpit", ""),
+                ("cockpit", "tab=team"),
+                ("plans", "owner=me"),
+            )
+        }
+        open_cta(
+            account=Account.objects.first(), name="Nobody's", type="risk", owner=None, by=orbiton.priya, now=MONDAY
+        )
+    told = {asked: api.get(f"/views/{pk}/count/").json["count"] for asked, pk in views.items()}
+
+    assert told == {
+        ("accounts", ""): 2,
+        ("accounts", "csm=me"): 0,
+        ("accounts", "trait:lost=yes"): None,
+        ("users", ""): 0,
+        ("cockpit", ""): 0,
+        ("cockpit", "tab=team"): 1,
+        ("plans", "owner=me"): 0,
+    }
+    assert api.get(f"/views/{views['accounts', '']}/count/?fields=is_capped").json == {"is_capped": False}

@@ -86,6 +86,7 @@ RAW_SQL = {
     "actions/types/update_trait.py",
     "actions/variables.py",
     "cs_platform/common/statements.py",
+    "cs_platform/common/time_limit.py",
     "cs_platform/common/together.py",
     "cs_platform/dev.py",
     "cs_platform/jobs/leases.py",
