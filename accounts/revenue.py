@@ -1,4 +1,4 @@
-"""What became of revenue: how much of it stayed, and what is up for renewal. Money is a month's, in cents.
+"""What became of revenue: how much of it stayed, and who looks after how much. Money is a month's, in cents.
 
 The past is read off the history of values, so nothing has to be kept beside it. Two kinds of accounts are told apart:
 those whose revenue and lifecycle never changed since are counted by the day they came; only the others are looked at
@@ -16,13 +16,12 @@ from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 
 from accounts.changes import TRAIT
 from accounts.models import Account, TraitDefinition
-from accounts.models.account import TRACKED, Lifecycle
+from accounts.models.account import Lifecycle
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.models import Membership, Tenant
 from cs_platform.web.templatetags.ui import GOOD_HEALTH, WATCHED_HEALTH
 
 MONTHS = 12  # looked back on
-MONTHS_AHEAD = 6  # of renewals, this one included
 MOST_CSMS = 200  # to choose from
 Csms = Sequence[int] | None  # whose accounts; None: everybody's, and nobody's
 
@@ -76,7 +75,7 @@ def retention(*, tenant: Tenant, over: int, csms: Csms = None, now: datetime) ->
     known = [at for at, (_month, base_at, _end) in enumerate(moments) if base_at >= known_since]
     found: list[dict[int | None, Retained]] = [defaultdict(Retained) for _ in moments]
     if known:
-        asked = _asked(tenant, [moments[at] for at in known], csms)
+        asked = values_at(tenant, [moments[at] for at in known], csms)
         for at, csm_id, *sums in fetch(_MOVED, asked):
             found[known[at]][csm_id].add(*sums)
         for first, csm_id, mrr in fetch(_STEADY, asked):
@@ -96,9 +95,10 @@ def _moments(tenant: Tenant, over: int, now: datetime) -> list[tuple[date, datet
     return list(zip(days[over:], bases, ends, strict=True))
 
 
-def _asked(tenant: Tenant, moments: Sequence[tuple[date, datetime, datetime]], csms: Csms) -> dict[str, Any]:
-    money = [TRAIT + key for key in _feeding("mrr_cents")]
-    lifecycle = ["lifecycle", *(TRAIT + key for key in _feeding("lifecycle"))]
+def values_at(tenant: Tenant, moments: Sequence[tuple[date, datetime, datetime]], csms: Csms) -> dict[str, Any]:
+    """What CHANGES and OF_BOOK are given, for statements that look at two moments of each month."""
+    money = [TRAIT + key for key in feeding("mrr_cents")]
+    lifecycle = ["lifecycle", *(TRAIT + key for key in feeding("lifecycle"))]
     return {
         "tenant": tenant.pk,
         "bases": [base for _month, base, _end in moments],
@@ -111,7 +111,7 @@ def _asked(tenant: Tenant, moments: Sequence[tuple[date, datetime, datetime]], c
     }
 
 
-def _feeding(column: str) -> list[str]:
+def feeding(column: str) -> list[str]:
     """The trait a workspace maps to a column is the one that has its history."""
     return list(TraitDefinition.objects.filter(scope="account", column=column).values_list("key", flat=True))
 
@@ -124,7 +124,7 @@ def _sum(parts: Iterable[Retained]) -> Retained:
 
 
 # A value at a moment is what the first change after it replaced, or what it is now. `since`: the change before.
-_CHANGES = """
+CHANGES = """
 change AS MATERIALIZED (
     SELECT c.account_id, c.field = ANY(%(money)s) AS is_money, c.at, c.before,
         lag(c.at) OVER (PARTITION BY c.account_id, c.field = ANY(%(money)s) ORDER BY c.at, c.id) AS since
@@ -132,10 +132,10 @@ change AS MATERIALIZED (
     WHERE c.tenant_id = %(tenant)s AND c.account_id IS NOT NULL AND c.at > (%(bases)s::timestamptz[])[1]
         AND c.field = ANY(%(fields)s)
 )"""
-_OF_BOOK = "a.archived_at IS NULL AND (%(all)s OR a.csm_id = ANY(%(csms)s))"
+OF_BOOK = "a.archived_at IS NULL AND (%(all)s OR a.csm_id = ANY(%(csms)s))"
 
 
-def _value_at(moment: str, alias: str, *, is_money: bool) -> str:
+def value_at(moment: str, alias: str, *, is_money: bool) -> str:
     kind = "" if is_money else "NOT "
     return (
         f"LEFT JOIN change {alias} ON {alias}.account_id = a.id AND {kind}{alias}.is_money"
@@ -143,103 +143,42 @@ def _value_at(moment: str, alias: str, *, is_money: bool) -> str:
     )
 
 
-def _money(alias: str) -> str:
+def money_at(alias: str) -> str:
     was = f"CASE WHEN jsonb_typeof({alias}.before) = 'number' THEN ({alias}.before)::numeric::bigint END"
     return f"CASE WHEN {alias}.at IS NULL THEN a.mrr_cents ELSE {was} END"
 
 
-def _pays(alias: str) -> str:
+def pays_at(alias: str) -> str:
     return f"CASE WHEN {alias}.at IS NULL THEN a.lifecycle ELSE {alias}.before #>> '{{}}' END = %(paying)s"
 
 
 _MOVED = f"""
-WITH {_CHANGES}, moment AS (
+WITH {CHANGES}, moment AS (
     SELECT * FROM unnest(%(bases)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY m(base_at, end_at, n)
 ), moved AS (
     SELECT m.n - 1 AS n, a.csm_id,
-        CASE WHEN {_pays("pays_then")} THEN GREATEST({_money("money_then")}, 0) ELSE 0 END AS base,
-        CASE WHEN {_pays("pays_later")} THEN GREATEST({_money("money_later")}, 0) ELSE 0 END AS later
+        CASE WHEN {pays_at("pays_then")} THEN GREATEST({money_at("money_then")}, 0) ELSE 0 END AS base,
+        CASE WHEN {pays_at("pays_later")} THEN GREATEST({money_at("money_later")}, 0) ELSE 0 END AS later
     FROM (SELECT DISTINCT account_id FROM change) moving
-    JOIN accounts_account a ON a.id = moving.account_id AND a.tenant_id = %(tenant)s AND {_OF_BOOK}
+    JOIN accounts_account a ON a.id = moving.account_id AND a.tenant_id = %(tenant)s AND {OF_BOOK}
     JOIN moment m ON a.created_at <= m.base_at
-    {_value_at("m.base_at", "money_then", is_money=True)}
-    {_value_at("m.end_at", "money_later", is_money=True)}
-    {_value_at("m.base_at", "pays_then", is_money=False)}
-    {_value_at("m.end_at", "pays_later", is_money=False)}
+    {value_at("m.base_at", "money_then", is_money=True)}
+    {value_at("m.end_at", "money_later", is_money=True)}
+    {value_at("m.base_at", "pays_then", is_money=False)}
+    {value_at("m.end_at", "pays_later", is_money=False)}
 )
 SELECT n::int, csm_id, sum(base)::bigint, sum(later)::bigint, sum(LEAST(base, later))::bigint
 FROM moved WHERE base > 0 GROUP BY 1, 2
 """
 # From which of the moments on they count: the first one that is not before they came.
 _STEADY = f"""
-WITH {_CHANGES}
+WITH {CHANGES}
 SELECT width_bucket(a.created_at - interval '1 microsecond', %(bases)s::timestamptz[]), a.csm_id,
     sum(a.mrr_cents)::bigint
 FROM accounts_account a
-WHERE a.tenant_id = %(tenant)s AND {_OF_BOOK} AND a.lifecycle = %(paying)s AND a.mrr_cents > 0
+WHERE a.tenant_id = %(tenant)s AND {OF_BOOK} AND a.lifecycle = %(paying)s AND a.mrr_cents > 0
     AND NOT EXISTS (SELECT 1 FROM change c WHERE c.account_id = a.id)
 GROUP BY 1, 2
-"""
-
-
-# --- renewals ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Renewing:
-    """A month's renewals: those that are through, those that are expected, and of these the ones in bad health."""
-
-    first_day: date
-    renewed: int = 0
-    forecast: int = 0
-    at_risk: int = 0
-    accounts: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.renewed + self.forecast + self.at_risk
-
-
-def renewals(*, tenant: Tenant, csms: Csms = None, now: datetime) -> list[Renewing]:
-    """This month and the next five. Whose date was moved on is through, and counts in the month in which it was due."""
-    zone = ZoneInfo(tenant.timezone)
-    months = months_until(now.astimezone(zone).date(), -MONTHS_AHEAD)
-    asked = {
-        "tenant": tenant.pk,
-        "first": months[0],
-        "last": months[-1] + timedelta(days=31),
-        "fields": [TRAIT + key for key in _feeding("renewal_on")],
-        "all": csms is None,
-        "csms": list(csms or ()),
-        "tracked": [lifecycle.value for lifecycle in TRACKED],
-        "watched": tenant.health_scale * WATCHED_HEALTH / 100,
-    }
-    found = {month: sums for month, *sums in fetch(_RENEWALS, asked)}
-    return [Renewing(month, *found.get(month, ())) for month in months]
-
-
-_RENEWALS = f"""
-WITH due AS (
-    SELECT a.renewal_on AS day, a.mrr_cents, a.id, a.health < %(watched)s IS TRUE AS at_risk, false AS renewed
-    FROM accounts_account a
-    WHERE a.tenant_id = %(tenant)s AND {_OF_BOOK} AND a.lifecycle = ANY(%(tracked)s)
-        AND a.renewal_on >= %(first)s AND a.renewal_on < %(last)s
-), through AS (
-    SELECT DISTINCT ON (a.id, date_trunc('month', m.due_on)) m.due_on, a.mrr_cents, a.id, false, true
-    FROM accounts_traitchange c
-    CROSS JOIN LATERAL (SELECT c.before #>> '{{}}') w(word)
-    CROSS JOIN LATERAL (SELECT CASE WHEN pg_input_is_valid(w.word, 'date') THEN w.word::date END) m(due_on)
-    JOIN accounts_account a ON a.tenant_id = %(tenant)s AND a.id = c.account_id AND {_OF_BOOK}
-        AND a.lifecycle = ANY(%(tracked)s)
-    WHERE c.tenant_id = %(tenant)s AND c.field = ANY(%(fields)s) AND c.at > %(first)s::date - interval '1 year'
-        AND m.due_on >= %(first)s AND m.due_on < %(last)s AND a.renewal_on >= m.due_on + 28
-)
-SELECT date_trunc('month', day)::date,
-    COALESCE(sum(mrr_cents) FILTER (WHERE renewed), 0)::bigint,
-    COALESCE(sum(mrr_cents) FILTER (WHERE NOT renewed AND NOT at_risk), 0)::bigint,
-    COALESCE(sum(mrr_cents) FILTER (WHERE at_risk), 0)::bigint,
-    count(*)::int
-FROM (SELECT * FROM due UNION ALL SELECT * FROM through) x GROUP BY 1
 """
 
 

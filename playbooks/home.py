@@ -30,20 +30,26 @@ class Renewals:
     side: ClassVar[bool] = False
 
     def fragment(self, request: WorkspaceRequest, book: Book) -> Fragment:
-        soon = book_of(book).filter(renewal_on__gte=book.today, renewal_on__lte=book.today + SOON)
-        rows = list(soon.order_by("renewal_on", "pk")[:SHOWN])
-        close = soon.filter(renewal_on__lte=book.today + CLOSE).count()
-        tracks = _tracks(rows)
-        here = page_address(request)
-        context: dict[str, Any] = {
-            "rows": [(one, (one.mrr_cents or 0) * MONTHS, tracks.get(one.pk)) for one in rows],
-            "total": soon.count(),
-            "here": here + ("&" if "?" in here else "?"),
-            "says": f"{close:,} renewal{'' if close == 1 else 's'} close{'s' if close == 1 else ''} within a month"
-            if close
-            else "",
-        }
-        return Fragment("playbooks/_home_renewals.html", context)
+        accounts = book_of(book)
+        close = accounts.filter(renewal_on__gte=book.today, renewal_on__lte=book.today + CLOSE).count()
+        says = f"{close:,} renewal{'' if close == 1 else 's'} close{'s' if close == 1 else ''} within a month"
+        listed = f"{reverse('accounts:list', args=[request.tenant.slug])}?renews={SOON.days}&sort=renewal_on"
+        mine = f"{listed}&csm={book.member.pk}" if book.member else listed
+        panel = next_renewals(accounts, book.today, all_of_them=mine)
+        return Fragment(panel.template, {**panel.context, "says": says if close else ""})
+
+
+def next_renewals(accounts: QuerySet[Account], today: date, *, all_of_them: str) -> Fragment:
+    """Of these accounts, with what is done about them; `all_of_them` is the address of the list they stand in."""
+    soon = accounts.filter(renewal_on__gte=today, renewal_on__lte=today + SOON)
+    rows = list(soon.order_by("renewal_on", "pk")[:SHOWN])
+    tracks = _tracks(rows)
+    context: dict[str, Any] = {
+        "rows": [(one, (one.mrr_cents or 0) * MONTHS, tracks.get(one.pk)) for one in rows],
+        "total": soon.count(),
+        "all": all_of_them,
+    }
+    return Fragment("playbooks/_home_renewals.html", context)
 
 
 def _tracks(accounts: list[Account]) -> dict[int, Any]:

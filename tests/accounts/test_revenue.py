@@ -1,4 +1,4 @@
-"""What stayed of revenue, read off the history of values; what is up for renewal; who has how much."""
+"""What stayed of revenue, read off the history of values; who has how much."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 
 from accounts.changes import Changed, remember_changes
 from accounts.models import Account, TraitDefinition
-from accounts.revenue import RetainedMonth, books, months_until, renewals, retention
-from tests.world import Workspace, account, on
+from accounts.revenue import RetainedMonth, books, months_until, retention
+from tests.world import Workspace, account
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 LONG_AGO = datetime(2025, 1, 10, tzinfo=UTC)
@@ -92,20 +92,3 @@ def test_a_team_is_told_of_its_accounts_only_and_books_are_told_apart(paying: Wo
     assert by_month(paying, csms=[])["Nov"].whole.base == 0
     found = {one.csm_id: (one.accounts, one.mrr_cents, one.good, one.risk) for one in books(tenant=paying.tenant)}
     assert found == {paying.priya.pk: (1, 100_00, 1, 0), paying.tom.pk: (1, 50_00, 0, 1), None: (1, 20_00, 0, 0)}
-
-
-def test_renewals_are_through_expected_or_at_risk_in_the_month_they_are_due(paying: Workspace) -> None:
-    customer("Due", 10_00, renewal_on=on(28), health=80)
-    customer("Ailing", 20_00, renewal_on=on(3, 12), health=20)
-    through = customer("Through", 30_00, renewal_on=on(5, 12, 2027))
-    was(through, "2026-12-05", until=NOW - timedelta(days=3), field="trait:renews")
-    corrected = customer("Corrected", 40_00, renewal_on=on(9, 1, 2027))
-    was(corrected, "2027-01-08", until=NOW - timedelta(days=3), field="trait:renews")
-    customer("Far", 50_00, renewal_on=on(1, 6, 2027))
-
-    found = {f"{due.first_day:%b}": due for due in renewals(tenant=paying.tenant, now=NOW)}
-    assert list(found) == ["Nov", "Dec", "Jan", "Feb", "Mar", "Apr"]
-    assert (found["Nov"].forecast, found["Nov"].total) == (10_00, 10_00)
-    assert (found["Dec"].renewed, found["Dec"].at_risk, found["Dec"].accounts) == (30_00, 20_00, 2)
-    assert (found["Jan"].renewed, found["Jan"].forecast) == (0, 40_00)
-    assert found["Feb"].total == 0

@@ -59,6 +59,7 @@ RAW_SQL = {
     "accounts/movement.py",
     "accounts/models/account.py",
     "accounts/nps/eligibility.py",
+    "accounts/renewals.py",
     "accounts/retention.py",
     "accounts/revenue.py",
     "accounts/segments/defining.py",

@@ -7,12 +7,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.revenue import Renewing
 from cs_platform.dashboard.reports.asked import PERIODS, USUAL_PERIOD, Asked
 from cs_platform.dashboard.reports.figures import YEAR
 from cs_platform.dashboard.reports.overview import BOOKS_SHOWN, books_of, retention_of
 from cs_platform.dashboard.reports.playbooks import effects_of
-from cs_platform.dashboard.reports.renewals import renewals_of
+from cs_platform.dashboard.reports.renewals import MOST_ACCOUNTS, due_accounts_of, rates_of, renewals_of
 from cs_platform.rest.problems import Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet
@@ -27,21 +26,43 @@ class RetainedMonthSerializer(serializers.Serializer[Any]):
     net_mrr_cents = serializers.IntegerField(source="whole.net", help_text="What the same accounts pay now.")
 
 
+class Yearly(serializers.IntegerField):
+    """Of what a month comes to."""
+
+    def to_representation(self, value: int) -> int:
+        return value * YEAR
+
+
 class RenewingSerializer(serializers.Serializer[Any]):
     month = serializers.DateField(source="first_day")
     accounts = serializers.IntegerField()
-    renewed_arr_cents = serializers.SerializerMethodField(help_text="Their date was moved on already.")
-    forecast_arr_cents = serializers.SerializerMethodField()
-    at_risk_arr_cents = serializers.SerializerMethodField(help_text="In bad health.")
+    renewed_arr_cents = Yearly(source="renewed", help_text="Their date was moved on already.")
+    forecast_arr_cents = Yearly(source="forecast")
+    at_risk_arr_cents = Yearly(source="at_risk", help_text="In bad health.")
+    accounts_at_risk = serializers.IntegerField()
 
-    def get_renewed_arr_cents(self, due: Renewing) -> int:
-        return due.renewed * YEAR
 
-    def get_forecast_arr_cents(self, due: Renewing) -> int:
-        return due.forecast * YEAR
+class DueMonthSerializer(serializers.Serializer[Any]):
+    """Sums are of what accounts paid when the month began; null before what the workspace keeps of its history."""
 
-    def get_at_risk_arr_cents(self, due: Renewing) -> int:
-        return due.at_risk * YEAR
+    month = serializers.DateField(source="first_day")
+    rate = serializers.FloatField(source="fell.rate", allow_null=True, help_text="Per cent of what was due.")
+    accounts = serializers.IntegerField(source="fell.accounts", allow_null=True)
+    due_arr_cents = Yearly(source="fell.due", allow_null=True)
+    renewed_arr_cents = Yearly(source="fell.renewed", allow_null=True, help_text="Their date was moved on.")
+    left_arr_cents = Yearly(source="fell.left", allow_null=True, help_text="They subscribe no more.")
+    open_arr_cents = Yearly(source="fell.open", allow_null=True, help_text="Neither yet.")
+
+
+class RenewingAccountSerializer(serializers.Serializer[Any]):
+    account = serializers.IntegerField(source="account.pk")
+    external_id = serializers.CharField(source="account.external_id")
+    name = serializers.CharField(source="account.name")
+    csm = serializers.IntegerField(source="account.csm_id", allow_null=True)
+    renewal_on = serializers.DateField(source="account.renewal_on")
+    arr_cents = serializers.IntegerField()
+    health = serializers.FloatField(source="account.health", allow_null=True)
+    expected = serializers.ChoiceField(choices=["overdue", "forecast", "at_risk"])
 
 
 class BookSerializer(serializers.Serializer[Any]):
@@ -98,6 +119,16 @@ class ReportViewSet(ApiViewSet):
     @documented("Renewals of this month and the next five", answers=RenewingSerializer, many=True)
     def renewals(self, request: Request) -> Response:
         return Response(RenewingSerializer(renewals_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("What became of renewals, by the month in which they fell due", answers=DueMonthSerializer, many=True)
+    def renewal_rates(self, request: Request) -> Response:
+        return Response(DueMonthSerializer(rates_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:], description=f"By their day, the {MOST_ACCOUNTS:,} first ones.")
+    @documented("Accounts overdue or up for renewal", answers=RenewingAccountSerializer, many=True)
+    def renewing_accounts(self, request: Request) -> Response:
+        return Response(RenewingAccountSerializer(due_accounts_of(self._asked), many=True).data)
 
     @extend_schema(parameters=_ASKED)
     @documented("Accounts and work by CSM", answers=BookSerializer, many=True)
