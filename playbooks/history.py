@@ -10,10 +10,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db.models import F
-from django.utils.timezone import localtime
+from django.utils.timezone import localdate, localtime
 
 from accounts.actors import Actor, load_actors
 from actions.registry import action_for
+from cs_platform.web.templatetags.ui import moment, uncap
 from playbooks.asking import HELD_FOR
 from playbooks.failures import OPEN as NEEDS_A_PERSON
 from playbooks.filling import NOTHING, Piece, fill_in
@@ -116,7 +117,7 @@ class History:
 def load_history(enrollment: Enrollment, *, now: datetime) -> History:
     """The enrollment comes with its playbook, version, account and end user."""
     runs = scheduled_runs([enrollment.pk])
-    lines = _with_what_followed({run.pk: line(run) for run in runs}, now=now)
+    lines = _with_what_followed({run.pk: line(run, today=localdate(now)) for run in runs}, now=now)
     planned = {str(run.pk): lines[run.pk].says for run in runs if _is_planned(run)}
     texts = filled_in(enrollment, {DESCRIPTION: enrollment.version.definition.get(DESCRIPTION, ""), **planned}, now=now)
     lines |= {run.pk: replace(lines[run.pk], says=_read(texts[str(run.pk)])) for run in runs if str(run.pk) in texts}
@@ -175,11 +176,11 @@ def _day_state(runs: Iterable[ActionRun], reached: bool) -> str:
     return "pending" if reached else "next"
 
 
-def line(run: ActionRun, planned: dict[int, str] | None = None) -> Line:
+def line(run: ActionRun, planned: dict[int, str] | None = None, *, today: date | None = None) -> Line:
     """`planned` remembers what steps will do, for many lines: some sentences name things that are looked up."""
     action = action_for(run.step.action)
     says = _says(run, {} if planned is None else planned)
-    return Line(run, action.icon, says, action.label, _outcome(run), _tone(run))
+    return Line(run, action.icon, says, action.label, _outcome(run, today), _tone(run))
 
 
 def _with_what_followed(lines: Mapping[UUID, Line], *, now: datetime) -> dict[UUID, Line]:
@@ -215,7 +216,7 @@ def _is_planned(run: ActionRun) -> bool:
     return run.reason_code != DRY_RUN and (not happened or "marked_done" in (run.receipt or {}))
 
 
-def _outcome(run: ActionRun) -> str:
+def _outcome(run: ActionRun, today: date | None) -> str:
     undo = (run.receipt or {}).get("undo", {})
     if run.reason_code == DRY_RUN:
         return "only recorded"
@@ -223,7 +224,7 @@ def _outcome(run: ActionRun) -> str:
         case State.APPLIED:
             return "marked as done by hand" if "marked_done" in (run.receipt or {}) else ""
         case State.SCHEDULED if run.prepared_at and run.try_at:
-            leaves = f"leaves {localtime(run.try_at):%-d %b, %H:%M}"
+            leaves = f"leaves {uncap(moment(localtime(run.try_at), today))}"
             return f"in review, {leaves}" if run.step.config.get("review_hours") else leaves
         case State.SCHEDULED:
             return f"tries again: {run.reason}" if run.attempt and run.reason else ""

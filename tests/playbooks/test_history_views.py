@@ -8,6 +8,7 @@ import pytest
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
+from playbooks.history import load_history
 from playbooks.models import ActionRun, Enrollment
 from playbooks.undo import request_stop
 from tests.playbooks.test_conversations import enroll, writing
@@ -142,7 +143,7 @@ def test_a_skipped_action_says_why(priya: Visitor, harbourline: Account) -> None
 
 
 @pytest.mark.parametrize(
-    ("review_hours", "says"), [(0, "· leaves 3 Nov, 08:00"), (24, "· in review, leaves 4 Nov, 08:00")]
+    ("review_hours", "says"), [(0, "leaves tomorrow, 08:00"), (24, "in review, leaves 4 Nov, 08:00")]
 )
 def test_a_message_that_waits_says_when_it_leaves(
     priya: Visitor, inside: Workspace, harbourline: Account, review_hours: int, says: str
@@ -152,8 +153,10 @@ def test_a_message_that_waits_says_when_it_leaves(
     Account.objects.update(csm=inside.priya)
     enrollment = enroll(writing(review_hours=review_hours, subject="News"), harbourline, now=night)
     tick(now=night)
+    [day] = load_history(enrollment, now=night).days
 
-    assert says in drawer(priya, enrollment)
+    assert [line.outcome for line in day.lines] == [says]
+    assert f"· {says.partition(' ')[0]}" in drawer(priya, enrollment)
 
 
 def test_a_user_playbook_names_the_user(priya: Visitor, harbourline: Account) -> None:

@@ -1,6 +1,9 @@
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.conf import settings
+from django.template import Context, Template
 from django.utils import timezone
 
 from cs_platform.web.templatetags import ui
@@ -61,8 +64,30 @@ def test_what_is_due_names_the_weekday() -> None:
     assert ui.weekday(date(2026, 11, 17), TODAY) == "Tue 17 Nov"
 
 
-def test_a_moment_of_the_day_itself_says_so() -> None:
-    assert ui.moment(datetime(2026, 11, 19, 6, 2, tzinfo=UTC), TODAY) == "Today, 06:02"
+@pytest.mark.parametrize(
+    ("day", "said"), [(17, "17 Nov"), (18, "Yesterday"), (19, "Today"), (20, "Tomorrow"), (21, "21 Nov")]
+)
+def test_a_moment_of_the_day_itself_and_of_those_beside_it_says_so(day: int, said: str) -> None:
+    moment = datetime(2026, 11, day, 6, 2, tzinfo=UTC)
+
+    assert ui.moment(moment, TODAY) == f"{said}, 06:02"
+    assert ui.uncap(ui.moment(moment, TODAY)) == f"{said.lower() if said[0].isalpha() else said}, 06:02"
+    assert ui.moment(moment) == f"{day} Nov 2026, 06:02"
+
+
+def test_tomorrow_is_a_day_of_the_workspace_whatever_the_day_is_for_the_clock() -> None:
+    said = Template("sends {{ at|moment:today|uncap }}")
+    night = datetime(2026, 11, 19, 23, 30, tzinfo=UTC)
+    with timezone.override("Pacific/Auckland"):
+        context = Context({"at": night + timedelta(hours=12), "today": timezone.localdate(night)})
+        assert said.render(context) == "sends tomorrow, 00:30"
+
+
+def test_no_page_says_on_tomorrow() -> None:
+    """A moment may be a word, so it stands where both can: no preposition before it."""
+    pages = (settings.BASE_DIR / "templates").rglob("*.html")
+
+    assert [path.name for path in pages if re.search(r"\bon \{\{[^}]*\|moment", path.read_text())] == []
 
 
 def test_days_are_counted_from_today() -> None:

@@ -19,6 +19,7 @@ from django_cotton.templatetags import Attrs
 register = template.Library()
 
 MINUS = "−"
+NEAR_DAYS = {-1: "Yesterday", 0: "Today", 1: "Tomorrow"}
 NOTHING = "–"
 HUES = 12
 GOOD_HEALTH, WATCHED_HEALTH = 75, 50
@@ -160,11 +161,11 @@ def weekday(value: date | datetime | None, today: date | None = None) -> str:
 
 @register.filter(expects_localtime=True)
 def moment(value: datetime | None, today: date | None = None) -> str:
-    """`19 Nov, 14:32` in the zone of the workspace; `Today, 06:02` on the day itself."""
+    """`19 Nov, 14:32` in the zone of the workspace; `Today, 06:02` on the day itself, and so the days beside it."""
     if not value:
         return NOTHING
-    said = "Today" if today is not None and value.date() == today else day(value, today)
-    return f"{said}, {value:%H:%M}"
+    near = NEAR_DAYS.get((value.date() - today).days) if today is not None else None
+    return f"{near or day(value, today)}, {value:%H:%M}"
 
 
 @register.filter
@@ -180,7 +181,7 @@ def variables(said: str) -> str:
 @register.filter
 def uncap(said: str) -> str:
     """A moment within a sentence: `checked today, 06:02`."""
-    return said.replace("Today", "today", 1)
+    return said[0].lower() + said[1:] if said.startswith(tuple(NEAR_DAYS.values())) else said
 
 
 @register.filter(expects_localtime=True)
