@@ -73,7 +73,7 @@ class OpenedBy:
         if run is None:
             return None
         [one] = summaries([run.enrollment])
-        history = page_address(request, history=run.enrollment.pk)
+        history = page_address(request, history=run.enrollment.pk, cta=cta.pk)
         may_run = reaches(request.membership, Ability.RUN_PLAYBOOKS, cta.account)
         context = {"one": one, "run": run, "history": history, "may_run": may_run, "why": _why(run.enrollment)}
         return Fragment("playbooks/_opened_by.html", context)
@@ -103,7 +103,7 @@ class OnCta:
             "next": min((task.due_on for task in tasks if task.due_on and task.status == "open"), default=None),
             "track_state": track_state(enrollment.state),
             "is_workable": cta.status in WORKABLE,
-            "history": page_address(request, history=enrollment.pk),
+            "history": page_address(request, history=enrollment.pk, cta=cta.pk),
         }
         return Fragment("playbooks/_on_cta.html", context)
 

@@ -49,14 +49,26 @@ def _opened(request: HttpRequest) -> Fragment | None:
     return None
 
 
+def beneath(request: HttpRequest, own: str) -> dict[str, int]:
+    """The drawer that one was opened from, to which it leads back: `?history=31&cta=9`. Empty where there is none."""
+    for name in settings.DRAWERS:
+        if name != own and _is_whole(request.GET.get(name, "")):
+            return {name: int(request.GET[name])}
+    return {}
+
+
 def _whole(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or len(text) > 18:
+    if not _is_whole(text):
         raise Http404("No such thing to show.")
     return int(text)
 
 
+def _is_whole(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= 18
+
+
 def page_address(request: HttpRequest, **drawer: int) -> str:
-    """The page the person is on, with another drawer or (naming none) without any."""
+    """The page the person is on, with another drawer, with one and the one beneath it, or (naming none) without any."""
     current = request.headers.get("HX-Current-URL") if request.method == "POST" else None
     parts = urlsplit(current or request.get_full_path())
     params = QueryDict(parts.query, mutable=True)

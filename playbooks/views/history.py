@@ -10,7 +10,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.reach import reaches, refuse_beyond
 from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
-from cs_platform.web.drawers import Fragment, page_address
+from cs_platform.web.drawers import Fragment, beneath, page_address
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires, target_id
 from playbooks import failures, undo
 from playbooks.history import load_history
@@ -18,6 +18,7 @@ from playbooks.models import ActionRun, Enrollment
 from playbooks.panels import in_panel_order
 from playbooks.views.loading import changed, enrollment_or_404, history_address
 
+BENEATH = {"cta": "Back to the CTA"}  # what the history was opened from
 # What a person may do about a run, and how it is said afterwards.
 VERBS: dict[str, tuple[Callable[..., bool], str]] = {
     "retry": (failures.retry, "Tries again now"),
@@ -43,13 +44,16 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     """Previous and next walk through the playbooks of the same account."""
     enrollment = enrollment_or_404(pk)
     before, after = _neighbours(enrollment)
+    under = beneath(request, "history")
     context = {
         "history": load_history(enrollment, now=request.now),
-        "here": page_address(request, history=pk),
+        "here": page_address(request, history=pk, **under),
+        "back": page_address(request, **under) if under else "",
+        "back_to": BENEATH.get(next(iter(under), ""), ""),
         "close": page_address(request),
         "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, enrollment.account),
-        "previous": page_address(request, history=before) if before else "",
-        "next": page_address(request, history=after) if after else "",
+        "previous": page_address(request, history=before, **under) if before else "",
+        "next": page_address(request, history=after, **under) if after else "",
     }
     return Fragment("playbooks/_history.html", context)
 

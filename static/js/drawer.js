@@ -1,4 +1,5 @@
-// The drawer stands beside the page and is not modal: a fragment put into it opens it, its close link empties it.
+// The drawer stands beside the page and is not modal: a fragment put into it opens it, its close link empties it. One that was
+// opened from another (data-back) leads back to it, by its link as by Esc.
 
 const drawer = document.getElementById("drawer");
 let opener = null;
@@ -12,7 +13,7 @@ document.addEventListener("htmx:after:settle", ({ target, detail }) => {
   remember(source);
   drawer.hidden = false;
   opener?.scrollIntoView({ block: "nearest", inline: "center" }); // the page just became narrower
-  focusHeading();
+  if (!focusLinkTo(source?.dataset.back)) focusHeading();
 });
 
 document.addEventListener("htmx:after:settle", () => {
@@ -38,7 +39,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || event.defaultPrevented || drawer.hidden) return;
   if (document.querySelector("dialog[open], [popover]:popover-open")) return;
   event.preventDefault();
-  close(drawer.querySelector("[data-close-drawer]")?.href);
+  const back = drawer.querySelector("[data-back]");
+  if (back) back.click();
+  else close(drawer.querySelector("[data-close-drawer]")?.href);
 });
 
 document.addEventListener("drawer:close", () => close(drawer.querySelector("[data-close-drawer]")?.href));
@@ -63,7 +66,8 @@ document.addEventListener("click", ({ target }) => {
 // Opened by its address: its row is marked and seen, and the focus goes back there, as if it had been opened by hand.
 if (!drawer.hidden) {
   const links = [...document.querySelectorAll("a[hx-target='#drawer']")];
-  remember(links.find((link) => link.href === location.href && link.checkVisibility()));
+  const first = drawer.querySelector("[data-back]")?.href ?? location.href;
+  remember(links.find((link) => link.href === first && link.checkVisibility()));
   opener?.scrollIntoView({ block: "nearest", inline: "center" });
 }
 
@@ -73,6 +77,13 @@ document.addEventListener("click", ({ target }) => {
   field?.scrollIntoView({ block: "center" });
   field?.focus({ preventScroll: true });
 });
+
+// Back from a drawer that was opened in this one: to the link that led there.
+function focusLinkTo(address) {
+  const link = address && drawer.querySelector(`a[href=${JSON.stringify(address)}]`);
+  link?.focus();
+  return link;
+}
 
 function focusHeading() {
   const heading = drawer.querySelector("h1, h2");

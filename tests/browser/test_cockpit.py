@@ -13,7 +13,8 @@ from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.models import Comment, Notification
 from ctas.models import Cta, Task
 from ctas.opening import open_cta
-from tests.world import Workspace, account
+from playbooks.task_lists import apply_to_cta
+from tests.world import Workspace, account, live, task_list_json
 from tests.world import workspace as make_workspace
 
 from .test_shell import violations
@@ -227,3 +228,30 @@ def test_no_row_is_reached_under_the_head_of_its_group(screen: Page) -> None:
         press(screen, "k")
         assert screen.evaluate(COVERED) == ""
     expect(row(screen, "Usage is down")).to_be_focused()
+
+
+def test_a_history_opened_from_a_cta_leads_back_to_it_and_to_its_link(screen: Page, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        kickoff = live(task_list_json(), by=orbiton.jonah, now=datetime.now(UTC))
+        cta = Cta.objects.get(name="Usage is down")
+        applied = apply_to_cta(kickoff, cta, by=orbiton.priya, now=datetime.now(UTC))
+    press(screen, "g", "c")
+    row(screen, "Usage is down").click()
+    link = screen.locator("#drawer").get_by_role("link", name="History", exact=True)
+    for leave in ("Escape", "Enter"):
+        link.focus()
+        press(screen, "Enter")
+        expect(screen.get_by_role("heading", name="Kickoff")).to_be_focused()
+        expect(screen.locator("#drawer .btn").first).to_have_accessible_name("Back to the CTA")
+        assert violations(screen) == []
+        if leave == "Enter":
+            screen.get_by_role("link", name="Back to the CTA").focus()
+        press(screen, leave)
+        expect(link).to_be_focused()
+        assert screen.evaluate("location.search").endswith(f"cta={cta.pk}")
+
+    press(screen, "Escape")
+    expect(screen.locator("#drawer")).to_be_hidden()
+    expect(row(screen, "Usage is down")).to_be_focused()
+    screen.goto(f"{screen.url}?history={applied.pk}&cta={cta.pk}")
+    expect(screen.locator("[data-row][aria-current]")).to_contain_text("Usage is down")

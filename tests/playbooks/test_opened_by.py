@@ -35,6 +35,24 @@ def test_a_cta_of_a_playbook_that_rules_applied_says_what_matched(inside: Worksp
     assert "Pro" in shown.split("It matched: ")[1][:60]
 
 
+def test_the_history_of_what_opened_a_cta_leads_back_to_the_cta(inside: Workspace) -> None:
+    at, priya = account("Harbourline", csm=inside.priya), Visitor(inside.priya)
+    enrollment = apply_now(live(playbook_json("rescue", steps=[OPEN_CTA])), at, now=MONDAY)
+    cta = Cta.objects.get()
+    both = f"/w/orbiton/ctas/?tab=team&amp;history={enrollment.pk}&amp;cta={cta.pk}"
+    shown = text(priya.fragment(f"ctas/?tab=team&cta={cta.pk}", "drawer"))
+    history = text(priya.fragment(f"ctas/?tab=team&history={enrollment.pk}&cta={cta.pk}", "drawer"))
+
+    assert f'href="{both}" hx-get="{both}" hx-target="#drawer"' in shown
+    assert 'aria-label="Back to the CTA"' in history
+    assert f'href="/w/orbiton/ctas/?tab=team&amp;cta={cta.pk}"' in history
+    assert f'data-back="{both}"' in history
+    assert f'hx-get="{both}" hx-trigger="account:changed' in history
+    assert 'href="/w/orbiton/ctas/?tab=team" aria-label="Close" data-close-drawer' in history
+    assert "Back to" not in text(priya.fragment(f"ctas/?history={enrollment.pk}", "drawer"))
+    assert "Back to" not in text(priya.fragment(f"ctas/?history={enrollment.pk}&cta=x", "drawer"))
+
+
 def test_one_opened_by_hand_names_no_playbook(inside: Workspace) -> None:
     cta = open_cta(account=account(), name="Call", type="risk", by=inside.priya, now=MONDAY)
 
