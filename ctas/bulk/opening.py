@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
@@ -16,6 +16,7 @@ from cs_platform.jobs.models import JobItem
 from cs_platform.tenancy.context import current_tenant_id
 from cs_platform.tenancy.models import Membership
 from cs_platform.tenancy.roles import Ability
+from cs_platform.workspace.holidays import load_holidays, working_day
 from cs_platform.workspace.models import Comment
 from ctas import models
 from ctas.bulk.selection import today_of
@@ -41,6 +42,11 @@ class OpenForm(VerbForm):
     owner = forms.ChoiceField(required=False, error_messages={"invalid_choice": "Choose an active member, csm or ae."})
     days = forms.IntegerField(
         required=False, min_value=0, max_value=FURTHEST, label="Due in days", help_text="Left empty: no due date."
+    )
+    on_weekends = forms.BooleanField(
+        required=False,
+        label="Due dates may fall on weekends and holidays",
+        help_text="Otherwise they move to the next working day.",
     )
     comment = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 2}))
     skip = forms.BooleanField(
@@ -89,6 +95,7 @@ class OpenCtas(BulkVerb):
         refused = refuse_absent(ids, present, self.listing)
         lists = current_lists()
         needs_owner = "owner" in lists.find(Kind.TYPE, task.config["type"]).to_create
+        due_on = _due_on(task)
         there = _having(task.config["name"], present) if task.config["skip"] else set()
         ctas = []
         accounts = Account.objects.filter(pk__in=set(present) - there).only("tenant_id", *HOLDERS)
@@ -97,7 +104,7 @@ class OpenCtas(BulkVerb):
             if owner is None and needs_owner:
                 refused[account.pk] = NOBODY.format(role=str(task.config["owner"]).upper())
             else:
-                ctas.append(_cta(account, owner, task))
+                ctas.append(_cta(account, owner, due_on, task))
         Cta.objects.bulk_create(ctas)
         tell_of_ctas(ctas, task, "cta.opened", "CTA opened")
         _tell_owners(ctas, task)
@@ -123,13 +130,23 @@ def _owner(account: Account, owner: Any) -> int | None:
     return holder
 
 
-def _cta(account: Account, owner: int | None, task: Task) -> Cta:
-    said, today = task.config, today_of(task.tenant, task.now)
+def _due_on(task: Task) -> date | None:
+    """As of what a playbook opens: nobody works on a Sunday unless the form says so."""
+    days = task.config["days"]
+    if days is None:
+        return None
+    today = today_of(task.tenant, task.now)
+    due_on = today + timedelta(days=days)
+    return due_on if task.config.get("on_weekends") else working_day(due_on, load_holidays(since=today))
+
+
+def _cta(account: Account, owner: int | None, due_on: date | None, task: Task) -> Cta:
+    said = task.config
     return Cta(
         tenant_id=task.tenant.pk,
         account=account,
         owner_id=owner,
-        due_on=None if said["days"] is None else today + timedelta(days=said["days"]),
+        due_on=due_on,
         created_at=task.now,
         created_by=task.actor,
         **{name: said[name] for name in ("name", "type", "reason", "priority", "comment")},

@@ -1,6 +1,6 @@
 """A CTA on each of many accounts: whose it is, when it is due, and what the undo takes back."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +10,14 @@ from django.test.utils import CaptureQueriesContext
 from accounts.bulk.verbs import bulk_verbs
 from accounts.models import TimelineEntry
 from cs_platform.jobs.models import JobError
+from cs_platform.workspace.holidays import add_holiday
 from cs_platform.workspace.models import Notification
 from ctas.bulk.opening import NOBODY, WORKED_ON
 from ctas.lists import Kind, edit_entry
 from ctas.models import Cta
 from ctas.opening import comment_on
 from tests.accounts.bulk.test_verbs import edit, undo
-from tests.world import MONDAY, Workspace, account
+from tests.world import MONDAY, Workspace, account, on
 
 CALL = {"name": "Call about the outage", "type": "risk", "priority": "high", "owner": "csm", "days": "3"}
 
@@ -37,6 +38,17 @@ def test_each_account_gets_one_that_is_its_csms_and_due_counted_from_today(space
     assert Cta.objects.get(account=two).owner is None
     told = TimelineEntry.objects.get(account=one)
     assert (told.kind, told.text, told.subject) == ("cta.opened", f"CTA opened: {made.name}", f"cta:{made.pk}")
+
+
+@pytest.mark.parametrize(("more", "due_on"), [({}, on(10)), ({"on_weekends": "on"}, on(7))])
+def test_it_is_due_on_a_working_day_unless_any_day_will_do(
+    space: Workspace, more: dict[str, str], due_on: date
+) -> None:
+    """Five days after Monday is a Saturday, and the Monday after it is a holiday."""
+    add_holiday(on=on(9), name="Founders' day", by=space.jonah, now=MONDAY)
+    edit(space, "open_cta", CALL | {"days": "5"} | more, account("A"))
+
+    assert Cta.objects.get().due_on == due_on
 
 
 def test_whoever_owns_some_of_them_is_told_once_and_whoever_asked_for_them_is_not(space: Workspace) -> None:
