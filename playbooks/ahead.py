@@ -1,7 +1,7 @@
 """What a draft would do at the next check: the very statements of the evaluation, asked now, with nothing kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from accounts.rules.fields import FieldSet
 from accounts.rules.sql import Clock, compose
 from cs_platform.common.time_limit import TooLong, at_most
 from cs_platform.tenancy.models import Tenant
-from playbooks.definition import Definition, audience_of
+from playbooks.definition import MAX_HOLDOUT, Definition, audience_of
 from playbooks.drafts import read
 from playbooks.evaluation import (
     FIRST_TIME_MARGIN,
@@ -23,6 +23,7 @@ from playbooks.evaluation import (
     Look,
     count_bits,
     hold_back,
+    leave_out,
     stage_fresh,
     stage_hits,
     usual_limit,
@@ -47,13 +48,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """`matched` meet the rules, `fresh` of them would be enrolled; `limit` is the brake once that was accepted.
+    """`matched` meet the rules, `fresh` of them would be enrolled, and `left_out` are left out to compare; `limit` is
+    the brake once that was accepted.
 
     `loads` is what these bring people to do in the next days, `costs` what leaves the workspace for them in all.
     """
 
     matched: int
     fresh: int
+    left_out: int
     examples: Sequence[Example]
     without_csm: int
     limit: int
@@ -63,7 +66,7 @@ class Ahead:
     @property
     def kept(self) -> int:
         """Match, and have it already, or had it before, or are left alone for a known cause."""
-        return self.matched - self.fresh
+        return self.matched - self.fresh - self.left_out
 
 
 def look_ahead(
@@ -74,38 +77,44 @@ def look_ahead(
     look = Look(tenant, EvaluationRun(), fields, now, tracked)
     try:
         with at_most(LIMIT_MS):
-            matched, fresh = _staged(look, definition, playbook)
+            matched, fresh, left_out = _staged(look, definition, playbook)
             examples, without_csm = _examples(), _without_csm(tenant)
             loads = forecast(definition, fields=fields, today=look.clock.today)
     except TooLong:
         return None
     limit = max(usual_limit(definition.brake_limit, tracked), int(fresh * FIRST_TIME_MARGIN))
-    return Ahead(matched, fresh, examples, without_csm, limit, loads, cost_of(definition, fresh))
+    return Ahead(matched, fresh, left_out, examples, without_csm, limit, loads, cost_of(definition, fresh))
 
 
-def _staged(look: Look, definition: Definition, playbook: Playbook) -> tuple[int, int]:
-    """How many match, and how many of them would be enrolled."""
+def _staged(look: Look, definition: Definition, playbook: Playbook) -> tuple[int, int, int]:
+    """How many match, how many of them would be enrolled, and how many left out to compare."""
     candidate = Candidate.of(playbook, definition.stored(), look.fields)
     stage_hits(look, [candidate], users=definition.audience == Playbook.Audience.USERS)
     stage_fresh(look, [candidate])
     hold_back(look, [candidate])
+    [left_out] = leave_out(look, [candidate])
     [matched], [fresh] = count_bits("hit", [candidate]), count_bits("fresh", [candidate])
-    return matched, fresh
+    return matched, fresh, left_out
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Of those who match: how many would be enrolled at the next check, and how many would not."""
+    """Of those who match: how many would be enrolled at the next check, and how many would not, whom the holdout
+    leaves out apart.
+    """
 
     fresh: int
     kept: int
+    left_out: int
 
 
-# A draft may still lack a name and actions, which do not decide who gets it.
-_STAND_IN = {
+# A draft may still lack a name, actions and an outcome, which do not decide who gets it.
+_STAND_IN: dict[str, Any] = {
     "name": "-",
     "description": "",
     "brake_limit": None,
+    "outcome": None,
+    "holdout": 0,
     "steps": [{"key": "note", "day": 1, "action": "add_note", "config": {"body": "-"}}],
 }
 _STAND_IN_FOR_USERS = {"steps": [{"key": "nps", "day": 1, "action": "show_nps", "config": {}}]}
@@ -120,10 +129,10 @@ def stand(
         return None
     try:
         with at_most(LIMIT_MS):
-            matched, fresh = _staged(Look(tenant, EvaluationRun(), fields, now, 0), found, playbook)
+            matched, fresh, left_out = _staged(Look(tenant, EvaluationRun(), fields, now, 0), found, playbook)
     except TooLong:
         return None
-    return Standing(fresh, matched - fresh)
+    return Standing(fresh, matched - fresh - left_out, left_out)
 
 
 def some_accounts(content: Mapping[str, Any], *, tenant: Tenant, fields: FieldSet, now: datetime) -> list[int]:
@@ -144,7 +153,12 @@ def some_accounts(content: Mapping[str, Any], *, tenant: Tenant, fields: FieldSe
 def _by_rules(content: Mapping[str, Any], fields: FieldSet) -> Definition | None:
     about_users = content.get("audience") == Playbook.Audience.USERS
     found, _problems = read({**content, **_STAND_IN, **(_STAND_IN_FOR_USERS if about_users else {})}, fields=fields)
-    return found
+    return replace(found, holdout=_share(content.get("holdout"))) if found else None
+
+
+def _share(given: Any) -> int:
+    """Nobody is left out by what is no share yet."""
+    return given if isinstance(given, int) and 0 <= given <= MAX_HOLDOUT else 0
 
 
 def _examples() -> list[Example]:

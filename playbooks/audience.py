@@ -15,6 +15,7 @@ from accounts.rules.explain import Explained
 from accounts.rules.sql import Clock
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import audience_of
+from playbooks.holdout import is_left_out, share_of
 from playbooks.models import Playbook, PlaybookVersion
 
 
@@ -31,7 +32,10 @@ def count_matching(version: PlaybookVersion, *, tenant: Tenant, now: datetime) -
 def why_of(
     version: PlaybookVersion, account: Account, user: EndUser | None = None, *, tenant: Tenant, now: datetime
 ) -> Explained | None:
-    """Every condition for one account or user, and whether a known cause holds it back. None: not a user of it."""
+    """Every condition for one account or user, and whether a known cause or the holdout keeps it from it.
+
+    None: not a user of the account.
+    """
     clock = Clock.at(now, ZoneInfo(tenant.timezone))
     why = Asking(
         audience_of(version.definition, workspace_fields()),
@@ -40,10 +44,15 @@ def why_of(
         clock=clock,
         people=people_of(tenant.pk),
     ).why(account, user)
-    if why is None or not version.definition.get("respects_known_cause"):
-        return why
-    line = _no_known_cause(account, today=clock.today)
-    return replace(why, holds=why.holds and line.holds, children=(*why.children, line))
+    if why is None:
+        return None
+    lines = []
+    if version.definition.get("respects_known_cause"):
+        lines.append(_no_known_cause(account, today=clock.today))
+    if share := share_of(version.playbook.status, version.definition):
+        lines.append(_not_left_out(version.playbook, share, account, user))
+    holds = why.holds and all(line.holds for line in lines)
+    return replace(why, holds=holds, children=(*why.children, *lines))
 
 
 def _no_known_cause(account: Account, *, today: date) -> Explained:
@@ -51,3 +60,9 @@ def _no_known_cause(account: Account, *, today: date) -> Explained:
     lasts = until is not None and until >= today
     value = f"until {until:%-d %B %Y}: {account.known_cause}" if lasts else "there is none"
     return Explained("No known cause holds it back", not lasts, value)
+
+
+def _not_left_out(playbook: Playbook, share: int, account: Account, user: EndUser | None) -> Explained:
+    left_out = is_left_out(playbook, share, account, user)
+    value = f"left out to compare ({share} %)" if left_out else "it is not"
+    return Explained(f"Not among the {share} % left out to compare", not left_out, value)

@@ -19,6 +19,7 @@ from cs_platform.jobs.starting import start_job
 from cs_platform.tenancy.models import Doer
 from cs_platform.tenancy.roles import Ability
 from playbooks.enrollment import Application, enroll
+from playbooks.holdout import draw, share_of, withhold
 from playbooks.models import Enrollment, Playbook
 from playbooks.undo import stop_together
 from playbooks.versions import NotPossible, announce_evaluation, publish, write_down
@@ -136,10 +137,14 @@ def _left(job: Job) -> QuerySet[Enrollment]:
 
 
 def _begin_again(job: Job, pairs: Sequence[tuple[int, int | None]], now: datetime) -> int:
-    """From day 1, as if the rules had found them today. Raises JobRefused."""
+    """From day 1, as if the rules had found them today, the holdout included. Raises JobRefused."""
     playbook = Playbook.objects.select_related("version", "tenant").get(pk=job.params["playbook"])
     if playbook.status != Status.LIVE:
         raise JobRefused(f"{playbook.name} is not live any more. What was begun before goes on or waits.")
     present = set(Account.objects.present().filter(pk__in={one for one, _ in pairs}).values_list("pk", flat=True))
     application = Application(job.tenant, playbook, applied_by=job.actor, now=now, by_rules=True)
-    return len(enroll(application, [pair for pair in pairs if pair[0] in present]))
+    found = [pair for pair in pairs if pair[0] in present]
+    left_out = draw(playbook, share_of(playbook.status, application.definition), found)
+    if left_out:
+        withhold(playbook, left_out, now=now)
+    return len(enroll(application, [pair for pair in found if pair not in set(left_out)]))

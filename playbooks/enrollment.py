@@ -36,7 +36,7 @@ class Application:
     now: datetime
     evaluation_id: int | None = None
     parent_run_id: Any = None
-    by_rules: bool = False  # as if an evaluation had found them
+    by_rules: bool = False  # an evaluation has found them, or a dry run before
 
     @property
     def version_id(self) -> int:
@@ -59,8 +59,7 @@ class Application:
     def occasion_field(self) -> str:
         """The date these enrollments are about. Applying by hand is not bound to once per date, so it names none."""
         again = self.definition["reenrollment"]
-        bound = self.by_rules or self.evaluation_id
-        return again["field"] if again["policy"] == "once_per_value" and bound else ""
+        return again["field"] if again["policy"] == "once_per_value" and self.by_rules else ""
 
 
 def apply_by_hand(
@@ -287,9 +286,10 @@ def insert_rows(cursor: Any, table: str, rows: Sequence[tuple[Any, ...]]) -> Non
 _INSERT = """
     WITH made AS (
         INSERT INTO playbooks_enrollment (tenant_id, playbook_id, version_id, account_id, end_user_id, timezone,
-            activated_at, activated_on, occasion, evaluation_id, applied_by, parent_run_id, steps_total, is_dry)
+            activated_at, activated_on, occasion, evaluation_id, applied_by, by_rules, parent_run_id,
+            steps_total, is_dry)
         SELECT {tenant}, s.playbook_id, p.version_id, s.account_id, s.end_user_id, z.zone, {now}, z.local_date,
-            s.occasion, p.evaluation_id, p.applied_by, p.parent_run_id, p.steps_total, p.is_dry
+            s.occasion, p.evaluation_id, p.applied_by, p.by_rules, p.parent_run_id, p.steps_total, p.is_dry
         FROM enroll_subject s JOIN {applications} USING (playbook_id) JOIN {zones} USING (given)
         WHERE s.n > {start} AND s.n <= {end} ORDER BY s.n
         {on_conflict}
@@ -373,8 +373,8 @@ def _accounts(enrolling: _Enrolling) -> Sql:
 
 def _applications(enrolling: _Enrolling) -> Sql:
     columns = (
-        "playbook_id bigint, version_id bigint, evaluation_id bigint, applied_by text, parent_run_id uuid,"
-        " steps_total smallint, name text, is_dry bool"
+        "playbook_id bigint, version_id bigint, evaluation_id bigint, applied_by text, by_rules bool,"
+        " parent_run_id uuid, steps_total smallint, name text, is_dry bool"
     )
     rows = [
         (
@@ -382,6 +382,7 @@ def _applications(enrolling: _Enrolling) -> Sql:
             one.version_id,
             one.evaluation_id,
             one.applied_by,
+            one.by_rules,
             one.parent_run_id,
             len(enrolling.steps[one.version_id]),
             one.playbook.name,

@@ -20,7 +20,7 @@ from accounts.models import Account
 from accounts.rules.compile import Audience, chunked, one_pass_accounts, one_pass_users
 from accounts.rules.fields import FieldSet
 from accounts.rules.grammar import RuleErrors
-from accounts.rules.sql import Clock, Sql
+from accounts.rules.sql import Clock, Sql, compose
 from cs_platform.tenancy.audit import record
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Doer, Tenant, WorkDue
@@ -29,7 +29,9 @@ from ctas.recurring import open_due
 from playbooks import undo
 from playbooks.definition import audience_of
 from playbooks.enrollment import Application, anchor_columns, enroll_selected, occasion_of
+from playbooks.holdout import is_drawn, share_of, withhold_selected
 from playbooks.models import Enrollment, Evaluation, EvaluationRun, Playbook
+from playbooks.outcomes import mark_reached
 from playbooks.retiming import follow_anchors
 from playbooks.schedule import next_time_of_day
 from success_plans.handover import hand_on_plans
@@ -58,6 +60,7 @@ class Candidate:
     bit: int = 0
     again: dict[str, Any] = field(default_factory=dict)
     respects_known_cause: bool = False
+    holdout: int = 0  # per cent that are left out, to compare
 
     @classmethod
     def of(cls, playbook: Playbook, definition: Mapping[str, Any], fields: FieldSet) -> "Candidate":
@@ -67,6 +70,7 @@ class Candidate:
             audience_of(definition, fields),
             again=definition["reenrollment"],
             respects_known_cause=bool(definition.get("respects_known_cause")),
+            holdout=share_of(playbook.status, definition),
         )
 
     @property
@@ -209,6 +213,8 @@ def _evaluate(tenant: Tenant, run: EvaluationRun, *, now: datetime) -> None:
     look = Look(tenant, run, fields, now, Account.objects.tracked().count())
     follow_anchors(tenant=tenant, fields=look.fields, now=now)
     _ask_and_settle(look)
+    if run.playbook_id is None:
+        mark_reached(tenant=tenant, fields=fields, clock=look.clock)
     run.looked_at, run.finished_at = look.tracked, now
     run.duration_ms = _elapsed_ms(now)
     run.save(update_fields=["looked_at", "started_at", "finished_at", "duration_ms"])
@@ -348,6 +354,38 @@ def hold_back(look: Look, chunk: Sequence[Candidate]) -> list[int]:
     return count_bits("waiting", chunk)
 
 
+def leave_out(look: Look, chunk: Sequence[Candidate]) -> list[int]:
+    """Takes out of `fresh` whom playbooks with a holdout go without, into the table `left_out`. How many, by bit."""
+    drawing = [candidate for candidate in chunk if candidate.holdout]
+    if not drawing:
+        return [0] * len(chunk)
+    mask = sum(1 << candidate.bit for candidate in drawing)
+    subject = Sql("f.end_user_id" if _asks_users(chunk) else "f.account_id")
+    drawn = Sql.join(" | ", [_drawn(candidate, subject) for candidate in drawing])
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS left_out")
+        cursor.execute(
+            f"""
+            CREATE TEMP TABLE left_out ON COMMIT DROP AS
+            SELECT * FROM (
+                SELECT f.ctid AS place, f.account_id, f.end_user_id, {drawn.text} AS bits
+                FROM fresh f WHERE f.bits & {mask}::bigint <> 0 OFFSET 0
+            ) d WHERE d.bits <> 0;
+            UPDATE fresh f SET bits = f.bits & ~l.bits FROM left_out l WHERE f.ctid = l.place
+            """,
+            drawn.params,
+        )
+    return count_bits("left_out", chunk)
+
+
+def _drawn(candidate: Candidate, subject: Sql) -> Sql:
+    bit = f"{1 << candidate.bit}::bigint"
+    return compose(
+        f"CASE WHEN f.bits & {bit} <> 0 AND {{drawn}} THEN {bit} ELSE 0 END",
+        drawn=is_drawn(candidate.playbook.key, subject, candidate.holdout),
+    )
+
+
 def _same_user(chunk: Sequence[Candidate], other: str) -> str:
     """IS NOT DISTINCT FROM cannot be hashed; one kind of audience has a user on every row, the other on none."""
     return f"h.end_user_id = {other}.end_user_id" if _asks_users(chunk) else "true"
@@ -453,11 +491,12 @@ class _Judged:
             applied_by=f"evaluation:{self.evaluation.pk}",
             now=run.started_at,
             evaluation_id=self.evaluation.pk,
+            by_rules=True,
         )
 
 
 def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
-    held_back = hold_back(look, chunk)
+    held_back, left_out = hold_back(look, chunk), leave_out(look, chunk)
     matched, fresh, leaving = count_bits("hit", chunk), count_bits("fresh", chunk), _leaving(look, chunk)
     judged = [
         _judge(look, candidate, matched[candidate.bit], fresh[candidate.bit], leaving[candidate.playbook.pk])
@@ -465,6 +504,7 @@ def _settle_chunk(look: Look, chunk: Sequence[Candidate]) -> None:
     ]
     for one in judged:
         one.evaluation.held_back = held_back[one.candidate.bit]
+        one.evaluation.left_out = left_out[one.candidate.bit]
     Evaluation.objects.bulk_create([one.evaluation for one in judged])
     _carry_out(look, [one for one in judged if one.evaluation.state == Evaluation.State.DONE])
 
@@ -516,12 +556,15 @@ def _why_held(would_enroll: int, would_release: int, limit: int) -> str:
 
 
 def _carry_out(look: Look, judged: Sequence[_Judged]) -> None:
-    """Enroll for all of them together, then stop what no longer matches."""
+    """Enroll for all of them together, write down whom they go without, then stop what no longer matches."""
     enrolling = [one for one in judged if one.evaluation.would_enroll]
     if enrolling:
         made = enroll_selected([one.application for one in enrolling], _fresh_of(enrolling), fields=look.fields)
         for one in enrolling:
             one.evaluation.enrolled = len(made[one.candidate.playbook.pk])
+    leaving_out = [one for one in judged if one.evaluation.left_out]
+    if leaving_out:
+        withhold_selected(_left_out_of(leaving_out), now=look.now)
     for one in judged:
         one.evaluation.released = _release(look, one)
     corrected = [one.evaluation for one in judged if one.is_otherwise]
@@ -536,6 +579,19 @@ def _fresh_of(judged: Sequence[_Judged]) -> Sql:
     """Rows (playbook_id, account_id, end_user_id)."""
     bits = _bits(one.candidate for one in judged)
     return Sql(f"SELECT p.playbook_id, f.account_id, f.end_user_id FROM fresh f JOIN {bits} ON f.bits & p.bit <> 0")
+
+
+def _left_out_of(judged: Sequence[_Judged]) -> Sql:
+    """Rows (playbook_id, version_id, account_id, end_user_id)."""
+    rows = ", ".join(
+        f"({one.candidate.playbook.pk}::bigint, {one.candidate.playbook.version_id}::bigint,"
+        f" {1 << one.candidate.bit}::bigint)"
+        for one in judged
+    )
+    return Sql(
+        "SELECT p.playbook_id, p.version_id, l.account_id, l.end_user_id"
+        f" FROM left_out l JOIN (VALUES {rows}) p(playbook_id, version_id, bit) ON l.bits & p.bit <> 0"
+    )
 
 
 def _leaving(look: Look, chunk: Sequence[Candidate]) -> dict[int, list[int]]:

@@ -205,6 +205,7 @@ class Evaluation(TenantModel):
     enrolled = models.IntegerField(default=0)
     released = models.IntegerField(default=0)  # stopped because the rules no longer match
     held_back = models.IntegerField(default=0, db_default=0)  # would be enrolled but for a known cause
+    left_out = models.IntegerField(default=0, db_default=0)  # would be enrolled but for the holdout
     would_enroll = models.IntegerField(default=0)
     would_release = models.IntegerField(default=0)
     limit = models.IntegerField(default=0)
@@ -263,11 +264,15 @@ class Enrollment(TenantModel):
     occasion = models.TextField(null=True, blank=True)
     evaluation = TenantForeignKey(Evaluation, on_delete=models.SET_NULL, null=True, related_name="+")
     applied_by = models.CharField(max_length=100)  # "evaluation:4" or "person:7"
+    # Its rules found it: an evaluation made it, or it was begun for real when its dry run was promoted.
+    by_rules = models.BooleanField(default=False, db_default=False)
     parent_run_id = models.UUIDField(null=True, blank=True)
     steps_total = models.PositiveSmallIntegerField()
     steps_done = models.PositiveSmallIntegerField(default=0, db_default=0)
     progress = models.PositiveSmallIntegerField(default=0, db_default=0)  # per cent
     completed_at = models.DateTimeField(null=True, blank=True)
+    # The first evaluation, within its days, that found the outcome of its version reached (playbooks/outcomes.py).
+    outcome_at = models.DateTimeField(null=True, blank=True)
     # The first evaluation after which its rules no longer matched: "every time it matches again" asks for it.
     left_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -356,6 +361,34 @@ class Enrollment(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.playbook_id} on {self.account_id}"
+
+
+class Withheld(TenantModel):
+    """A subject that the rules found and that was left without the playbook, to compare (playbooks/holdout.py)."""
+
+    is_referenced = False
+
+    playbook = TenantForeignKey(Playbook, on_delete=models.CASCADE, related_name="withheld")
+    # The one that found it first: its outcome counts.
+    version = TenantForeignKey(PlaybookVersion, on_delete=models.CASCADE, sharing="playbook", related_name="+")
+    account = TenantForeignKey(Account, on_delete=models.PROTECT, related_name="+")
+    end_user = TenantForeignKey(EndUser, on_delete=models.PROTECT, null=True, related_name="+")
+    matched_at = models.DateTimeField()
+    outcome_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        base_manager_name = "objects"
+        constraints = [
+            # Read by the evaluation and by reports, too: who was left out?
+            models.UniqueConstraint(
+                fields=["tenant", "playbook", "account", "end_user"],
+                nulls_distinct=False,
+                name="playbooks_withheld_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} without {self.playbook_id}"
 
 
 class ActionRun(TenantModel):

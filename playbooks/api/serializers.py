@@ -468,6 +468,7 @@ class EvaluationSerializer(serializers.ModelSerializer[Evaluation]):
             "enrolled",
             "released",
             "held_back",
+            "left_out",
             "would_enroll",
             "would_release",
             "limit",
@@ -606,6 +607,7 @@ class FindingSerializer(serializers.Serializer[Finding]):
 class AheadSerializer(serializers.Serializer[Any]):
     matched = serializers.IntegerField(help_text="How many meet the rules.")
     would_enroll = serializers.IntegerField(source="fresh", help_text="How many of them would be enrolled.")
+    left_out = serializers.IntegerField(help_text="How many of them the holdout would leave out, to compare.")
     without_csm = serializers.IntegerField()
     limit = serializers.IntegerField(help_text="Above this the first evaluation is held.")
     examples = ExampleSerializer(many=True)

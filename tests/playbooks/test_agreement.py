@@ -18,17 +18,19 @@ from accounts.rules.fields import FieldSet
 from accounts.rules.sql import Sql
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
-from playbooks.ahead import look_ahead
+from playbooks.ahead import look_ahead, stand
+from playbooks.audience import why_of
 from playbooks.definition import TARGETS, DefinitionErrors, audience_of, parse
 from playbooks.drafts import read
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import Enrollment, Evaluation, Playbook
+from playbooks.models import Enrollment, Evaluation, Playbook, Withheld
 from playbooks.versions import exported
 from tests.accounts.rules.strategies import pairs
 from tests.accounts.rules.subjects import CLOCK, NOW, Builder, Workspace, definitions
 from tests.world import evaluate, live, playbook_json
 
 EXAMPLES, PLAYBOOKS_EACH = 5, 6
+ASKED = 3  # of those who match a playbook
 
 pytestmark = pytest.mark.django_db
 
@@ -46,6 +48,7 @@ CHOICES = st.fixed_dictionaries(
         "target": st.sampled_from(sorted(TARGETS)),
         "reenrollment": st.sampled_from(AGAIN),
         "respects_known_cause": st.booleans(),
+        "holdout": st.sampled_from([0, 0, 10, 30, 50]),
     }
 )
 
@@ -54,7 +57,7 @@ def test_the_preview_the_night_and_the_reasons_name_the_same_subjects() -> None:
     """Several playbooks at once, some applied before, of every policy, with every field a workspace has."""
     made = Builder(seed=41).workspace("acme", accounts=30, users=30)
     tenant = Tenant.objects.get(pk=made.tenant_id)
-    checked = enrolled = 0
+    checked = enrolled = left_out = 0
 
     with tenant_context(made.tenant_id):
         fields = _settled(tenant)
@@ -70,20 +73,27 @@ def test_the_preview_the_night_and_the_reasons_name_the_same_subjects() -> None:
         )
         @given(st.lists(written, min_size=PLAYBOOKS_EACH, max_size=PLAYBOOKS_EACH), st.integers(0, 1_000))
         def agree(drawn: list[dict[str, Any]], at: int) -> None:
-            nonlocal checked, enrolled
+            nonlocal checked, enrolled, left_out
             with transaction.atomic():
                 playbooks = [live(one, now=NOW) for one in _numbered(drawn) if _is_one(one, fields)]
                 _apply_some(playbooks, made, at)
                 ahead = [_previewed(one, tenant, fields) for one in playbooks]
+                standing = [_standing(one, tenant, fields) for one in playbooks]
                 answers = [_explained(one, made, fields) for one in playbooks]
+                told = [_told(one, found, tenant) for one, found in zip(playbooks, answers, strict=True)]
                 run = evaluate(tenant, now=NOW)
                 nights = {one.playbook_id: one for one in Evaluation.objects.filter(run=run)}
-                for playbook, (matched, fresh), why in zip(playbooks, ahead, answers, strict=True):
-                    night = nights[playbook.pk]
+                for number, playbook in enumerate(playbooks):
+                    (matched, fresh, left), why, night = ahead[number], answers[number], nights[playbook.pk]
+                    assert standing[number] == ahead[number], playbook.version.definition
                     assert matched == night.matched == len(why), playbook.version.definition
                     assert fresh == night.enrolled, playbook.version.definition
                     assert (subjects := _enrolled(night)) <= why, playbook.version.definition
                     assert len(subjects) == fresh
+                    assert left == night.left_out == len(without := _without(playbook)), playbook.version.definition
+                    for subject, gets_it in told[number].items():
+                        assert subject not in (without if gets_it else subjects), playbook.version.definition
+                left_out += sum(one.left_out for one in nights.values())
                 checked += len(playbooks)
                 enrolled += sum(one.enrolled for one in nights.values())
                 transaction.set_rollback(True)
@@ -91,6 +101,7 @@ def test_the_preview_the_night_and_the_reasons_name_the_same_subjects() -> None:
         agree()
     assert checked > 0.6 * EXAMPLES * PLAYBOOKS_EACH
     assert enrolled > EXAMPLES
+    assert left_out > EXAMPLES
 
 
 def _settled(tenant: Tenant) -> FieldSet:
@@ -102,7 +113,9 @@ def _settled(tenant: Tenant) -> FieldSet:
 
 def _playbook(drawn: Any, chosen: dict[str, Any]) -> dict[str, Any]:
     account, user, _lifecycles = drawn
-    return playbook_json(rules={"account": account, "user": user}, brake_limit=10_000, **chosen)
+    name = "email" if chosen["audience"] == "users" else "name"
+    outcome = {"name": "Named", "rule": {"field": name, "op": "set"}, "days": 30}
+    return playbook_json(rules={"account": account, "user": user}, brake_limit=10_000, outcome=outcome, **chosen)
 
 
 def _numbered(drawn: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -131,7 +144,7 @@ def _apply_some(playbooks: list[Playbook], made: Workspace, at: int) -> None:
             Enrollment.objects.filter(pk=applied.pk).update(state=Enrollment.State.COMPLETED, completed_at=earlier)
 
 
-def _previewed(playbook: Playbook, tenant: Tenant, fields: FieldSet) -> tuple[int, int]:
+def _previewed(playbook: Playbook, tenant: Tenant, fields: FieldSet) -> tuple[int, int, int]:
     """On the rules step, and on Review."""
     definition, _problems = read(exported(playbook, playbook.version), fields=fields)
     assert definition is not None
@@ -140,7 +153,29 @@ def _previewed(playbook: Playbook, tenant: Tenant, fields: FieldSet) -> tuple[in
     about_users = playbook.audience == Playbook.Audience.USERS
     asking = Asking(_audience(playbook, fields), about_users, tenant_id=tenant.pk, clock=CLOCK, people={})
     assert asking.count() == ahead.matched
-    return ahead.matched, ahead.fresh
+    return ahead.matched, ahead.fresh, ahead.left_out
+
+
+def _standing(playbook: Playbook, tenant: Tenant, fields: FieldSet) -> tuple[int, int, int]:
+    """Beside the rules while they are written."""
+    found = stand(exported(playbook, playbook.version), playbook, tenant=tenant, fields=fields, now=NOW)
+    assert found is not None
+    return found.fresh + found.kept + found.left_out, found.fresh, found.left_out
+
+
+def _told(playbook: Playbook, matching: Subjects, tenant: Tenant) -> dict[tuple[int, int | None], bool]:
+    """Whether the page of the playbook says of a few that match that they get it."""
+    found = {}
+    for account_id, user_id in sorted(matching, key=str)[:ASKED]:
+        person = EndUser.objects.get(pk=user_id) if user_id else None
+        why = why_of(playbook.version, Account.objects.get(pk=account_id), person, tenant=tenant, now=NOW)
+        assert why is not None
+        found[account_id, user_id] = why.holds
+    return found
+
+
+def _without(playbook: Playbook) -> Subjects:
+    return set(Withheld.objects.filter(playbook=playbook).values_list("account_id", "end_user_id"))
 
 
 def _explained(playbook: Playbook, made: Workspace, fields: FieldSet) -> Subjects:
