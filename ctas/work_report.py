@@ -46,6 +46,11 @@ class Work:
         return self.won + self.lost + self.cancelled
 
     @property
+    def won_share(self) -> float | None:
+        """Per cent of the won and lost."""
+        return round(100 * self.won / (self.won + self.lost), 1) if self.won + self.lost else None
+
+    @property
     def on_time_share(self) -> float | None:
         """Per cent, as in ctas.ownership."""
         return round(100 * self.on_time / self.dated, 1) if self.dated else None

@@ -37,6 +37,10 @@ class Plans:
         return self.on_track + self.at_risk + self.overdue
 
     @property
+    def all_reached(self) -> int:
+        return self.reached + self.reached_late
+
+    @property
     def is_nothing(self) -> bool:
         return not any(getattr(self, field.name) for field in fields(self))
 

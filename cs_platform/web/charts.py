@@ -11,13 +11,14 @@ _TOP_OF_LINES, _TOP_OF_BARS = 10, 18  # a total stands above the highest bar
 _BEFORE, _GAP, _HALF_A_LETTER, _LINE = 8, 9, 4, 14
 _THICKNESS, _SEAM, _ABOVE = 43.3, 2, 6
 _FILLED = 0.72  # of a step by what stands on it
-_LETTER, _WIDE_LETTER = 6, 6.5
+_LETTER, _WIDE_LETTER, _ON_A_PHONE = 6, 6.5, 9.5
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
     at: float
     label: str
+    is_spare: bool = False  # left out on a phone, where letters are larger
 
     @property
     def baseline(self) -> float:
@@ -180,9 +181,14 @@ def _beginning(rows: Sequence[tuple[float, str]], *, letters: int) -> int:
 
 def _words_with_room(places: Sequence[tuple[float, str]], step: float) -> list[Tick]:
     """All words, or only so many that none touches the next; the last one stays."""
-    room = _WIDE_LETTER * max([1, *(len(word) + 1 for _, word in places)])
-    apart = math.ceil(room / step)
-    return [Tick(round(x, 1), word) for at, (x, word) in enumerate(places) if not (len(places) - 1 - at) % apart]
+    letters = max([1, *(len(word) + 1 for _, word in places)])
+    apart = math.ceil(letters * _WIDE_LETTER / step)
+    apart_on_a_phone = apart * math.ceil(letters * _ON_A_PHONE / (apart * step))
+    return [
+        Tick(round(x, 1), word, is_spare=bool(to_last % apart_on_a_phone))
+        for to_last, (x, word) in zip(range(len(places) - 1, -1, -1), places, strict=True)
+        if not to_last % apart
+    ]
 
 
 def _bar(

@@ -46,3 +46,9 @@ def test_many_bars_are_thin_and_their_words_do_not_touch(count: int) -> None:
     assert all(right - left >= chart.thickness for left, right in pairwise(lefts))
     assert all(right.at - left.at > 6 * 6.5 for left, right in pairwise(chart.steps))
     assert chart.steps[-1].at == pytest.approx((chart.bars[-1].middle + chart.bars[-2].middle) / 2, abs=0.1)
+
+
+def test_fewer_words_stand_where_letters_are_larger() -> None:
+    chart = grouped([("28 Sep", [("", [("c1", 1)])])] * 10, rows=[(0, "0"), (1, "1")])
+
+    assert [step.is_spare for step in chart.steps] == [True, False] * 5

@@ -10,12 +10,22 @@ from rest_framework.response import Response
 from cs_platform.dashboard.reports.asked import PERIODS, USUAL_PERIOD, Asked
 from cs_platform.dashboard.reports.figures import YEAR
 from cs_platform.dashboard.reports.overview import BOOKS_SHOWN, books_of, retention_of
+from cs_platform.dashboard.reports.plans import (
+    STANDINGS,
+    STATES,
+    coverage_of,
+    needing_of,
+    plan_owners_of,
+    plans_of,
+)
 from cs_platform.dashboard.reports.playbooks import effects_of
 from cs_platform.dashboard.reports.renewals import MOST_ACCOUNTS, due_accounts_of, rates_of, renewals_of
+from cs_platform.dashboard.reports.work import ORIGINS, origins_of, owners_of, types_of, work_of
 from cs_platform.rest.problems import Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet
 from playbooks.models import Playbook
+from success_plans.plan_report import Covered
 
 
 class RetainedMonthSerializer(serializers.Serializer[Any]):
@@ -96,6 +106,101 @@ class EffectSerializer(serializers.Serializer[Any]):
     nps = serializers.IntegerField(source="nps.score", allow_null=True)
 
 
+class WorkEndedSerializer(serializers.Serializer[Any]):
+    opened = serializers.IntegerField()
+    closed = serializers.IntegerField()
+    won = serializers.IntegerField()
+    lost = serializers.IntegerField()
+    cancelled = serializers.IntegerField()
+    on_time = serializers.FloatField(
+        source="on_time_share", allow_null=True, help_text="Per cent of the won and lost that had a due date."
+    )
+    median_days_to_close = serializers.FloatField(
+        source="median_days", allow_null=True, help_text="Of the won and lost."
+    )
+
+
+class WorkSerializer(WorkEndedSerializer):
+    open = serializers.IntegerField(help_text="Now.")
+    late = serializers.IntegerField(help_text="Of these, by the day of their owner.")
+
+
+class WorkStepSerializer(serializers.Serializer[Any]):
+    begins = serializers.DateField(help_text="First day of the month, or of the week where `months` is 3 or less.")
+    work = WorkEndedSerializer()
+
+
+class WorkOfTypeSerializer(serializers.Serializer[Any]):
+    type = serializers.CharField()
+    type_name = serializers.CharField()
+    reason = serializers.CharField(allow_null=True, help_text="Null: all of the type. Empty: those without one.")
+    reason_name = serializers.CharField()
+    work = WorkSerializer()
+
+
+class WorkOfOwnerSerializer(serializers.Serializer[Any]):
+    owner = serializers.IntegerField(source="member.pk", allow_null=True, default=None, help_text="Null: nobody's.")
+    name = serializers.CharField()
+    tasks_done = serializers.IntegerField(source="sums.tasks_done")
+    work = WorkSerializer(source="sums")
+
+
+class WorkOfOriginSerializer(serializers.Serializer[Any]):
+    origin = serializers.ChoiceField([(origin.value, name) for origin, name in ORIGINS.items()])
+    name = serializers.CharField()
+    work = WorkSerializer()
+
+
+class PlansMovedSerializer(serializers.Serializer[Any]):
+    begun = serializers.IntegerField()
+    closed = serializers.IntegerField()
+    objectives_reached = serializers.IntegerField(source="reached", help_text="Won in time, or without a due date.")
+    objectives_reached_late = serializers.IntegerField(source="reached_late")
+    objectives_lost = serializers.IntegerField(source="lost")
+
+
+class PlansSerializer(PlansMovedSerializer):
+    active = serializers.IntegerField()
+    on_track = serializers.IntegerField()
+    at_risk = serializers.IntegerField()
+    overdue = serializers.IntegerField()
+    standing_still = serializers.IntegerField(source="still", help_text="Of the active ones: nothing done in 30 days.")
+    progress = serializers.FloatField(allow_null=True, help_text="Per cent, of the active ones on average.")
+
+
+class PlanStepSerializer(serializers.Serializer[Any]):
+    begins = serializers.DateField(help_text="First day of the month, or of the week where `months` is 3 or less.")
+    plans = PlansMovedSerializer()
+
+
+class PlansOfOwnerSerializer(serializers.Serializer[Any]):
+    owner = serializers.IntegerField(source="member.pk", allow_null=True, default=None, help_text="Null: nobody's.")
+    name = serializers.CharField()
+    plans = PlansSerializer(source="sums")
+
+
+class PlanNeedingSerializer(serializers.Serializer[Any]):
+    plan = serializers.IntegerField(source="plan.pk")
+    name = serializers.CharField(source="plan.name")
+    account = serializers.IntegerField(source="plan.account_id")
+    account_name = serializers.CharField(source="plan.account.name")
+    owner = serializers.IntegerField(source="plan.owner_id", allow_null=True)
+    due_on = serializers.DateField(source="plan.due_on", allow_null=True)
+    standing = serializers.ChoiceField([(key, name) for key, (name, _tone) in STANDINGS.items()])
+    stands_still = serializers.BooleanField(source="is_still", help_text="Nothing done in 30 days.")
+    progress = serializers.IntegerField(source="percent")
+    last_done_at = serializers.DateTimeField(help_text="When it was begun, while nothing is done.")
+
+
+class CoveredSerializer(serializers.Serializer[Any]):
+    state = serializers.ChoiceField(list(STATES.items()))
+    accounts = serializers.IntegerField()
+    arr_cents = serializers.SerializerMethodField()
+
+    def get_arr_cents(self, one: Covered) -> int:
+        return one.mrr_cents * YEAR
+
+
 _ASKED = [
     OpenApiParameter("months", int, enum=PERIODS, default=USUAL_PERIOD, description="How far back it looks."),
     OpenApiParameter("team", int, description="The id of a team: the accounts of its members only."),
@@ -140,6 +245,50 @@ class ReportViewSet(ApiViewSet):
     @documented("What playbooks led to", answers=EffectSerializer, many=True)
     def playbooks(self, request: Request) -> Response:
         return Response(EffectSerializer(effects_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("CTAs opened and closed by month or week", answers=WorkStepSerializer, many=True)
+    def ctas(self, request: Request) -> Response:
+        asked = self._asked
+        steps = zip(asked.steps, work_of(asked).steps, strict=True)
+        return Response(WorkStepSerializer([{"begins": day, "work": work} for day, work in steps], many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("CTAs by type and reason", answers=WorkOfTypeSerializer, many=True)
+    def cta_types(self, request: Request) -> Response:
+        return Response(WorkOfTypeSerializer(types_of(work_of(self._asked)), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("CTAs and tasks by owner", answers=WorkOfOwnerSerializer, many=True)
+    def cta_owners(self, request: Request) -> Response:
+        return Response(WorkOfOwnerSerializer(owners_of(work_of(self._asked)), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("CTAs by who made them", answers=WorkOfOriginSerializer, many=True)
+    def cta_origins(self, request: Request) -> Response:
+        return Response(WorkOfOriginSerializer(origins_of(work_of(self._asked)), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Success plans and objectives by month or week", answers=PlanStepSerializer, many=True)
+    def plans(self, request: Request) -> Response:
+        asked = self._asked
+        steps = zip(asked.steps, plans_of(asked).steps, strict=True)
+        return Response(PlanStepSerializer([{"begins": day, "plans": sums} for day, sums in steps], many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Success plans that need attention", answers=PlanNeedingSerializer, many=True)
+    def plans_needing_attention(self, request: Request) -> Response:
+        return Response(PlanNeedingSerializer(needing_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Success plans by owner", answers=PlansOfOwnerSerializer, many=True)
+    def plan_owners(self, request: Request) -> Response:
+        return Response(PlansOfOwnerSerializer(plan_owners_of(plans_of(self._asked)), many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Accounts with and without a success plan", answers=CoveredSerializer, many=True)
+    def plan_coverage(self, request: Request) -> Response:
+        return Response(CoveredSerializer(coverage_of(self._asked), many=True).data)
 
     @property
     def _asked(self) -> Asked:

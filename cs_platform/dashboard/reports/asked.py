@@ -95,6 +95,11 @@ class Asked:
         return [f"{day:%b}" if self.months > BY_WEEK else f"{day.day} {day:%b}" for day in self.steps]
 
     @property
+    def step_titles(self) -> Sequence[str]:
+        """As the first column of a table calls them."""
+        return [f"{day:%b %Y}" if self.months > BY_WEEK else f"{day.day} {day:%b %Y}" for day in self.steps]
+
+    @property
     def span(self) -> str:
         """As in “the last 12 months”."""
         return span(self.months)

@@ -141,13 +141,13 @@ RENEWALS = File(
     _renewal_rows,
 )
 RATES = File(
-    "renewal_rates",
+    "renewal-rates",
     "Renewal rate",
     ("month", "rate", "accounts", "due_arr", "renewed_arr", "left_arr", "open_arr"),
     _rate_rows,
 )
 ACCOUNTS = File(
-    "renewing_accounts",
+    "renewing-accounts",
     "Accounts up for renewal",
     ("account_id", "account", "csm", "renewal_on", "arr", "health", "expected"),
     _account_rows,

@@ -2,12 +2,17 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from cs_platform.dashboard.reports.asked import PARAMETERS
 from cs_platform.dashboard.reports.tabs import TABS
 
 register = template.Library()
+MANY_LATE = 2
+UNKNOWN = mark_safe('<span class="faint">–</span>')
 
 
 @register.simple_tag(takes_context=True)
@@ -23,3 +28,27 @@ def report_tabs(context: dict[str, Any]) -> list[tuple[str, str, bool]]:
     first = (TABS[0].title, reverse("dashboard:reports", args=[slug]), at.view_name == "dashboard:reports")
     last = ("NPS", reverse("nps:report", args=[slug]), at.view_name == "nps:report")
     return [(title, f"{page}?{chosen}" if chosen else page, here) for title, page, here in (first, *pages, last)]
+
+
+@register.filter
+def share(percent: float | None) -> str:
+    return UNKNOWN if percent is None else f"{percent:g}%"
+
+
+@register.filter
+def whole_share(percent: float | None) -> str:
+    return UNKNOWN if percent is None else f"{percent:.0f}%"
+
+
+@register.filter
+def in_days(number: float | None) -> str:
+    """Without the word: the head of the column has it."""
+    if number is None:
+        return UNKNOWN
+    return f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+
+
+@register.filter
+def late(count: int) -> SafeString:
+    """Loud where there are more than a few."""
+    return format_html('<b class="bad-text">{}</b>' if count > MANY_LATE else "{}", intcomma(count))

@@ -62,7 +62,7 @@ def test_the_page_says_what_is_due_what_renewed_and_what_is_late(due: Workspace)
 def test_page_files_and_api_agree(due: Workspace, last_month: date) -> None:
     visitor, api = Visitor(due.omar), Api.with_key(due.tenant)
 
-    fell = rows(visitor.page("reports/renewal_rates.csv?months=3"))
+    fell = rows(visitor.page("reports/renewal-rates.csv?months=3"))
     assert [month["rate"] for month in fell] == ["", "", "75.0"]
     assert fell[-1] == {
         "month": f"{last_month:%Y-%m}",
@@ -73,7 +73,7 @@ def test_page_files_and_api_agree(due: Workspace, last_month: date) -> None:
         "left_arr": "0.00",
         "open_arr": "12000.00",
     }
-    told = api.get("/reports/renewal_rates/?months=3").json
+    told = api.get("/reports/renewal-rates/?months=3").json
     assert told[-1] == {
         "month": last_month.isoformat(),
         "rate": 75.0,
@@ -83,13 +83,13 @@ def test_page_files_and_api_agree(due: Workspace, last_month: date) -> None:
         "left_arr_cents": 0,
         "open_arr_cents": 1_200_000,
     }
-    listed = rows(visitor.page("reports/renewing_accounts.csv"))
+    listed = rows(visitor.page("reports/renewing-accounts.csv"))
     assert [(one["account"], one["csm"], one["arr"], one["expected"]) for one in listed] == [
         ("Overdue", "Priya Raman", "12000.00", "overdue"),
         ("Healthy", "Tom Lindqvist", "6000.00", "forecast"),
         ("Ailing", "Priya Raman", "2400.00", "at_risk"),
     ]
-    told = api.get("/reports/renewing_accounts/").json
+    told = api.get("/reports/renewing-accounts/").json
     assert [(one["name"], one["csm"], one["arr_cents"], one["expected"]) for one in told] == [
         ("Overdue", due.priya.pk, 1_200_000, "overdue"),
         ("Healthy", due.tom.pk, 600_000, "forecast"),
@@ -112,9 +112,9 @@ def test_a_person_and_a_team_narrow_all_of_it(due: Workspace) -> None:
         assert ">Ailing</a>" not in page
         assert ">Overdue</a>" not in page
         assert "No date has passed without a new one." in page
-        assert [one["account"] for one in rows(visitor.page(f"reports/renewing_accounts.csv?{query}"))] == ["Healthy"]
-        assert [one["name"] for one in api.get(f"/reports/renewing_accounts/?{query}").json] == ["Healthy"]
-        assert api.get(f"/reports/renewal_rates/?{query}").json[-1]["rate"] == 100.0
+        assert [one["account"] for one in rows(visitor.page(f"reports/renewing-accounts.csv?{query}"))] == ["Healthy"]
+        assert [one["name"] for one in api.get(f"/reports/renewing-accounts/?{query}").json] == ["Healthy"]
+        assert api.get(f"/reports/renewal-rates/?{query}").json[-1]["rate"] == 100.0
 
 
 def test_the_lists_lead_to_the_table_of_accounts_filtered_the_same_way(due: Workspace) -> None:
