@@ -38,6 +38,18 @@ class Recipients(forms.Select):
         return option
 
 
+class MomentField(forms.DateTimeField):
+    """When a letter leaves, to the minute."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=_MOMENT),
+            error_messages={"invalid": "Enter a day and a time."},
+            **kwargs,
+        )
+
+
 class LetterForm(forms.Form):
     hand_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4)
     channel = forms.ChoiceField(label="By", error_messages={"invalid_choice": "It is not connected any more."})
@@ -60,12 +72,7 @@ class LetterForm(forms.Form):
         initial=NOW,
         error_messages={"required": "Choose when it is sent.", "invalid_choice": "Choose one of the two."},
     )
-    send_at = forms.DateTimeField(
-        label="Until",
-        required=False,
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=_MOMENT),
-        error_messages={"invalid": "Enter a day and a time."},
-    )
+    send_at = MomentField(label="Until")
 
     def __init__(self, data: Any = None, *, account: Account, by: Membership, now: datetime, to: int | None) -> None:
         super().__init__(data, auto_id="letter_%s")  # the page below has a form with a body, too

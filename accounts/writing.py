@@ -246,6 +246,24 @@ def _checked(account: Account, written: Written, *, by: Doer, now: datetime) -> 
         raise CannotWrite("channel", "It is not connected. Choose another way.")
     if way.channel == Channel.GMAIL and (by.member is None or written.sender.pk != by.member.pk):
         raise CannotWrite("sender", "Your Gmail writes in your own name only.")
-    if written.send_at > now + FURTHEST:
-        raise CannotWrite("send_at", "Choose a moment within a year.")
+    _refuse_far(written.send_at, now=now)
     return way
+
+
+def _refuse_far(send_at: datetime, *, now: datetime) -> None:
+    if send_at > now + FURTHEST:
+        raise CannotWrite("send_at", "Choose a moment within a year.")
+
+
+def move(conversation: Conversation, send_at: datetime, *, by: Doer, now: datetime) -> bool:
+    """What a person wrote leaves at that moment. False when it is no longer pending. Raises CannotWrite."""
+    if conversation.hand_id is None:
+        raise CannotWrite("send_at", "A playbook wrote it, and its steps say when it leaves. It can be sent now.")
+    if send_at <= now:
+        raise CannotWrite("send_at", "Choose a moment that is still ahead.")
+    _refuse_far(send_at, now=now)
+    with transaction.atomic():
+        moved = conversation.move(send_at, by=by, now=now)
+        if moved:
+            WorkDue.announce(tenant_id=current_tenant_id(), queue=WorkDue.Queue.DELIVER, due_at=send_at)
+    return moved

@@ -292,8 +292,8 @@ def load_pending(asked: Asked) -> PendingPage:
 
 
 def pending(asked: Asked) -> QuerySet[Conversation]:
-    """Drafts of the whole team that still wait for a look."""
-    drafts: QuerySet[Conversation] = Conversation.objects.filter(state=Conversation.State.PENDING)
+    """Of the whole team: drafts that wait for a look, and what somebody has to say whether it arrived."""
+    drafts: QuerySet[Conversation] = Conversation.objects.filter(state__in=Conversation.WAITING)
     if asked.search:
         drafts = drafts.filter(Q(subject__icontains=asked.search) | Q(account__name__icontains=asked.search))
     return drafts
@@ -316,7 +316,7 @@ def _listed(asked: Asked, *, member: Membership | None, today: OwnDays) -> Query
         case Tab.CLOSED:
             return Cta.objects.closed().filter(owner=member, closed_at__isnull=False)
         case Tab.CONVERSATIONS:
-            return Conversation.objects.filter(state=Conversation.State.PENDING)
+            return Conversation.objects.filter(state__in=Conversation.WAITING)
 
 
 def _filtered(rows: QuerySet[Any], asked: Asked, *, today: OwnDays, lists: Lists) -> QuerySet[Any]:

@@ -1,12 +1,14 @@
 """Forms of stopping, applying and reviewing."""
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.db.models import QuerySet
 
+from accounts.letter_forms import MomentField
 from accounts.models import Account, EndUser
 from cs_platform.tenancy.models import Membership, Tenant
 from ctas.lists import Kind, current_lists
@@ -147,17 +149,28 @@ class SenderForm(forms.Form):
 
 
 class DraftForm(ReviewForm, SenderForm):
-    """A draft as a whole; whoever left the team stays its sender until another is chosen."""
+    """A draft as a whole; whoever left the team stays its sender until another is chosen. Only what a person wrote
+    (`among`: who may sign it) can leave at another time.
+    """
 
-    field_order = ("sender", "subject", "body")
+    send_at = MomentField(label="Leaves")
+    field_order = ("sender", "send_at", "subject", "body")
 
     def __init__(self, *args: Any, tenant: Tenant, among: Collection[int] | None = None, **kwargs: Any) -> None:
         super().__init__(*args, tenant=tenant, **kwargs)
         self.fields["sender"].required = False
-        if among is not None:
+        if among is None:
+            del self.fields["send_at"]
+        else:
             mine = self.fields["sender"].queryset.filter(pk__in=among)  # type: ignore[attr-defined]
             self.fields["sender"].queryset = mine  # type: ignore[attr-defined]
         self.fields["sender"].empty_label = "As it is"  # type: ignore[attr-defined]
+
+    @property
+    def moved_to(self) -> datetime | None:
+        """Where somebody has chosen another moment: a field says no seconds, so what it sends back may be the same."""
+        asked, before = self.cleaned_data.get("send_at"), self.initial.get("send_at")
+        return asked if asked and before and asked != before.replace(second=0, microsecond=0) else None
 
 
 class TaskIds(forms.Field):

@@ -250,6 +250,7 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
 class ConversationEditSerializer(StrictSerializer):
     subject = serializers.CharField(max_length=998, required=False)
     body = serializers.CharField(max_length=64_000, required=False, trim_whitespace=False)
+    send_at = serializers.DateTimeField(required=False, help_text="Another moment, of what was written by hand.")
 
 
 class TimelineEntrySerializer(serializers.ModelSerializer[TimelineEntry]):

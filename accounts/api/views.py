@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -36,6 +37,7 @@ from accounts.table.listing import Listing
 from accounts.table.lists import ACCOUNTS, USERS
 from accounts.trait_settings import CannotChange
 from accounts.traits import choice_values
+from accounts.writing import CannotWrite, move
 from cs_platform.jobs.models import Job
 from cs_platform.rest.jobs import JobSerializer
 from cs_platform.rest.problems import Fault, Invalid
@@ -411,8 +413,17 @@ class ConversationViewSet(Listed, Retrieved, ApiViewSet):
         conversation = self.get_object()
         wanted = {"subject": conversation.subject, "body": conversation.body}
         wanted |= self.valid(serializers.ConversationEditSerializer)
+        send_at = wanted.pop("send_at", conversation.send_at)
         acted = conversation.edit(**wanted, by=self.caller, now=self.now)
+        if acted and send_at != conversation.send_at:
+            acted = self._move(conversation, send_at)
         return self.outcome(conversation, acted=acted, state="")
+
+    def _move(self, conversation: Conversation, send_at: datetime) -> bool:
+        try:
+            return move(conversation, send_at, by=self.caller, now=self.now)
+        except CannotWrite as refusal:
+            raise Invalid(faults=[Fault(f"/{refusal.field}", str(refusal))]) from None
 
 
 @extend_schema_view(

@@ -155,6 +155,12 @@ class Conversation(TenantModel):
         changes = {"send_at": now, "released_at": now}
         return self._change_draft(changes, "conversation.released", text, by=by, now=now)
 
+    def move(self, send_at: datetime, *, by: Doer, now: datetime) -> bool:
+        """It leaves at that moment instead. False when it is no longer pending."""
+        changes = {"send_at": send_at, "released_at": None, "problem": ""}
+        text = f"Draft leaves at another time: {self.subject}"
+        return self._change_draft(changes, "conversation.edited", text, by=by, now=now)
+
     def cancel(self, *, by: Doer, now: datetime) -> bool:
         """It will not leave; what it says stays readable. False when it is no longer pending."""
         changes = {"state": self.State.CANCELLED, "cancelled_by": by.actor}

@@ -5,14 +5,16 @@ from typing import Any
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.timezone import localdate, localtime
 from django.views.decorators.http import require_http_methods
 
 from accounts.actors import load_actors
 from accounts.models import Conversation
-from accounts.writing import may_sign, senders_for
+from accounts.writing import CannotWrite, may_sign, move, senders_for
 from actions import by_people
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, requires
+from cs_platform.web.templatetags import ui
 from playbooks import reviews
 from playbooks.forms import DraftForm
 from playbooks.models import ActionRun
@@ -56,7 +58,11 @@ def _decide(request: WorkspaceRequest, slug: str, conversation: Conversation) ->
         form = _form(request, conversation)
         if verb != "cancel" and not form.is_valid():
             return _dialog(request, conversation, form, status=422)
-        acted, text = _act(request, conversation, verb, form)
+        try:
+            acted, text = _act(request, conversation, verb, form)
+        except CannotWrite as refusal:
+            form.add_error(refusal.field, str(refusal))
+            return _dialog(request, conversation, form, status=422)
     address = reverse("accounts:detail", args=[slug, conversation.account_id])
     return changed(request, text if acted else LATE, address=f"{address}#conversations")
 
@@ -65,16 +71,23 @@ def _act(request: WorkspaceRequest, conversation: Conversation, verb: str, form:
     by, now = request.membership, request.now
     if verb == "cancel":
         return reviews.cancel(conversation, by=by, now=now), "It will not be sent"
+    text = "Saved; it is sent as planned"
+    if verb == "save" and (moment := form.moved_to):
+        if not move(conversation, moment, by=by, now=now):
+            return False, text
+        text = f"Saved; it is sent {ui.uncap(ui.moment(localtime(moment), localdate(now)))}"
     if (sender := form.cleaned_data["sender"]) and sender.pk != conversation.sender_id:
         reviews.give_to(conversation, sender, by=by, now=now)
     saved = conversation.edit(subject=form.cleaned_data["subject"], body=form.cleaned_data["body"], by=by, now=now)
     if verb == "now" and saved:
         return reviews.send_now(conversation, by=by, now=now), "It is on its way"
-    return saved, "Saved; it is sent as planned"
+    return saved, text
 
 
 def _text(conversation: Conversation) -> dict[str, Any]:
-    return {"subject": conversation.subject, "body": conversation.body, "sender": conversation.sender_id}
+    return {name: getattr(conversation, name) for name in ("subject", "body", "send_at")} | {
+        "sender": conversation.sender_id
+    }
 
 
 def _dialog(

@@ -1,14 +1,15 @@
 """What people wrote, beside what playbooks write: in the inbox, in its dialog, under a stop."""
 
 import json
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from accounts.models import Account, Conversation, EndUser
-from accounts.writing import Written, start
+from accounts.models import Account, Conversation, EndUser, TimelineEntry
+from accounts.writing import Written, move, start
 from actions.base import Applied, DeliveryOutcome, Refused, Uncertain
 from actions.by_people import send_by_people
 from cs_platform.tenancy.models import WorkDue
@@ -89,6 +90,51 @@ def test_it_is_edited_sent_and_cancelled_in_the_dialog_like_any_draft(inside: Wo
     assert letter.state == "cancelled"
 
 
+def test_it_leaves_at_another_moment_where_somebody_chooses_one(inside: Workspace, letter: Conversation) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    tomorrow, later = now + timedelta(days=1), (now + timedelta(days=1, hours=1)).replace(second=0)
+    Conversation.objects.update(send_at=tomorrow, problem="Its mailbox refused us.", released_at=now)
+    priya, address = Visitor(inside.priya), f"playbooks/conversations/{letter.pk}/"
+    said = {"verb": "save", "subject": "Hello", "body": "Shall we talk?", "sender": ""}
+
+    assert f'value="{tomorrow:%Y-%m-%dT%H:%M}"' in text(priya.fragment(address, "dialog"))
+    priya.send(address, target="dialog", send_at=f"{tomorrow:%Y-%m-%dT%H:%M}", **said)
+    letter.refresh_from_db()
+    assert (letter.send_at, letter.problem) == (tomorrow, "Its mailbox refused us.")
+
+    answer = priya.send(address, target="dialog", send_at=f"{later:%Y-%m-%dT%H:%M}", **said)
+    letter.refresh_from_db()
+    assert (letter.send_at, letter.problem, letter.released_at) == (later, "", None)
+    assert toasted(answer).endswith(f", {later:%H:%M}")
+    assert WorkDue.objects.filter(queue="deliver", due_at__lte=later).exists()
+    told = TimelineEntry.objects.filter(subject=f"conversation:{letter.pk}").latest("pk")
+    assert told.text == "Draft leaves at another time: Hello"
+
+
+@pytest.mark.parametrize(
+    ("send_at", "says"),
+    [("2020-01-01T09:00", "still ahead"), ("2999-01-01T09:00", "within a year"), ("soon", "Enter a day and a time")],
+)
+def test_a_moment_it_cannot_leave_at_is_refused_at_its_field(
+    inside: Workspace, letter: Conversation, send_at: str, says: str
+) -> None:
+    said = {"verb": "save", "subject": "Other", "body": "Words", "sender": "", "send_at": send_at}
+    answer = Visitor(inside.priya).send(f"playbooks/conversations/{letter.pk}/", target="dialog", **said)
+    letter.refresh_from_db()
+
+    assert answer.status_code == 422
+    assert 'id="draft_send_at_error">' in text(answer)
+    assert says in text(answer)
+    assert (letter.send_at, letter.subject) == (TOMORROW, "Hello")
+
+
+def test_one_that_left_meanwhile_is_not_moved(inside: Workspace, letter: Conversation) -> None:
+    Conversation.objects.update(state="sent")
+
+    assert not move(letter, TOMORROW + timedelta(hours=1), by=inside.priya, now=MONDAY)
+    assert Conversation.objects.get().send_at == TOMORROW
+
+
 def test_it_is_signed_by_nobody_who_could_not_have_signed_it(inside: Workspace, letter: Conversation) -> None:
     maya, address = Visitor(inside.maya), f"playbooks/conversations/{letter.pk}/"
     offered = text(maya.fragment(address, "dialog"))
@@ -122,6 +168,13 @@ def test_an_uncertain_one_waits_in_the_inbox_with_its_reason_and_is_settled_ther
     priya, address = Visitor(inside.priya), f"playbooks/conversations/{letter.pk}/"
 
     assert "The line went dead." in text(priya.page("playbooks/conversations/"))
+    listed = text(priya.page("ctas/?tab=conversations"))
+    assert re.search(r'Pending conversations <span class="n">1\b', listed)
+    assert "The line went dead." in listed
+    assert '<span class="num nowrap bad-text">uncertain</span>' in listed
+    home = text(priya.page(""))
+    assert "uncertain whether it arrived" in home
+    assert ">Settle<span" in home
     assert "Settle" in text(priya.page(f"accounts/{letter.account_id}/"))
     dialog = text(priya.fragment(address, "dialog"))
     assert "Nobody knows whether it arrived." in dialog

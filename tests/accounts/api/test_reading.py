@@ -177,6 +177,7 @@ def test_a_pending_conversation_is_edited_sent_or_cancelled(api: Api, orbiton: W
         one, other = (Conversation.objects.create(subject="Hi", **draft, **later).pk for _ in range(2))
 
     assert api.patch(f"/conversations/{one}/", {"subject": "Welcome"}).json["subject"] == "Welcome"
+    assert api.patch(f"/conversations/{one}/", {"send_at": "2099-01-01T09:00:00Z"}).errors == {"/send_at": "invalid"}
     assert api.post(f"/conversations/{one}/send-now/").json["code"] == "idempotency_key_required"
     sent = api.post(f"/conversations/{one}/send-now/", Idempotency_Key="s").json
     assert datetime.fromisoformat(sent["send_at"]) < datetime.now(UTC) + timedelta(days=1)

@@ -1,5 +1,6 @@
 """Starting a conversation over REST, and settling what nobody knows."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -63,6 +64,24 @@ def test_it_waits_until_its_moment_and_can_be_changed_until_then(api: Api, harbo
     assert api.patch(address, {"subject": "Better"}).json["subject"] == "Better"
     assert api.post(f"{address}cancel/").json["state"] == "cancelled"
     assert api.post(f"{address}send-again/", Idempotency_Key="again").status == 409
+
+
+def test_while_it_waits_it_can_be_given_another_moment(
+    api: Api, orbiton: Workspace, harbour: Account, ben: EndUser
+) -> None:
+    tomorrow, later = (datetime.now(UTC).replace(microsecond=0) + timedelta(days=n) for n in (1, 2))
+    made = write(api, harbour, ben, send_at=tomorrow.isoformat())
+    address = f"/conversations/{made.json['id']}/"
+
+    moved = api.patch(address, {"send_at": later.isoformat(), "subject": "Better"})
+    assert (datetime.fromisoformat(moved.json["send_at"]), moved.json["subject"]) == (later, "Better")
+    for wrong in ("2020-01-01T09:00:00Z", "2999-01-01T09:00:00Z"):
+        refused = api.patch(address, {"send_at": wrong, "subject": "Worse"})
+        assert (refused.status, refused.errors) == (400, {"/send_at": "invalid"})
+    assert api.get(address).json["subject"] == "Better"
+
+    api.post(f"{address}cancel/")
+    assert api.patch(address, {"send_at": tomorrow.isoformat()}).status == 409
 
 
 def test_what_is_not_allowed_is_said_by_its_field(api: Api, orbiton: Workspace, harbour: Account, ben: EndUser) -> None:
