@@ -105,6 +105,7 @@ ROLL_OUT = [
 ]
 # days before the end of the past in which it was started; how many of the strategic accounts; whether it has begun
 BY_HAND = ((45, 3, True), (12, 3, True), (2, 1, False))
+SOONER = timedelta(days=70)  # the largest of those that began together want to be through by then
 
 
 def set_up_plans(tenant: Tenant, *, now: datetime) -> None:
@@ -129,11 +130,12 @@ def start_plans_of(tenant: Tenant, days_left: int, *, now: datetime) -> None:
         free = Account.objects.tracked().filter(csm__isnull=False, mrr_cents__isnull=False).exclude(pk__in=busy)
         for days, count, begun in BY_HAND:
             if days == days_left:
-                for account in free.select_related("csm", "ae").order_by("-mrr_cents", "pk")[:count]:
-                    _start(account, begun=begun, now=now)
+                largest = free.select_related("csm", "ae").order_by("-mrr_cents", "pk")[:count]
+                for at, account in enumerate(largest):
+                    _start(account, begun=begun, is_rushed=begun and at == 0, now=now)
 
 
-def _start(account: Account, *, begun: bool, now: datetime) -> None:
+def _start(account: Account, *, begun: bool, is_rushed: bool, now: datetime) -> None:
     owner = account.csm
     assert owner is not None
     by: dict[str, Any] = {"by": owner, "now": now}
@@ -147,6 +149,8 @@ def _start(account: Account, *, begun: bool, now: datetime) -> None:
     people = EndUser.objects.filter(archived_at=None, account_users__account=account).order_by("name", "pk")
     for role, person in zip(("Sponsor", "Operations"), people[:2], strict=False):
         add_stakeholder(plan, end_user=person, role=role, **by)
+    if is_rushed:
+        edit_plan(plan, due_on=now.date() + SOONER, **by)
     if begun:
         activate(plan, **by)
         shown = ["name", "standing", "progress", "highlights", "due_dates", "tasks", "people", "soon", "metric"]

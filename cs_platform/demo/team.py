@@ -1,4 +1,4 @@
-"""What the demo's team does all day: tick tasks, close CTAs, settle indicators, stop a playbook with a reason.
+"""What the demo's team does all day: tick tasks, close CTAs and plans, settle indicators, stop playbooks with a reason.
 
 Chance is seeded by the day and the object, so that every load of the demo tells the same story.
 """
@@ -15,6 +15,8 @@ from cs_platform.tenancy.models import Tenant
 from ctas.models import Cta, Task
 from playbooks.models import Enrollment
 from playbooks.undo import request_stop
+from success_plans.models import SuccessPlan
+from success_plans.planning import OpenObjectives, close_plan
 
 STOP_NOTES = (
     "Renewal moved to the multi-year deal the AE is running; terms agreed by phone.",
@@ -38,6 +40,7 @@ class Team:
             return
         self._tasks(now)
         self._ctas(now)
+        self._plans(now)
         self._indicators(now)
         self._stops(now)
 
@@ -53,6 +56,13 @@ class Team:
             if cta.owner and _chance("cta", cta.pk, now, 0.5):
                 won = _chance("won", cta.pk, now, 0.8)
                 cta.close(status=Cta.Status.WON if won else Cta.Status.LOST, by=cta.owner, now=now)
+
+    def _plans(self, now: datetime) -> None:
+        """Those whose objectives have all come to an end."""
+        active = SuccessPlan.objects.present().filter(status=SuccessPlan.Status.ACTIVE, objectives__isnull=False)
+        for plan in active.exclude(objectives__cta__status=Cta.Status.OPEN).select_related("owner").distinct():
+            if plan.owner and _chance("plan", plan.pk, now, 0.3):
+                close_plan(plan, objectives=OpenObjectives.KEEP, by=plan.owner, now=now)
 
     def _indicators(self, now: datetime) -> None:
         raised = Indicator.objects.filter(state=Indicator.State.ACTIVE, raised_at__lt=now - timedelta(days=4))

@@ -8,6 +8,7 @@ from cs_platform.demo.days import PLAYBOOKS
 from cs_platform.demo.plans import set_up_plans, start_plans_of
 from cs_platform.tenancy.context import tenant_context
 from ctas.models import Cta
+from success_plans.listing import rows_of
 from success_plans.models import PlanTemplate, ShareLink, SuccessPlan
 from tests import world
 from tests.world import MONDAY
@@ -26,6 +27,11 @@ def test_people_start_plans_and_playbooks_name_templates_that_are_there(db: None
     with tenant_context(space.tenant.pk):
         plans = SuccessPlan.objects.order_by("pk")
         assert [(plan.status, plan.objectives.count()) for plan in plans] == [("active", 5)] * 3 + [("draft", 5)]
+        assert [row.standing.label for row in rows_of(plans, today=MONDAY.date())][:3] == [
+            "At risk",
+            "On track",
+            "On track",
+        ]
         assert {plan.account.name for plan in plans} == {f"Customer {number}" for number in (4, 3, 2, 1)}
         assert (Cta.objects.open().count(), ShareLink.objects.count()) == (15, 3)
         steps = json.loads((PLAYBOOKS / "onboarding.json").read_text())["steps"]
