@@ -1,7 +1,8 @@
 """Sixty days of the demo workspace, lived by the real engine with the clock passed in.
 
-Customers' calls come in day by day, the night's evaluation enrolls, actions are applied on their day, and the team
-does its work in between. Nothing is written by hand; mail of this past leaves to nobody.
+Before them stands a year of what customers paid (past.py). Then their calls come in day by day, the night's evaluation
+enrolls, actions are applied on their day, and the team does its work in between. Nothing is written by hand; mail of
+this past leaves to nobody.
 """
 
 import copy
@@ -17,6 +18,7 @@ from accounts.sources import EXPORTS
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
 from cs_platform.demo.nps import ask_users
+from cs_platform.demo.past import as_signed, tell_the_past
 from cs_platform.demo.plans import set_up_plans, start_plans_of
 from cs_platform.demo.standing import take_stock
 from cs_platform.demo.task_lists import set_up_task_lists
@@ -61,6 +63,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
             before += calls
             continue
         if team is None:
+            tell_the_past(before, tenant=tenant, first=day, shift=shift)
             ingest_calls(before, tenant=tenant, source=EXPORTS, now=instant(day, time(0), tenant.timezone), shift=shift)
             take_stock(tenant, now=instant(day, time(4), tenant.timezone))
             set_up_plans(tenant, now=instant(day, time(4, 30), tenant.timezone))
@@ -79,7 +82,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
 def calls_of_customers() -> Iterator[Any]:
     for call in read_calls(EXPORT):
         if not (isinstance(call, dict) and str(call.get("userId")).startswith(STRAYS)):
-            yield call
+            yield as_signed(call)
 
 
 def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift: timedelta, now: datetime) -> None:

@@ -11,6 +11,7 @@ from cs_platform.dashboard.reports import renewals
 from cs_platform.dashboard.reports.asked import Asked
 from cs_platform.dashboard.reports.figures import YEAR, counted, money, moved, percent
 from cs_platform.dashboard.reports.files import File, share, units
+from cs_platform.dashboard.reports.links import accounts_address
 from cs_platform.dashboard.reports.playbooks import PLAYBOOKS, effects_of
 from cs_platform.dashboard.reports.tab import Tab
 from cs_platform.tenancy.models import Membership
@@ -81,6 +82,7 @@ def _context(request: WorkspaceRequest, asked: Asked) -> Mapping[str, Any]:
         "months": due,
         "chart": renewals.chart(due),
         "books": books[:BOOKS_SHOWN],
+        "all_accounts": accounts_address(asked),
         "effects": effects_of(asked),
     }
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F
+
 from accounts import renewals
 from accounts.home import SOON
 from accounts.models import Account
@@ -21,6 +23,7 @@ from playbooks.home import next_renewals
 KINDS = (("ok", "renewed"), ("c1", "forecast"), ("bad", "at_risk"))
 OUTCOMES = (("ok", "renewed"), ("warn", "open"), ("bad", "left"))
 OVERDUE_SHOWN = 10
+LARGEST = F("mrr_cents").desc(nulls_last=True)
 MOST_ACCOUNTS = 1_000
 
 
@@ -95,7 +98,7 @@ def _context(request: WorkspaceRequest, asked: Asked) -> Mapping[str, Any]:
         "rates_in_all": renewals.all_of(rates),
         "next_ones": next_renewals(due, asked.today, all_of_them=soon),
         "late": late,
-        "overdue": overdue.select_related("csm").order_by("-mrr_cents", "renewal_on", "pk")[:OVERDUE_SHOWN],
+        "overdue": overdue.select_related("csm").order_by(LARGEST, "renewal_on", "pk")[:OVERDUE_SHOWN],
         "all_overdue": accounts_address(asked, status="subscribed", renews="past", sort="-arr"),
     }
 

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand
 
 from cs_platform.dashboard.demo import WORKSPACE_SLUG
 from cs_platform.demo.days import LIVED_DAYS, live_through
+from cs_platform.demo.past import TOLD_DAYS
 from cs_platform.demo.people import furnish
 from cs_platform.demo.workspace import build_workspace, open_workspace
 from cs_platform.tenancy.clock import database_now
@@ -23,7 +24,7 @@ class Command(BaseCommand):
             return
         begun = time.monotonic()
         now = database_now()
-        tenant = build_workspace(now=now - timedelta(days=LIVED_DAYS + 1))
+        tenant = build_workspace(now=now - timedelta(days=LIVED_DAYS + TOLD_DAYS + 7))
         for line in live_through(tenant, now=now):
             self.stdout.write(f"{time.monotonic() - begun:5.1f} s  {line}")
         furnish(tenant, now=now)
