@@ -1,6 +1,6 @@
-"""How much playbooks were applied, how long they took, and which of their actions wait for a person."""
+"""How much playbooks were applied, and which of their actions failed and wait for a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,11 +56,6 @@ def under_way(*, csms: Csms = None) -> int:
     return int(count)
 
 
-def days_to_finish(*, since: datetime, csms: Csms = None) -> Mapping[int, float]:
-    """Of each playbook, in how many days half of those that began since and have finished were through."""
-    return dict(fetch(_TO_FINISH, _asked(csms) | {"since": since}))
-
-
 def open_failures(*, csms: Csms = None) -> list[Failures]:
     """Whenever it failed; the playbook with the most of them first. Two statements."""
     rows = fetch(_FAILURES, _asked(csms) | {"shown": SHOWN})
@@ -88,13 +83,6 @@ GROUP BY 1
 """
 _UNDER_WAY = f"""
 SELECT count(*) FROM playbooks_enrollment e {_REAL} AND e.tenant_id = %(tenant)s AND {_IS_UNDER_WAY}
-"""
-_TO_FINISH = f"""
-SELECT e.playbook_id,
-    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM e.completed_at - e.activated_at)::float8) / 86400
-FROM playbooks_enrollment e {_REAL} AND e.tenant_id = %(tenant)s
-    AND e.activated_at >= %(since)s AND e.state = 'completed'
-GROUP BY 1
 """
 # Where a stop was asked for, nobody has to do anything about what failed before; but about an undo that did.
 _FAILURES = f"""

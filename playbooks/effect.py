@@ -22,6 +22,7 @@ class Effect:
     active: int = 0
     finished: int = 0
     stopped: int = 0
+    days_to_finish: float | None = None  # in which half of the finished were through
     tasks: int = 0
     tasks_done: int = 0
     messages: int = 0
@@ -58,7 +59,7 @@ def _by_playbook(statement: str, asked: Mapping[str, Any]) -> dict[int, tuple[in
 
 _BEGUN = """
 begun AS (
-    SELECT e.id, e.playbook_id, e.state FROM playbooks_enrollment e
+    SELECT e.id, e.playbook_id, e.state, e.completed_at - e.activated_at AS took FROM playbooks_enrollment e
     JOIN accounts_account a ON a.tenant_id = e.tenant_id AND a.id = e.account_id
     WHERE e.tenant_id = %(tenant)s AND NOT e.is_dry AND e.activated_at >= %(since)s
         AND (%(all)s OR a.csm_id = ANY(%(csms)s)) AND (%(any)s OR e.playbook_id = ANY(%(playbooks)s))
@@ -69,7 +70,9 @@ _ENROLLMENTS = f"""
 WITH {_BEGUN}
 SELECT playbook_id, count(*)::int,
     count(*) FILTER (WHERE state IN ('active', 'paused', 'stopping'))::int,
-    count(*) FILTER (WHERE state = 'completed')::int, count(*) FILTER (WHERE state = 'stopped')::int
+    count(*) FILTER (WHERE state = 'completed')::int, count(*) FILTER (WHERE state = 'stopped')::int,
+    percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM took)::float8)
+        FILTER (WHERE state = 'completed') / 86400
 FROM begun GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT %(shown)s
 """
 _TASKS = f"""

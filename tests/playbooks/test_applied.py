@@ -1,4 +1,4 @@
-"""How much playbooks were applied, how long they took, and what of them waits for a person."""
+"""How much playbooks were applied, and what of them waits for a person."""
 
 from typing import Any
 from uuid import uuid4
@@ -7,7 +7,7 @@ import pytest
 
 from accounts.models import Account
 from cs_platform.tenancy.context import tenant_context
-from playbooks.applied import Applied, applied, days_to_finish, open_failures, under_way
+from playbooks.applied import Applied, applied, open_failures, under_way
 from playbooks.enrollment import apply_by_hand
 from playbooks.models import ActionRun, Enrollment, Playbook
 from tests.world import MONDAY, Workspace, account, days, live, playbook_json, raise_risk
@@ -19,13 +19,12 @@ UNDOING = ("running", "applied", "undoing")
 ON_THE_WAY = {"stopped": ("stopping",), "dead": ("running",), "uncertain": ("running",), "undo_dead": UNDOING}
 
 
-def begun(playbook: Playbook, at: Account, ago: float, state: str = "active", took: float = 0) -> Enrollment:
+def begun(playbook: Playbook, at: Account, ago: float, state: str = "active") -> Enrollment:
     """As the engine would have left it."""
     since = MONDAY - days(ago)
     made = apply_by_hand(playbook=playbook, account=at, by="person:1", now=since)
-    ends = {"completed_at": since + days(took)} if state == "completed" else {}
     for step in (*ON_THE_WAY.get(state, ()), state):
-        Enrollment.objects.filter(pk=made.pk).update(state=step, activated_at=since, **ends)
+        Enrollment.objects.filter(pk=made.pk).update(state=step)
     return made
 
 
@@ -70,17 +69,6 @@ def test_a_dry_run_applies_nothing(inside: Workspace, rescue: Playbook) -> None:
     assert (under_way(), [one.total for one in applied(starts=STARTS)]) == (0, [0, 0, 0])
 
 
-def test_half_of_those_that_finished_were_through_in_so_many_days(inside: Workspace, rescue: Playbook) -> None:
-    for at, took in enumerate((1, 2.5, 9)):
-        begun(rescue, account(f"A{at}"), 15, "completed", took=took)
-    begun(rescue, account("Before"), 40, "completed", took=30)
-    begun(rescue, account("On its way"), 15)
-    begun(live(playbook_json("other"), now=MONDAY - days(90)), account("Other"), 15)
-
-    assert days_to_finish(since=STARTS[0]) == {rescue.pk: 2.5}
-    assert days_to_finish(since=STARTS[0], csms=[inside.tom.pk]) == {}
-
-
 def test_failures_count_until_somebody_settles_them(
     inside: Workspace, rescue: Playbook, django_assert_num_queries: Any
 ) -> None:
@@ -110,4 +98,4 @@ def test_another_workspaces_are_not_counted(inside: Workspace, halyard: Workspac
         theirs = live(playbook_json("rescue", steps=[raise_risk()]), now=MONDAY - days(90))
         fail(begun(theirs, account("Theirs"), 5), "dead")
 
-    assert (under_way(), open_failures(), days_to_finish(since=STARTS[0])) == (0, [], {})
+    assert (under_way(), open_failures()) == (0, [])

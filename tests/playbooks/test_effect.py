@@ -75,6 +75,20 @@ def test_what_was_begun_in_the_time_is_counted_with_what_people_did_about_it(ins
     assert list(by_key(playbooks=[other.pk])) == ["other"]
 
 
+def test_half_of_those_that_finished_were_through_in_so_many_days(inside: Workspace) -> None:
+    quick = live(playbook_json("quick", steps=[raise_risk()]))
+    for at, took in enumerate((1, 2.5, 9, None)):
+        made = begin(quick, account(f"A{at}"))
+        if took:
+            ends = {"state": "completed", "completed_at": made.activated_at + days(took)}
+            Enrollment.objects.filter(pk=made.pk).update(**ends)
+    begin(live(playbook_json("other")), account("Other"))
+
+    found = by_key()
+    assert (found["quick"].finished, found["quick"].days_to_finish) == (3, 2.5)
+    assert found["other"].days_to_finish is None
+
+
 def _answer(conversation: Conversation, *, automatic: bool = False) -> None:
     letter = Incoming(
         message_id=f"<answer-{conversation.pk}@customer.example>",

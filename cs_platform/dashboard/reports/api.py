@@ -7,8 +7,16 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from cs_platform.dashboard.reports import health
 from cs_platform.dashboard.reports.asked import PERIODS, USUAL_PERIOD, Asked
 from cs_platform.dashboard.reports.figures import YEAR
+from cs_platform.dashboard.reports.health_api import (
+    HealthStepSerializer,
+    MeasureCostSerializer,
+    MoverSerializer,
+    PlanHealthSerializer,
+    SegmentHealthSerializer,
+)
 from cs_platform.dashboard.reports.overview import BOOKS_SHOWN, books_of, retention_of
 from cs_platform.dashboard.reports.plans import (
     STANDINGS,
@@ -18,7 +26,7 @@ from cs_platform.dashboard.reports.plans import (
     plan_owners_of,
     plans_of,
 )
-from cs_platform.dashboard.reports.playbooks import effects_of
+from cs_platform.dashboard.reports.playbooks import applied_of, effects_of, failures_of
 from cs_platform.dashboard.reports.renewals import MOST_ACCOUNTS, due_accounts_of, rates_of, renewals_of
 from cs_platform.dashboard.reports.work import ORIGINS, origins_of, owners_of, types_of, work_of
 from cs_platform.rest.problems import Invalid
@@ -104,6 +112,27 @@ class EffectSerializer(serializers.Serializer[Any]):
     replies = serializers.IntegerField(help_text="Of these, how many were answered.")
     nps_answers = serializers.IntegerField(source="nps.answers", help_text="Of users it showed the survey to.")
     nps = serializers.IntegerField(source="nps.score", allow_null=True)
+    days_to_finish = serializers.FloatField(allow_null=True, help_text="In which half of the finished were through.")
+
+
+class AppliedSerializer(serializers.Serializer[Any]):
+    begins = serializers.DateField(help_text="First day of the month, or of the week where `months` is 3 or less.")
+    applied = serializers.IntegerField(source="applied.total", help_text="Enrollments that began in it.")
+    finished = serializers.IntegerField(source="applied.finished", help_text="Of these, by what they are now.")
+    under_way = serializers.IntegerField(source="applied.under_way")
+    stopped = serializers.IntegerField(source="applied.stopped")
+
+
+class FailuresSerializer(serializers.Serializer[Any]):
+    playbook = serializers.IntegerField(source="playbook.pk")
+    key = serializers.CharField(source="playbook.key")
+    name = serializers.CharField(source="playbook.name")
+    failed = serializers.IntegerField()
+    uncertain = serializers.IntegerField(help_text="Whether it happened is not known.")
+    undo_failed = serializers.IntegerField()
+    accounts = serializers.IntegerField()
+    oldest_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(help_text="What most of them failed of.")
 
 
 class WorkEndedSerializer(serializers.Serializer[Any]):
@@ -289,6 +318,47 @@ class ReportViewSet(ApiViewSet):
     @documented("Accounts with and without a success plan", answers=CoveredSerializer, many=True)
     def plan_coverage(self, request: Request) -> Response:
         return Response(CoveredSerializer(coverage_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Enrollments that began, by month or week", answers=AppliedSerializer, many=True)
+    def applied(self, request: Request) -> Response:
+        asked = self._asked
+        steps = zip(asked.steps, applied_of(asked), strict=True)
+        return Response(AppliedSerializer([{"begins": day, "applied": one} for day, one in steps], many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Actions that failed and that nobody has settled", answers=FailuresSerializer, many=True)
+    def failed_actions(self, request: Request) -> Response:
+        return Response(FailuresSerializer(failures_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Accounts by health at the end of each month or week", answers=HealthStepSerializer, many=True)
+    def health(self, request: Request) -> Response:
+        asked = self._asked
+        steps = zip(asked.steps, health.history_of(asked, health.standing_of(asked).bands).steps, strict=True)
+        found = [{"begins": day, "until": one.day, "bands": one.bands} for day, one in steps]
+        return Response(HealthStepSerializer(found, many=True).data)
+
+    @extend_schema(parameters=_ASKED)
+    @documented("Whose health moved the furthest, each way", answers=MoverSerializer, many=True)
+    def health_movers(self, request: Request) -> Response:
+        moves = health.movers_of(self._asked)
+        return Response(MoverSerializer([*moves.fallen, *moves.risen], many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Which measures of health cost the most points", answers=MeasureCostSerializer, many=True)
+    def health_measures(self, request: Request) -> Response:
+        return Response(MeasureCostSerializer(health.costs_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Health of the accounts of each segment", answers=SegmentHealthSerializer, many=True)
+    def health_segments(self, request: Request) -> Response:
+        return Response(SegmentHealthSerializer(health.segments_of(self._asked), many=True).data)
+
+    @extend_schema(parameters=_ASKED[1:])
+    @documented("Health of the accounts on each plan", answers=PlanHealthSerializer, many=True)
+    def health_plans(self, request: Request) -> Response:
+        return Response(PlanHealthSerializer(health.plans_of(self._asked), many=True).data)
 
     @property
     def _asked(self) -> Asked:
