@@ -31,11 +31,15 @@ def moved(now: float | None, then: float | None) -> tuple[str, str]:
 
 
 def days(number: float | None) -> str:
-    """Whole ones from ten on: tenths of so many say nothing."""
     if number is None:
         return "–"
-    shown = f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+    shown = number_of_days(number)
     return f"{shown} day{'' if shown == '1' else 's'}"
+
+
+def number_of_days(number: float) -> str:
+    """Whole ones from ten on: tenths of so many say nothing."""
+    return f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
 
 
 def days_moved(now: float | None, then: float | None) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from cs_platform.dashboard.reports.asked import PARAMETERS
+from cs_platform.dashboard.reports.figures import number_of_days
 from cs_platform.dashboard.reports.tabs import TABS
 
 register = template.Library()
@@ -43,9 +44,7 @@ def whole_share(percent: float | None) -> str:
 @register.filter
 def in_days(number: float | None) -> str:
     """Without the word: the head of the column has it."""
-    if number is None:
-        return UNKNOWN
-    return f"{number:.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+    return UNKNOWN if number is None else number_of_days(number)
 
 
 @register.filter
