@@ -107,6 +107,10 @@ class Standing:
     kept: int
     left_out: int
 
+    @property
+    def matched(self) -> int:
+        return self.fresh + self.kept + self.left_out
+
 
 # A draft may still lack a name, actions and an outcome, which do not decide who gets it.
 _STAND_IN: dict[str, Any] = {

@@ -16,11 +16,13 @@ from playbooks.progress import UNDER_WAY
 PAGE_SIZE = 50
 MOST_CHOICES = 200
 State = Enrollment.State
+REACHED = "reached"  # its outcome
 SHOWN: Mapping[str, Q] = {
     "all": Q(),
     "active": Q(state__in=UNDER_WAY),
     "finished": Q(state=State.COMPLETED),
     "stopped": Q(state=State.STOPPED),
+    REACHED: Q(outcome_at__isnull=False),
 }
 RUNS: Mapping[str, tuple[str, ...]] = {"failed": (ActionRun.State.DEAD,), "waiting": NEEDS_A_PERSON}
 RECORDED = "recorded"  # by dry runs
@@ -123,7 +125,11 @@ def matching(playbook: Playbook, asked: Asked) -> QuerySet[Enrollment]:
 def filters_of(playbook: Playbook) -> list[str]:
     """Those that can find something."""
     past = playbook.enrollments.filter(is_dry=True).exclude(playbook__status=Playbook.Status.DRY_RUN)
-    return [name for name in FILTERS if name != RECORDED or past.exists()]
+    useless = {
+        *([] if past.exists() else [RECORDED]),
+        *([] if playbook.version and playbook.version.outcome_name else [REACHED]),
+    }
+    return [name for name in FILTERS if name not in useless]
 
 
 def version_numbers(playbook: Playbook) -> list[int]:

@@ -1,6 +1,6 @@
 """Forms of stopping, applying and reviewing."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -100,9 +100,11 @@ class ApplyForm(forms.Form):
     )
     end_user = forms.CharField(required=False, label="User", help_text="By email; for playbooks about one user.")
 
-    def __init__(self, data: Any = None, *, account: Account) -> None:
+    def __init__(self, data: Any = None, *, account: Account, asked: Mapping[str, str] | None = None) -> None:
+        """`asked`: the playbook, and the id of the user, that whoever comes from a list of them means."""
         super().__init__(data)
         self.account = account
+        self.initial = self._meant(asked or {})
         live = Playbook.objects.filter(status=Playbook.Status.LIVE).exclude(audience=Playbook.Audience.CTAS)
         self.fields["playbook"].queryset = live.select_related("version").order_by("name", "pk")  # type: ignore[attr-defined]
 
@@ -115,6 +117,12 @@ class ApplyForm(forms.Form):
         about_users = playbook and playbook.audience == Playbook.Audience.USERS
         self.cleaned_data["end_user"] = self._user() if about_users else None
         return self.cleaned_data
+
+    def _meant(self, asked: Mapping[str, str]) -> dict[str, Any]:
+        user = asked.get("user", "")
+        known = user.isascii() and user.isdecimal() and len(user) < 19
+        found = self._users().filter(pk=int(user)).first() if known else None
+        return {"playbook": asked.get("playbook", ""), "end_user": found.email if found else ""}
 
     def _user(self) -> EndUser | None:
         email = (self.cleaned_data.get("end_user") or "").strip()

@@ -19,6 +19,7 @@ from playbooks.asking import HELD_FOR
 from playbooks.failures import OPEN as NEEDS_A_PERSON
 from playbooks.filling import NOTHING, Piece, fill_in
 from playbooks.filling import Subject as Filled
+from playbooks.goals import Goal, goal_of
 from playbooks.models import ActionRun, Enrollment, LedgerEntry, Step
 from playbooks.on_ctas import count_tasks, task_marks, tasks_of
 from playbooks.progress import UNDER_WAY, marks, track_state
@@ -95,6 +96,7 @@ class History:
     today_is_day: int
     last_day: int
     moves: Sequence[LedgerEntry]  # from version to version, the latest first
+    goal: Goal | None  # none of a dry run, which reaches nothing
 
     @property
     def track_state(self) -> str:
@@ -135,7 +137,13 @@ def load_history(enrollment: Enrollment, *, now: datetime) -> History:
         today_is_day=(today - enrollment.activated_on).days + 1,
         last_day=max((day.number for day in days if day.number), default=1),
         moves=_moves(enrollment),
+        goal=None if enrollment.is_dry else _goal(enrollment, now=now),
     )
+
+
+def _goal(enrollment: Enrollment, *, now: datetime) -> Goal | None:
+    since, reached_at = enrollment.activated_at, enrollment.outcome_at
+    return goal_of(enrollment.version, since=since, reached_at=reached_at, tenant=enrollment.tenant, now=now)
 
 
 def _moves(enrollment: Enrollment) -> list[LedgerEntry]:

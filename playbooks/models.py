@@ -110,6 +110,11 @@ class PlaybookVersion(TenantModel):
     def __str__(self) -> str:
         return f"{self.playbook_id} v{self.number}"
 
+    @property
+    def outcome_name(self) -> str:
+        """What it is for; empty without an outcome."""
+        return (self.definition.get("outcome") or {}).get("name", "")  # type: ignore[no-any-return]
+
 
 class Step(TenantModel):
     """One action on one day. `key` survives editing, so that a version change can tell the same step from a new one."""
@@ -385,6 +390,12 @@ class Withheld(TenantModel):
                 nulls_distinct=False,
                 name="playbooks_withheld_once",
             ),
+        ]
+        indexes = [
+            # Read by the playbook's page: who was left out last?
+            models.Index(fields=["tenant", "playbook", "matched_at", "id"], name="playbooks_withheld_latest"),
+            # Read by the account page: what does it go without?
+            models.Index(fields=["tenant", "account", "playbook"], name="playbooks_withheld_of_account"),
         ]
 
     def __str__(self) -> str:

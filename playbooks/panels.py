@@ -23,6 +23,7 @@ from ctas.models import Cta
 from ctas.panels import Offer
 from ctas.playbooks import cta_playbooks
 from playbooks.history import summaries
+from playbooks.left_out import left_out_on
 from playbooks.library import Words
 from playbooks.models import ActionRun, Enrollment
 from playbooks.on_ctas import WORKABLE, count_tasks, offered, task_marks, tasks_of
@@ -34,7 +35,7 @@ PAST_SHOWN = 20
 
 def enrollments_of(account_id: int) -> QuerySet[Enrollment]:
     """CTA playbooks are shown on their CTA; what a dry run recorded, while that lasts."""
-    found = Enrollment.objects.filter(account_id=account_id, cta=None).select_related("playbook", "end_user")
+    found = Enrollment.objects.filter(account_id=account_id, cta=None).select_related("playbook", "version", "end_user")
     return found.exclude(is_dry=True, state=Enrollment.State.STOPPED)  # type: ignore[no-any-return]
 
 
@@ -57,6 +58,7 @@ class PlaybooksPanel:
             "may_run": reaches(request.membership, Ability.RUN_PLAYBOOKS, account),
             "active": summaries(active),
             "past": summaries(past[:PAST_SHOWN]),
+            "left_out": left_out_on(account.pk, tenant=request.tenant, now=request.now),
             "more": len(past) > PAST_SHOWN,
             "count": f"{len(active) + PAST_SHOWN}+" if len(past) > PAST_SHOWN else len(active) + len(past),
             "here": here + ("&" if "?" in here else "?"),

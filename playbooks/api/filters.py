@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Greatest
 
 from cs_platform.rest.filters import NumberInFilter, TextInFilter
-from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, Playbook
+from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, Playbook, Withheld
 
 
 class PlaybookFilters(filters.FilterSet):
@@ -27,16 +27,38 @@ class EnrollmentFilters(filters.FilterSet):
     cta = NumberInFilter(field_name="cta_id", label="Ids of CTAs.")
     state = filters.MultipleChoiceFilter(choices=Enrollment.State.choices)
     dry_run = filters.BooleanFilter(field_name="is_dry", label="Only recorded by a dry run.")
+    outcome_reached = filters.BooleanFilter(
+        field_name="outcome_at", lookup_expr="isnull", exclude=True, label="What the playbook is for was reached."
+    )
     activated_since = filters.IsoDateTimeFilter(field_name="activated_at", lookup_expr="gte")
-    updated_since = filters.IsoDateTimeFilter(method="changed_since", label="Applied, finished or stopped since.")
+    updated_since = filters.IsoDateTimeFilter(
+        method="changed_since", label="Applied, finished, stopped or its outcome reached since."
+    )
 
     class Meta:
         model = Enrollment
         fields: list[str] = []
 
     def changed_since(self, queryset: QuerySet[Any], name: str, value: datetime) -> QuerySet[Any]:
-        last = Greatest("activated_at", "completed_at", "stop_requested_at", "stopped_at")
+        last = Greatest("activated_at", "completed_at", "outcome_at", "stop_requested_at", "stopped_at")
         return queryset.alias(changed_at=last).filter(changed_at__gte=value)
+
+
+class LeftOutFilters(filters.FilterSet):
+    account = NumberInFilter(field_name="account_id", label="Ids of accounts.")
+    user = NumberInFilter(field_name="end_user_id", label="Ids of users.")
+    outcome_reached = filters.BooleanFilter(
+        field_name="outcome_at", lookup_expr="isnull", exclude=True, label="What the playbook is for was reached."
+    )
+    matched_since = filters.IsoDateTimeFilter(field_name="matched_at", lookup_expr="gte")
+    updated_since = filters.IsoDateTimeFilter(method="changed_since", label="Left out, or its outcome reached since.")
+
+    class Meta:
+        model = Withheld
+        fields: list[str] = []
+
+    def changed_since(self, queryset: QuerySet[Any], name: str, value: datetime) -> QuerySet[Any]:
+        return queryset.alias(changed_at=Greatest("matched_at", "outcome_at")).filter(changed_at__gte=value)
 
 
 class RunFilters(filters.FilterSet):

@@ -23,7 +23,7 @@ from playbooks.api import filters, serializers
 from playbooks.api.drafting import Drafting
 from playbooks.audience import why_of
 from playbooks.definition import DefinitionErrors, parse
-from playbooks.models import Playbook, PlaybookVersion
+from playbooks.models import Playbook, PlaybookVersion, Withheld
 from playbooks.moving import MoveAhead, Passed, look_ahead_of_late_move, look_ahead_of_move, start_move
 from playbooks.pausing import Missed
 from playbooks.stop_jobs import NothingToStop, Places, look_ahead_of_stop, start_stop
@@ -276,3 +276,19 @@ class VersionViewSet(Listed, ApiViewSet):
     def rows(self) -> QuerySet[PlaybookVersion]:
         playbook = get_object_or_404(Playbook.objects.all(), pk=self.kwargs["playbook_id"])
         return PlaybookVersion.objects.filter(playbook=playbook).defer("definition")
+
+
+@extend_schema_view(
+    list=documented("List those a playbook leaves out to compare", answers=serializers.LeftOutSerializer, many=True)
+)
+class LeftOutViewSet(Listed, ApiViewSet):
+    """Accounts and users its rules found and its holdout leaves without it. By hand it can be applied to them."""
+
+    model = Withheld
+    serializer_class = serializers.LeftOutSerializer
+    filterset_class = filters.LeftOutFilters
+    orderings: ClassVar = {"id": "id", "matched_at": "matched_at"}
+
+    def rows(self) -> QuerySet[Withheld]:
+        playbook = get_object_or_404(Playbook.objects.all(), pk=self.kwargs["playbook_id"])
+        return Withheld.objects.filter(playbook=playbook).select_related("version").defer("version__definition")

@@ -24,6 +24,7 @@ from playbooks.models import (
     LedgerEntry,
     Playbook,
     PlaybookVersion,
+    Withheld,
 )
 from playbooks.moving import Passed
 from playbooks.pausing import Missed
@@ -303,11 +304,24 @@ class EnrollmentSerializer(serializers.ModelSerializer[Enrollment]):
             "steps_done",
             "progress",
             "completed_at",
+            "outcome_at",
             "stop_requested_at",
             "stopped_at",
             "stopped_by",
             "stop_note",
         )
+        read_only_fields = fields
+
+
+class LeftOutSerializer(serializers.ModelSerializer[Withheld]):
+    version = serializers.IntegerField(
+        source="version.number", read_only=True, help_text="That found them first: its outcome counts."
+    )
+    user = serializers.PrimaryKeyRelatedField[EndUser](source="end_user", read_only=True)
+
+    class Meta:
+        model = Withheld
+        fields = ("id", "playbook", "version", "account", "user", "matched_at", "outcome_at")
         read_only_fields = fields
 
 

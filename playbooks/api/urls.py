@@ -4,12 +4,13 @@ from playbooks.api.action_types import ActionViewSet
 from playbooks.api.deciding import ApprovalViewSet, ConversationViewSet
 from playbooks.api.enrollments import EnrollmentViewSet, RunViewSet
 from playbooks.api.evaluations import EvaluationRunViewSet, EvaluationViewSet
-from playbooks.api.playbooks import PlaybookViewSet, VersionViewSet
+from playbooks.api.playbooks import LeftOutViewSet, PlaybookViewSet, VersionViewSet
 
 router = ApiRouter()
 router.register("actions", ActionViewSet, "api-action")
 router.register("playbooks", PlaybookViewSet, "api-playbook")
 router.register(f"playbooks/(?P<playbook_id>{IDS})/versions", VersionViewSet, "api-version")
+router.register(f"playbooks/(?P<playbook_id>{IDS})/left-out", LeftOutViewSet, "api-left-out")
 router.register("enrollments", EnrollmentViewSet, "api-enrollment")
 router.register("action-runs", RunViewSet, "api-run")
 router.register("approvals", ApprovalViewSet, "api-approval")

@@ -1024,6 +1024,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "base_manager_name": "objects",
+                "indexes": [
+                    models.Index(fields=["tenant", "playbook", "matched_at", "id"], name="playbooks_withheld_latest"),
+                    models.Index(fields=["tenant", "account", "playbook"], name="playbooks_withheld_of_account"),
+                ],
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("tenant", "playbook", "account", "end_user"),

@@ -19,7 +19,7 @@ from playbooks.views.loading import changed, history_address, render_dialog
 def apply(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     account = get_object_or_404(Account.objects.present(), pk=pk)
     refuse_beyond(request.membership, Ability.RUN_PLAYBOOKS, account)
-    form = ApplyForm(request.POST if request.method == "POST" else None, account=account)
+    form = ApplyForm(request.POST if request.method == "POST" else None, account=account, asked=request.GET)
     if request.method == "POST" and form.is_valid():
         enrollment = _apply(request, account, form)
         if enrollment:

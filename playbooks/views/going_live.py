@@ -30,7 +30,7 @@ from playbooks.models import Playbook
 from playbooks.moving import MoveAhead, Passed, look_ahead_of_move, start_move
 from playbooks.overview import Overview, overview_of
 from playbooks.proposing import decline, propose
-from playbooks.views.wizard import TITLES, Wizard, about_left_out, answer, open_wizard, save, show
+from playbooks.views.wizard import TITLES, Wizard, answer, open_wizard, save, show
 from playbooks.wizard_forms import whole
 
 DRY_RUN = "dry"  # what the button says instead of going live
@@ -181,7 +181,6 @@ def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:
         "overview": planned,
         "stops": _stops(definition),
         "ahead": ahead,
-        "left_out": about_left_out(ahead.matched, definition.holdout) if ahead else 0,
         "day_one": _day_one(planned),
         "running": _running(wizard, definition),
         "ahead_days": AHEAD.days,

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
+from accounts.places import Place
 from accounts.rules.grammar import RuleErrors
 from accounts.views.rules import accounts_named
 from actions.registry import action_for
@@ -23,7 +24,17 @@ from playbooks.audience import why_of
 from playbooks.comparing import Difference, differences
 from playbooks.drafts import open_draft, read
 from playbooks.effect import effects
-from playbooks.enrolled import ENTERED_WORDS, RECORDED, Asked, filters_of, load_enrolled, steps_of, version_numbers
+from playbooks.enrolled import (
+    ENTERED_WORDS,
+    REACHED,
+    RECORDED,
+    Asked,
+    filters_of,
+    load_enrolled,
+    steps_of,
+    version_numbers,
+)
+from playbooks.left_out import leaves_out, load_left_out
 from playbooks.library import Counts, Words, asked_look, count_enrollments
 from playbooks.models import Evaluation, Playbook, PlaybookVersion
 from playbooks.moving import running_elsewhere
@@ -35,6 +46,7 @@ from playbooks.views.loading import playbook_changed, playbook_or_404
 FRAGMENTS = {"playbook": "playbooks/_playbook.html"}
 EVALUATIONS_SHOWN = 50
 A_YEAR = timedelta(days=365)
+LEFT_OUT = "left_out"  # a filter of those it was applied to that shows the others
 RESUME_CHOICES = ((Missed.RUN, "Run what fell due meanwhile"), (Missed.SKIP, "Skip what fell due meanwhile"))
 
 
@@ -97,14 +109,32 @@ def _checked(request: WorkspaceRequest, version: PlaybookVersion) -> dict[str, A
 
 
 def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    """Whom it was applied to; `?show=left_out`: whom it was not, to compare."""
+    out = leaves_out(playbook)
+    if request.GET.get("show") == LEFT_OUT:
+        return {"filters": _filters(playbook, Asked(), out), **_left_out(request, playbook)}
     wanted = Asked.of(request.GET)
     if wanted is None:
         raise Http404("There is no such filter.")
+    return {"filters": _filters(playbook, wanted, out), **_applied_to(playbook, wanted)}
+
+
+def _filters(playbook: Playbook, wanted: Asked, out: bool) -> list[tuple[str, str, str]]:
+    """Name, words and address."""
+    names = [*filters_of(playbook), *([LEFT_OUT] if out else [])]
+    return [(name, _filter_label(name), wanted.address(show=name)) for name in names]
+
+
+def _filter_label(name: str) -> str:
+    words = {"waiting": "Waits for somebody", REACHED: "Reached", LEFT_OUT: "Left out to compare", RECORDED: "Dry runs"}
+    return words.get(name, name.capitalize())
+
+
+def _applied_to(playbook: Playbook, wanted: Asked) -> dict[str, Any]:
     page = load_enrolled(playbook, wanted)
     steps = [(step.key, action_for(step.action).describe(step.config)) for step in steps_of(playbook)]
     return {
         "wanted": wanted,
-        "filters": [(name, _filter_label(name), wanted.address(show=name)) for name in filters_of(playbook)],
         "entered_by": ENTERED_WORDS.items(),
         "versions": version_numbers(playbook),
         "steps": steps,
@@ -113,8 +143,11 @@ def _enrollments(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any
     }
 
 
-def _filter_label(name: str) -> str:
-    return {"waiting": "Waits for somebody", RECORDED: "Dry runs"}.get(name, name.capitalize())
+def _left_out(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
+    after = Place.read(request.GET.get("after", ""))
+    page = load_left_out(playbook, after=after, tenant=request.tenant, now=request.now)
+    wanted = Asked(LEFT_OUT)
+    return {"wanted": wanted, "left_out": page.rows, "older": wanted.address(after=page.next) if page.next else ""}
 
 
 def _evaluations(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:

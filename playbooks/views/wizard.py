@@ -366,16 +366,8 @@ def standing(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     if isinstance(wizard, HttpResponse):
         return wizard
     found = stand(wizard.content, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
-    share = wizard.content.get("holdout")
-    matched = found.fresh + found.kept if found else 0
-    left_out = about_left_out(matched, share) if found and isinstance(share, int) and share else None
-    context = {"standing": found, "matched": matched, "left_out": left_out}
+    context = {"standing": found, "leaves_out": bool(wizard.content.get("holdout"))}
     return render(request, "playbooks/wizard/_standing.html", context)
-
-
-def about_left_out(matched: int, share: int) -> int:
-    """As many as the per cent says; who exactly is drawn."""
-    return round(matched * share / 100)
 
 
 # --- beginning and ending ---------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // Tabs that lead to sections of the page: the one that was chosen last is the current one, also after the head is drawn anew.
-// Where more tabs are than fit beside each other, the one in force is in sight.
+// Where more tabs, or filters in a row, are than fit beside each other, the one in force is in sight.
 
 document.addEventListener("click", ({ target }) => {
   const tab = target.closest(".tabs a[href^='#']");
@@ -21,7 +21,7 @@ document.addEventListener("htmx:after:settle", reveal);
 reveal();
 
 function reveal() {
-  for (const tab of document.querySelectorAll(".tabs [aria-current]")) {
+  for (const tab of document.querySelectorAll(".tabs [aria-current], nav.segmented [aria-current]")) {
     if (shown.has(tab)) continue;
     shown.add(tab);
     const [own, all] = [tab, tab.parentElement].map((one) => one.getBoundingClientRect());

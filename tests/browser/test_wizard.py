@@ -156,7 +156,7 @@ def test_an_outcome_is_chosen_by_keys_says_what_it_costs_and_is_read_on_review(s
     expect(rules.get_by_label("Operator")).to_have_count(1)
     keys.fill("Leave out % of matches, to compare", "20")
     saved(screen)
-    expect(screen.locator("#holdout-cost")).to_contain_text("that match now")
+    expect(screen.locator("#holdout-cost")).to_contain_text("As of now")
     assert violations(screen) == []
 
     screen.reload()

@@ -8,13 +8,14 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import Segment
+from accounts.models import Account, Segment
 from actions.registry import action_for
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.workspace.holidays import working_day
 from cs_platform.workspace.models import Holiday
 from ctas.lists import Kind, add_entry
 from playbooks import drafts
+from playbooks.holdout import draw
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.views.wizard import schedule_words
 from tests.actions.controls import sent
@@ -426,8 +427,30 @@ def test_rules_say_who_has_it_and_who_gets_it_even_before_there_is_an_action(may
     assert '<b>1</b> <span class="muted">get it at 06:00' in shown
 
 
+def of_pro() -> list[int]:
+    return list(Account.objects.filter(plan="Pro").values_list("pk", flat=True))
+
+
+def test_leaving_some_out_says_what_it_costs_even_while_the_outcome_is_unfinished(
+    maya: Visitor, ready: Playbook
+) -> None:
+    for n in range(29):
+        account(f"Pro {n}", plan="Pro")
+    unfinished = {"outcome": {"name": "", "rule": None, "days": "soon"}, "holdout": 20}
+    drafts.change(draft_of(ready), unfinished, revision=None, by=maya.member, now=NOW)
+
+    assert (out := len(draw(ready, 20, [(pk, None) for pk in of_pro()]))) > 1
+    shown = text(maya.page(at(ready, "rules/standing/")))
+    assert f"As of now <b>{out} of 30</b> that match go without it" in shown
+    assert f'<b>{30 - out}</b> <span class="muted">get it at 06:00' in shown
+    drafts.change(draft_of(ready), {"holdout": "some"}, revision=None, by=maya.member, now=NOW)
+    assert "nobody of the 30 that match is left out" in text(maya.page(at(ready, "rules/standing/")))
+    drafts.change(draft_of(ready), {"holdout": 0}, revision=None, by=maya.member, now=NOW)
+    assert '<hx-partial hx-target="#holdout-cost"></hx-partial>' in text(maya.page(at(ready, "rules/standing/")))
+
+
 def test_review_says_what_it_is_for_and_whom_it_leaves_out(maya: Visitor, ready: Playbook) -> None:
-    for n in range(9):
+    for n in range(29):
         account(f"Pro {n}", plan="Pro")
     assert "draft/rules/?outcome=1#outcome" in text(maya.page(at(ready, "review/")))
     assert is_unfolded(maya.page(at(ready, "rules/?outcome=1")))
@@ -438,7 +461,10 @@ def test_review_says_what_it_is_for_and_whom_it_leaves_out(maya: Visitor, ready:
     shown = text(maya.page(at(ready, "review/")))
 
     assert "Outcome: <b>Renewed</b>, when <b>renewal date is in more than 120 days</b>, within 30 days." in shown
-    assert "<b>20 %</b> of matching accounts are left out, to compare: about 2 of 10 today." in shown
+    assert (out := len(draw(ready, 20, [(pk, None) for pk in of_pro()]))) > 1
+    assert f"<b>20 %</b> of matching accounts are left out, to compare: {out} of 30 today." in shown
+    assert f'<dt class="big-num">{30 - out}</dt><dd>accounts get the playbook</dd>' in shown
+    assert f'<dt class="big-num">{out}</dt><dd>are left out, to compare</dd>' in shown
     assert "Choose an outcome" not in shown
 
 

@@ -52,7 +52,7 @@ from ctas.working import link_user
 from playbooks import drafts
 from playbooks.dry_runs import start_dry_run
 from playbooks.enrollment import apply_by_hand
-from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, EvaluationRun, Playbook
+from playbooks.models import ActionRun, Approval, Enrollment, Evaluation, EvaluationRun, Playbook, Withheld
 from playbooks.task_lists import apply_to_cta, remove
 from playbooks.versions import import_playbook, publish
 from success_plans.defining import put_away, save_template, save_type
@@ -644,6 +644,7 @@ def _playbooks(home: Workspace, at: Account, mark: str) -> Story:
     dry = import_playbook(playbook_json("dry", name=f"Dry {mark}"), by=home.olga, now=MONDAY)
     start_dry_run(dry, by=home.olga, now=MONDAY)
     enrollment = apply_by_hand(playbook=playbook, account=at, by=home.olga.actor, now=MONDAY)
+    Withheld.objects.create(playbook=playbook, version=playbook.version, account=at, matched_at=MONDAY)
     tick(now=MONDAY)
     runs = {run.step.key: run for run in ActionRun.objects.select_related("step").filter(enrollment=enrollment)}
     _kill(runs["dead"])
