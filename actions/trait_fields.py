@@ -97,9 +97,7 @@ class MappingWidget(_OfTrait, RowsWidget):
     wrong: frozenset[str] = frozenset()  # values whose row has a problem
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        if isinstance(value, Mapping):
-            value = [{"when": when, "becomes": becomes} for when, becomes in value.items()]
-        return super().get_context(name, value or [{}], attrs)
+        return super().get_context(name, as_rows(value) or [{}], attrs)
 
     def shown(self, prefix: str, row: Mapping[str, Any]) -> dict[str, Any]:
         when = str(row.get("when") or "")
@@ -125,20 +123,33 @@ class MappingWidget(_OfTrait, RowsWidget):
 
 
 class MappingField(forms.Field):
-    """Stored as an object: what is read, and what that becomes. A page sends rows."""
+    """Stored as rows, each what is read and what that becomes: an object would forget in which order they were written.
+    An object is understood, too.
+    """
 
     widget = MappingWidget
 
     def clean(self, value: Any) -> Any:
         if not isinstance(value, list):
-            return value
+            return as_rows(value)
         found: dict[str, Any] = {}
         for row in value:
-            when, becomes = (row.get(name) for name in ("when", "becomes")) if isinstance(row, dict) else ("", None)
+            when, becomes = (row.get(name, "") for name in ("when", "becomes")) if isinstance(row, dict) else ("", "")
             when = str(when or "").strip()
-            if not when and becomes in (None, ""):
+            if not when and becomes == "":
                 continue
             if when in found:
                 raise ValidationError(f"“{when or 'Not set'}” stands there twice.")
             found[when] = becomes
-        return found or None
+        return as_rows(found) or None
+
+
+def as_rows(mapping: Any) -> Any:
+    if not isinstance(mapping, Mapping):
+        return mapping
+    return [{"when": when, "becomes": becomes} for when, becomes in mapping.items()]
+
+
+def what_becomes(mapping: Any) -> dict[str, Any]:
+    """By what is read. Versions may still say it as an object."""
+    return {row["when"]: row["becomes"] for row in as_rows(mapping)}

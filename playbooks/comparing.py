@@ -164,6 +164,8 @@ def _said(value: Any) -> str:
 
 
 def _parted(value: Content) -> str:
+    if value.keys() == {"when", "becomes"}:  # a row of a mapping
+        return f"{value['when'] or NOTHING} becomes {_said(value['becomes'])}"
     named = next((name for name in ("title", "name") if value.get(name)), "")
     told = {name: _said(one) for name, one in sorted(value.items()) if name != named}
     rest = ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in told.items() if said != NOTHING)

@@ -52,6 +52,7 @@ from actions.trait_fields import (
     SourceSelect,
     TraitSelect,
     TraitValueInput,
+    what_becomes,
 )
 from actions.variables import ACCOUNT, USER, load_values, workspace_variables
 from actions.widgets import Segmented
@@ -167,7 +168,7 @@ class UpdateTraitForm(ActionForm):
         for name in ("mode", "on_stop"):
             if cleaned.get(name) == CLEAR:
                 self.add_error(name, f"“{definition.label}” cannot be cleared: every account has one.")
-        if None in (cleaned.get("mapping") or {}).values():
+        if any(row["becomes"] is None for row in cleaned.get("mapping") or ()):
             self.add_error("mapping", f"“{definition.label}” cannot be cleared: give every value what it becomes.")
 
     def _check_value(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
@@ -179,11 +180,20 @@ class UpdateTraitForm(ActionForm):
         variable = workspace_variables((ACCOUNT, USER)).get(cleaned["source"])
         if variable is None or variable.type not in NAMEABLE or cleaned["source"] not in self.known_variables:
             self.add_error("source", "Choose the trait to read from, such as account.plan.")
-        mapping = cleaned["mapping"]
-        if not isinstance(mapping, dict) or not 1 <= len(mapping) <= MAPPING_LIMIT or "\x00" in "".join(mapping):
+        if "mapping" in self.errors:
+            return
+        rows = cleaned["mapping"]
+        if (
+            not isinstance(rows, list)
+            or not 1 <= len(rows) <= MAPPING_LIMIT
+            or any("\x00" in row["when"] for row in rows)
+        ):
             self.add_error("mapping", f"Give 1 to {MAPPING_LIMIT} values and what each becomes.")
             return
-        cleaned["mapping"] = {key: self._typed(definition, value, "mapping", key) for key, value in mapping.items()}
+        cleaned["mapping"] = [
+            {"when": when, "becomes": self._typed(definition, becomes, "mapping", when)}
+            for when, becomes in what_becomes(rows).items()
+        ]
         cleaned["otherwise"] = self._typed(definition, cleaned["otherwise"], "otherwise")
 
     def _check_days(self, cleaned: dict[str, Any], definition: TraitDefinition) -> None:
@@ -348,7 +358,8 @@ def _constant(batch: Batch) -> Any:
 
 
 def _mapped(batch: Batch) -> dict[UUID, Any]:
-    source, mapping, otherwise = (batch.config[name] for name in ("source", "mapping", "otherwise"))
+    source, otherwise = batch.config["source"], batch.config["otherwise"]
+    mapping = what_becomes(batch.config["mapping"])
     variable = workspace_variables((ACCOUNT, USER)).get(source)
     read = load_values(batch, [variable]) if variable else {}
     found = {run_id: _name(read.get(run_id, {}).get(source)) for run_id in batch.run_ids}

@@ -10,6 +10,8 @@ from accounts.traits import set_trait
 from actions.base import Audience, Held, Skipped
 from actions.checks import ActionErrors, clean_config
 from actions.registry import action_for
+from actions.trait_fields import what_becomes
+from playbooks.models import Step
 from tests import world
 from tests.actions.world import LATER, Played, kept, play, undone, visible
 from tests.world import MONDAY, Workspace
@@ -60,6 +62,36 @@ def test_a_mapping_reads_another_trait(orbiton: Workspace, harbour: Account, yar
 
     assert traits_and(harbour, "m01") == ({"worth": 120_000}, 120_000)
     assert traits_and(yarrow, "m01") == ({"worth": 5000}, 5000)
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        {"Pro": "Big", "Basic": "", "": "New"},
+        [{"when": "Pro", "becomes": "Big"}, {"when": " Basic ", "becomes": ""}, {}, {"when": "", "becomes": "New"}],
+    ],
+)
+def test_a_mapping_is_kept_in_the_order_it_was_written_in(harbour: Account, mapping: Any) -> None:
+    """jsonb sorts the keys of an object, the short ones first."""
+    kind = action_for("update_trait")
+    config = {"trait": "stage", "mode": "map", "source": "account.plan", "mapping": mapping}
+    rows = [
+        {"when": "Pro", "becomes": "Big"},
+        {"when": "Basic", "becomes": None},
+        {"when": "", "becomes": "New"},
+    ]
+    clean = clean_config(kind, config)
+
+    assert clean["mapping"] == rows
+    assert clean_config(kind, clean)["mapping"] == rows
+    world.live(world.playbook_json(steps=[{"key": "map", "day": 1, "action": "update_trait", "config": config}]))
+    assert Step.objects.get().config["mapping"] == rows
+    play("update_trait", clean, harbour)
+    assert stage_of(harbour)[0] == "Big"
+
+
+def test_a_version_that_says_its_mapping_as_an_object_still_runs(harbour: Account) -> None:
+    assert what_becomes({"Pro": "Big"}) == what_becomes([{"when": "Pro", "becomes": "Big"}]) == {"Pro": "Big"}
 
 
 def test_a_value_the_mapping_does_not_know_is_skipped(harbour: Account, yarrow: Account) -> None:
@@ -303,6 +335,12 @@ def test_a_person_between_two_playbooks_is_what_the_later_one_restores(orbiton: 
         ({"trait": "check_in", "mode": "relative_date"}, "config.days", "Enter how many days"),
         ({"trait": "stage", "mode": "map", "mapping": {"a": "b"}}, "config.source", "Choose the trait to read from"),
         ({"trait": "stage", "mode": "map", "source": "account.plan"}, "config.mapping", "Give 1 to"),
+        ({"trait": "stage", "mode": "map", "source": "account.plan", "mapping": "a"}, "config.mapping", "Give 1 to"),
+        (
+            {"trait": "stage", "mode": "map", "source": "account.plan", "mapping": [{"when": "a"}, {"when": "a"}]},
+            "config.mapping",
+            "“a” stands there twice",
+        ),
         (
             {"trait": "seats", "mode": "map", "source": "account.plan", "mapping": {"a": "x"}},
             "config.mapping[a]",
