@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from accounts.nps.scores import FIRST_PROMOTER, LAST_DETRACTOR, Tally
+from accounts.rules.sql import Clock
 from cs_platform.common.statements import fetch
 from cs_platform.tenancy.context import current_tenant_id
+from playbooks.compared import Compared, compare
 from playbooks.models import Playbook
 
 SHOWN = 50
@@ -15,7 +17,10 @@ SHOWN = 50
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """Of one playbook, over the enrollments that began in the time. `nps`: the last answers of users it asked."""
+    """Of one playbook, over the enrollments that began in the time. `nps`: the last answers of users it asked.
+
+    `compared` is missing where no outcome was chosen.
+    """
 
     playbook: Playbook
     applied: int = 0
@@ -28,12 +33,13 @@ class Effect:
     messages: int = 0
     replies: int = 0
     nps: Tally = field(default_factory=Tally)
+    compared: Compared | None = None
 
 
 def effects(
-    *, since: datetime, csms: Sequence[int] | None = None, playbooks: Sequence[int] | None = None
+    *, since: datetime, clock: Clock, csms: Sequence[int] | None = None, playbooks: Sequence[int] | None = None
 ) -> list[Effect]:
-    """The most applied ones first. Four statements, whatever the number of playbooks; `csms` as in accounts.revenue."""
+    """The most applied ones first. Six statements, whatever the number of playbooks; `csms` as in accounts.revenue."""
     asked: dict[str, Any] = {
         "tenant": current_tenant_id(),
         "since": since,
@@ -46,9 +52,13 @@ def effects(
     counted = {row[0]: row[1:] for row in fetch(_ENROLLMENTS, asked)}
     asked |= {"any": False, "playbooks": list(counted)}
     tasks, messages, nps = (_by_playbook(statement, asked) for statement in (_TASKS, _MESSAGES, _NPS))
-    known = Playbook.objects.in_bulk(list(counted))
+    known = Playbook.objects.select_related("version").in_bulk(list(counted))
+    compared = compare(list(known.values()), since=since, clock=clock, csms=csms)
     return [
-        Effect(*[known[id], *counts, *tasks.get(id, (0, 0)), *messages.get(id, (0, 0)), Tally(*nps.get(id, ()))])
+        Effect(
+            *[known[id], *counts, *tasks.get(id, (0, 0)), *messages.get(id, (0, 0))],
+            *[Tally(*nps.get(id, ())), compared.get(id)],
+        )
         for id, counts in counted.items()
     ]
 

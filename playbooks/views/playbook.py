@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts.actors import load_actors
 from accounts.places import Place
 from accounts.rules.grammar import RuleErrors
+from accounts.rules.sql import Clock
 from accounts.views.rules import accounts_named
 from actions.registry import action_for
 from cs_platform.tenancy.looked_up import looked_up_once
@@ -79,7 +81,8 @@ def _page(request: WorkspaceRequest, playbook: Playbook, tab: str) -> dict[str, 
 def _overview(request: WorkspaceRequest, playbook: Playbook) -> dict[str, Any]:
     """What is published; of a playbook that never was, what its draft comes to once it is finished."""
     version = playbook.version or open_draft(playbook)
-    led_to = effects(since=request.now - A_YEAR, playbooks=[playbook.pk])
+    clock = Clock.at(request.now, ZoneInfo(request.tenant.timezone))
+    led_to = effects(since=request.now - A_YEAR, clock=clock, playbooks=[playbook.pk])
     shown = {
         "version": version,
         "overview": _said(version) if version else None,

@@ -389,13 +389,15 @@ def new(request: WorkspaceRequest, slug: str) -> HttpResponse:
 @require_POST
 @requires(Ability.DRAFT_PLAYBOOKS)
 def edit(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
-    """Work on the draft there is, or on a new one of the published version."""
+    """Work on the draft there is, or on a new one of the published version, and begin at its outcome if asked to."""
     playbook = get_object_or_404(Playbook, pk=pk)
     try:
         drafts.revise(playbook, by=request.membership, now=request.now)
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return go_to(request, reverse("playbooks:detail", args=[slug, pk]))
+    if request.POST.get("part") == "outcome":
+        return go_to(request, f"{reverse('playbooks:draft_rules', args=[slug, pk])}?outcome=1#outcome")
     return go_to(request, reverse("playbooks:draft_overview", args=[slug, pk]))
 
 

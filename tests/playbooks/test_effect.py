@@ -2,10 +2,12 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from accounts.conversations.incoming import Incoming
 from accounts.conversations.reading import take_in
 from accounts.models import Account, Conversation, EndUser, NpsResponse
+from accounts.rules.sql import Clock
 from cs_platform.demo.days import deliver_to_nobody
 from cs_platform.workspace.models import Notification
 from ctas.models import Task
@@ -27,6 +29,7 @@ CTA = {
     "action": "create_cta",
     "config": {"name": "Review", "type": "lifecycle", "owner": "csm", "tasks": [{"title": "Usage"}, {"title": "Call"}]},
 }
+CLOCK = Clock.at(MONDAY + days(7), ZoneInfo("UTC"))
 SURVEY = {"key": "survey", "day": 1, "action": "show_nps", "config": {}}
 
 
@@ -35,7 +38,7 @@ def begin(playbook: Playbook, at: Account, *, now: datetime = MONDAY) -> Enrollm
 
 
 def by_key(**asked: Any) -> dict[str, Effect]:
-    return {one.playbook.key: one for one in effects(**({"since": MONDAY} | asked))}
+    return {one.playbook.key: one for one in effects(**({"since": MONDAY, "clock": CLOCK} | asked))}
 
 
 def test_what_was_begun_in_the_time_is_counted_with_what_people_did_about_it(inside: Workspace) -> None:
@@ -117,6 +120,6 @@ def test_whoever_looks_after_the_account_and_whoever_wrote_hear_of_an_answer(ins
 
 
 def test_another_workspaces_are_not_counted(inside: Workspace) -> None:
-    assert effects(since=MONDAY - days(900)) == []
+    assert effects(since=MONDAY - days(900), clock=CLOCK) == []
     assert not Playbook.objects.exists()
     assert not EndUser.objects.exists()

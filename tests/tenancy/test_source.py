@@ -108,6 +108,7 @@ RAW_SQL = {
     "playbooks/audience.py",
     "playbooks/batches.py",
     "playbooks/columns.py",
+    "playbooks/compared.py",
     "playbooks/delivery.py",
     "playbooks/effect.py",
     "playbooks/enrollment.py",

@@ -98,6 +98,27 @@ class BookSerializer(serializers.Serializer[Any]):
     net_retention = serializers.FloatField(source="net_share", allow_null=True)
 
 
+class ComparedGroupSerializer(serializers.Serializer[Any]):
+    compared = serializers.IntegerField(help_text="Those whose days are over.")
+    reached = serializers.IntegerField(help_text="Of these, how many reached the outcome.")
+    percent = serializers.FloatField(allow_null=True)
+
+
+class PointsSerializer(serializers.Serializer[Any]):
+    points = serializers.FloatField(source="value", help_text="Of per cent: how many more reach it with the playbook.")
+    low = serializers.FloatField(help_text="Where its 95 % interval begins.")
+    high = serializers.FloatField()
+
+
+class ComparedSerializer(serializers.Serializer[Any]):
+    outcome = serializers.CharField(source="name")
+    days = serializers.IntegerField(help_text="Within how many of being applied.")
+    holdout = serializers.IntegerField(help_text="Per cent of those who match that are left out now.")
+    with_playbook = ComparedGroupSerializer(source="with_it")
+    without_playbook = ComparedGroupSerializer(source="without", help_text="Those that were left out.")
+    difference = PointsSerializer(allow_null=True, help_text="Null where either group has fewer than ten.")
+
+
 class EffectSerializer(serializers.Serializer[Any]):
     playbook = serializers.IntegerField(source="playbook.pk")
     key = serializers.CharField(source="playbook.key")
@@ -113,6 +134,7 @@ class EffectSerializer(serializers.Serializer[Any]):
     nps_answers = serializers.IntegerField(source="nps.answers", help_text="Of users it showed the survey to.")
     nps = serializers.IntegerField(source="nps.score", allow_null=True)
     days_to_finish = serializers.FloatField(allow_null=True, help_text="In which half of the finished were through.")
+    compared = ComparedSerializer(allow_null=True, help_text="Null: no outcome was chosen.")
 
 
 class AppliedSerializer(serializers.Serializer[Any]):

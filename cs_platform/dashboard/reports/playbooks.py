@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from accounts.rules.sql import Clock
 from cs_platform.dashboard.reports.asked import Asked
 from cs_platform.dashboard.reports.figures import counted
-from cs_platform.dashboard.reports.files import File
+from cs_platform.dashboard.reports.files import File, share
 from cs_platform.dashboard.reports.tab import Tab
 from cs_platform.web.charts import Bars, bars, scale
 from cs_platform.web.home import Fact
@@ -13,13 +14,18 @@ from cs_platform.web.pages import WorkspaceRequest
 from cs_platform.web.templatetags.ui import percent as percent_of
 from playbooks import applied
 from playbooks.applied import Applied, Failures
+from playbooks.compared import Compared
 from playbooks.effect import Effect, effects
 
 KINDS = (("ok", "finished"), ("c1", "under_way"), ("neutral", "stopped"))
+COMPARED = (
+    "outcome", "outcome_days", "compared_with", "reached_with", "compared_without", "reached_without", "percent_with",
+    "percent_without", "difference", "difference_low", "difference_high",
+)  # fmt: skip
 
 
 def effects_of(asked: Asked) -> list[Effect]:
-    return effects(since=asked.since, csms=asked.csms)
+    return effects(since=asked.since, clock=Clock.at(asked.now, asked.zone), csms=asked.csms)
 
 
 def applied_of(asked: Asked) -> list[Applied]:
@@ -81,7 +87,18 @@ def _rows(asked: Asked) -> Iterator[Sequence[str]]:
         more = (one.messages, one.replies, one.nps.answers)
         score = "" if one.nps.score is None else str(one.nps.score)
         took = "" if one.days_to_finish is None else f"{one.days_to_finish:.1f}"
-        yield (one.playbook.name, *map(str, (*counts, *more)), score, took)
+        yield (one.playbook.name, *map(str, (*counts, *more)), score, took, *_compared(one.compared))
+
+
+def _compared(found: Compared | None) -> Sequence[str]:
+    """The outcome, how many reached it with the playbook and without, and the difference with its interval."""
+    if found is None:
+        return [""] * len(COMPARED)
+    groups = (found.with_it, found.without)
+    counts = [str(number) for one in groups for number in (one.compared, one.reached)]
+    points = found.difference
+    shown = ["", "", ""] if points is None else [f"{part:.1f}" for part in (points.value, points.low, points.high)]
+    return (found.name, str(found.days), *counts, *(share(one.percent) for one in groups), *shown)
 
 
 def _failure_rows(asked: Asked) -> Iterator[Sequence[str]]:
@@ -97,7 +114,7 @@ PLAYBOOKS = File(
     "What playbooks led to",
     (
         "playbook", "applied", "active", "finished", "stopped", "tasks", "tasks_done", "messages", "replies",
-        "nps_answers", "nps", "days_to_finish",
+        "nps_answers", "nps", "days_to_finish", *COMPARED,
     ),
     _rows,
 )  # fmt: skip
