@@ -66,7 +66,7 @@ def _context(request: WorkspaceRequest, asked: Asked) -> Mapping[str, Any]:
     moves = movers_of(asked)
     return {
         "facts": list(_facts(now, history)),
-        "history": list(zip(asked.steps, history.steps, strict=True)),
+        "history": list(zip(asked.step_titles, history.steps, strict=True)),
         "chart": _chart(asked, history.steps),
         "ways": (("Fell most", "No account’s health fell", moves.fallen), ("Rose most", "None’s rose", moves.risen)),
         "segments": segments_of(asked),

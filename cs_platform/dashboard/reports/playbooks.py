@@ -43,7 +43,7 @@ def _context(request: WorkspaceRequest, asked: Asked) -> Mapping[str, Any]:
     steps, failures = applied_of(asked), failures_of(asked)
     return {
         "facts": list(_facts(asked, steps, failures)),
-        "steps": list(zip(asked.steps, steps, strict=True)),
+        "steps": list(zip(asked.step_titles, steps, strict=True)),
         "chart": _chart(asked, steps),
         "effects": effects_of(asked),
         "failures": failures,
