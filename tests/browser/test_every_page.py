@@ -118,7 +118,7 @@ def is_main(address: str) -> bool:
     """What people look at all day, and may look at on a phone."""
     return bool(
         re.fullmatch(
-            r"/w/orbiton/(|reports/|playbooks/conversations/|(accounts|ctas|plans|playbooks)/(\d+/)?)", address
+            r"/w/orbiton/(|reports/(\w+/)?|playbooks/conversations/|(accounts|ctas|plans|playbooks)/(\d+/)?)", address
         )
     )
 
