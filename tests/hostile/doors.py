@@ -34,9 +34,9 @@ def _user() -> Body:
 def _playbook() -> Body:
     steps = [raise_risk(title=Free("At risk"))]
     steps[0]["config"]["note"] = Free("Look at it")
-    return playbook_json(
-        Free("hostile"), name=Free("Hostile"), description=Free("Why"), rules={"account": _rule()}, steps=steps
-    )
+    texts: Body = {"name": Free("Hostile"), "description": Free("Why")}
+    outcome = {"name": Free("Renewed"), "rule": _rule(), "days": 30}
+    return playbook_json(Free("hostile"), rules={"account": _rule()}, outcome=outcome, holdout=10, steps=steps, **texts)
 
 
 API_DOORS: Final[dict[str, Body]] = {

@@ -48,7 +48,7 @@ PUBLIC = {
     "tracking": "data sources send by their write key, and learn nothing but whether it was taken",
 }
 SIGNED_IN = {"dashboard:landing": "leads to one's own workspace", "dashboard:workspaces": "lists one's own"}
-WORDS = re.compile(r"\w+(?:\|\w+)*")
+WORDS = re.compile(r"[\w-]+(?:\|[\w-]+)*")
 
 
 @dataclass(frozen=True)

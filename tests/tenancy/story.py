@@ -526,7 +526,9 @@ BODIES: Final[dict[str, dict[str, Any]]] = {
     "playbooks:draft_overview": {"name": "Renamed"},
     "playbooks:draft_publish": {"brake_limit": "40"},
     "playbooks:draft_review": {"brake_limit": "40"},
-    "playbooks:draft_rules": _typed_rule("account"),
+    "playbooks:draft_rules": _typed_rule("account")
+    | _typed_rule("outcome")
+    | {"outcome_name": "Renewed", "outcome_days": "30", "holdout": "10"},
     "playbooks:draft_weekends": {"skip_weekends": "on"},
     "playbooks:import": {"text": json.dumps(playbook_json("imported")), "step": "import"},
     "playbooks:new": {"name": "Made"},
