@@ -21,7 +21,7 @@ from actions.base import Write
 from actions.registry import action_for
 from cs_platform.common.time_limit import TooLong
 from cs_platform.tenancy.models import Tenant
-from playbooks.definition import Definition, StepLike, audience_of
+from playbooks.definition import Definition, StepLike, audience_of, outcome_audience
 from playbooks.models import Playbook, Step
 
 BESIDE = 200  # playbooks that are live or paused, by name
@@ -35,7 +35,7 @@ _UNDER_WAY = (Playbook.Status.LIVE, Playbook.Status.PAUSED)
 class Finding:
     """`playbook` is the other one; `part` the step of the wizard that could change it."""
 
-    code: str  # feeds_itself, against, circle, feeds, fed_by
+    code: str  # feeds_itself, reaches_itself, against, circle, feeds, fed_by
     tone: str
     says: str
     detail: str
@@ -50,7 +50,9 @@ def find_conflicts(
     stored = definition.stored()
     draft = _Player(playbook, stored, definition.steps, audience_of(stored, fields), fields)
     others = list(_beside(playbook, fields))
-    found = [*_feeds_itself(draft), *_against(draft, others, tenant=tenant, now=now), *_circles(draft, others)]
+    reached = outcome_audience(stored, audience=definition.audience, fields=fields)
+    alone = [*_feeds_itself(draft), *_reaches_itself(draft, reached)]
+    found = [*alone, *_against(draft, others, tenant=tenant, now=now), *_circles(draft, others)]
     return [*found, *_neighbours(draft, others, found)][:SHOWN]
 
 
@@ -71,8 +73,7 @@ class _Player:
     @cached_property
     def reads(self) -> Mapping[str, str]:
         """What its rules ask about: the place, and what people call it."""
-        rules = (self.audience.account, self.audience.user)
-        return dict(pair for rule in rules if rule for pair in _places_in(rule))
+        return dict(_places_of(self.audience))
 
     @cached_property
     def writes(self) -> Mapping[str, Sequence[tuple[Write, StepLike]]]:
@@ -92,6 +93,12 @@ class _Player:
     def _place(self, write: Write) -> str:
         found = self.fields.find(Subject(write.scope), write.field)
         return _place(found) if found else write.field
+
+
+def _places_of(audience: Audience) -> Iterator[tuple[str, str]]:
+    for rule in (audience.account, audience.user):
+        if rule:
+            yield from _places_in(rule)
 
 
 def _places_in(rule: Rule) -> Iterator[tuple[str, str]]:
@@ -143,6 +150,16 @@ def _feeds_itself(draft: _Player) -> Iterator[Finding]:
     else:
         detail = "Its rules may stop matching by its own doing, and it is applied again when they match anew."
     yield Finding("feeds_itself", WARN if stops else INFO, says, detail, "rules")
+
+
+def _reaches_itself(draft: _Player, reached: Audience | None) -> Iterator[Finding]:
+    """Those left out cannot reach it that way, so the comparison would only tell that the playbook acted."""
+    asked = dict(_places_of(reached)) if reached else {}
+    names = [name for place, name in asked.items() if place in draft.writes]
+    if names:
+        says = f"It writes what its outcome asks about: {_listed(names)}"
+        detail = "It may reach the outcome by its own doing. Ask for what customers do instead."
+        yield Finding("reaches_itself", WARN, says, detail, "rules")
 
 
 # --- against each other -----------------------------------------------------------------------------------------------

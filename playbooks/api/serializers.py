@@ -611,7 +611,7 @@ class CostSerializer(serializers.Serializer[Cost]):
 
 
 class FindingSerializer(serializers.Serializer[Finding]):
-    code = serializers.ChoiceField(choices=["feeds_itself", "against", "circle", "feeds", "fed_by"])
+    code = serializers.ChoiceField(choices=["feeds_itself", "reaches_itself", "against", "circle", "feeds", "fed_by"])
     severity = serializers.ChoiceField(source="tone", choices=["warn", "info"])
     says = serializers.CharField()
     detail = serializers.CharField()

@@ -60,6 +60,15 @@ def test_alone_in_the_workspace_nothing_is_found(inside: Workspace) -> None:
     assert findings(inside) == []
 
 
+def test_an_outcome_that_its_own_actions_reach_is_said(inside: Workspace) -> None:
+    trait("stage")
+    signed = {"name": "Signed", "rule": {"field": "trait:stage", "op": "is", "value": "Signed"}, "days": 30}
+    [own] = findings(inside, steps=[set_trait_step("Signed")], outcome=signed)
+    assert (own.code, own.tone, own.part) == ("reaches_itself", "warn", "rules")
+    assert own.says == "It writes what its outcome asks about: Stage"
+    assert findings(inside, key="other", outcome=signed) == []
+
+
 def test_what_may_stop_itself_is_said_and_what_merely_writes_is_not(inside: Workspace) -> None:
     trait("stage")
     step = set_trait_step("Proposal")
