@@ -15,7 +15,7 @@ from tests.visitor import Visitor, is_whole, text
 from tests.world import Workspace, account, apply_now, live, playbook_json, raise_risk, set_trait_step, trait, user
 
 NOW = datetime.now(UTC)
-QUERIES = 50
+QUERIES = 51
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_those_left_out_are_listed_with_when_they_matched_and_how_far_the_outcom
     assert order == sorted(order)
     assert shown.count('title="Its outcome is reached"') == 1
     assert shown.count("Grown: not yet, counts until") == 1
-    assert shown.count("Grown: not reached until") == 1
+    assert shown.count("Grown: not reached by") == 1
     assert 'aria-current="true">Left out to compare' in shown
 
 
