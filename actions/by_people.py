@@ -41,6 +41,7 @@ MOST_ATTEMPTS = 10
 A_MOMENT = timedelta(seconds=30)
 LATER = timedelta(minutes=10)  # when what waits for a person, or for a connection, is looked at again
 LATE_AFTER = timedelta(hours=24)
+TOO_LATE = "It is more than a day late."
 Deliver = Callable[[Payload], DeliveryOutcome]
 
 
@@ -93,7 +94,7 @@ def _loaded(rows: Mapping[UUID, Conversation], now: datetime) -> dict[UUID, Any]
     if not rows:
         return {}
     late = {id for id, row in rows.items() if now - row.send_at > LATE_AFTER}
-    why = Skipped("It is more than a day late. Send it again if it still says what you mean.")
+    why = Skipped(f"{TOO_LATE} Send it again if it still says what you mean.")
     drafts = {id: draft for id, draft in PEOPLE.drafts(rows).items() if id not in late}
     loaded: dict[UUID, Any] = dict.fromkeys(late, why) | ready(PEOPLE, drafts, now=now)
     for key, ids in _of_intercoms(rows).items():

@@ -9,13 +9,15 @@ have been recognised.
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
+from actions.by_people import TOO_LATE
 from cs_platform.chaos.channels import GMAIL, member_of
 from cs_platform.chaos.hooks import Arrival as Call
 from cs_platform.chaos.mail import Arrival
@@ -45,6 +47,10 @@ _RUNS = """
 _CLAIMS = """
     SELECT c.source, c.indicator_id, c.ended_at IS NULL AS is_open FROM accounts_indicatorclaim c
     WHERE c.tenant_id = %(tenant)s
+"""
+_LETTERS = """
+    SELECT v.id, v.hand_id, v.channel, v.subject, v.state, v.sending_at IS NOT NULL AS was_tried, v.problem
+    FROM accounts_conversation v WHERE v.tenant_id = %(tenant)s AND v.hand_id IS NOT NULL
 """
 
 # Each query counts the rows that break one promise. `run` and `claim` are the two above.
@@ -169,9 +175,10 @@ def findings(
     expected: Sequence[tuple[int, str, str]],
     taken: Mapping[str, list[Arrival]],
     calls: Sequence[Call] = (),
+    letters: Collection[tuple[int, UUID]] = (),
 ) -> list[Finding]:
     """`expected`: (workspace, playbook, account) that must have been enrolled. `taken` are mails, `calls` the rest that
-    the servers outside have acted on."""
+    the servers outside have acted on, `letters` (workspace, id) that people have written."""
     calls_about = _by_what_they_say(calls)
     counts: Counter[tuple[str, str]] = Counter()
     for tenant in tenants:
@@ -181,6 +188,7 @@ def findings(
             counts.update(_wrong_traits(tenant))
             counts.update(_wrong_mails(tenant, taken, calls_about))
             counts.update(_wrong_calls(tenant, calls_about))
+            counts.update(_wrong_letters(tenant, taken, calls_about, {id for at, id in letters if at == tenant.pk}))
     return [Finding(kind, what, count) for (kind, what), count in sorted(counts.items())]
 
 
@@ -196,6 +204,16 @@ def count_runs(tenants: Sequence[Tenant]) -> Counter[str]:
     return found
 
 
+def count_letters(tenants: Sequence[Tenant]) -> Counter[str]:
+    """What people wrote, by state."""
+    found: Counter[str] = Counter()
+    for tenant in tenants:
+        with tenant_context(tenant.pk):
+            sql = f"SELECT state, count(*) FROM ({_LETTERS}) letter GROUP BY 1"
+            found.update(dict(_rows(sql, tenant)))
+    return found
+
+
 def unfinished(tenants: Sequence[Tenant], *, now: datetime) -> int:
     """Everything that has yet to come to an end by itself."""
     sql = (
@@ -203,7 +221,8 @@ def unfinished(tenants: Sequence[Tenant], *, now: datetime) -> int:
         " OR (state = 'scheduled' AND enrollment_state <> 'stopped')"
         # What it leaves by is mended soon, and then it goes on.
         " OR (state = 'held' AND reason_code IN ('needs_reauth', 'no_mailbox', 'token'))) +"
-        " (SELECT count(*) FROM playbooks_enrollment e WHERE {ours} AND e.state = 'stopping')"
+        " (SELECT count(*) FROM playbooks_enrollment e WHERE {ours} AND e.state = 'stopping') +"
+        f" (SELECT count(*) FROM ({_LETTERS}) letter WHERE state IN ('pending', 'sending'))"
     )
     total = WorkDue.objects.filter(queue=WorkDue.Queue.EVALUATE, due_at__lte=now).count()
     for tenant in tenants:
@@ -289,12 +308,17 @@ def _wrong_mails(
         " WHERE action = 'start_conversation'",
         tenant,
     )
-    by_run = {message_id.partition("@")[0].removeprefix("<run-"): found for message_id, found in taken.items()}
+    mails = _by_origin(taken)
     for run_id, channel, subject, *standing in rows:
         if channel == "smtp":
-            yield from _wrong_mail("mails", by_run.get(str(run_id), []), *standing)
+            yield from _wrong_mail("mails", mails.get(f"run-{run_id}", []), *standing)
         else:
             yield from _wrong_mail(f"mails by {channel}", calls.get((tenant.slug, channel, subject), []), *standing)
+
+
+def _by_origin(taken: Mapping[str, list[Arrival]]) -> Mapping[str, list[Arrival]]:
+    """By what a Message-ID begins with: “run-” and its id, or “mail-” and that of a letter by hand."""
+    return {message_id.partition("@")[0].removeprefix("<"): found for message_id, found in taken.items()}
 
 
 def _wrong_mail(
@@ -316,6 +340,53 @@ def _wrong_mail(
         yield LOST, f"{what} called uncertain though nobody tried"
     if stopped_at and any(arrival.at > stopped_at for arrival in arrivals):
         yield DOUBLED, f"{what} sent after their playbook was stopped"
+
+
+# Letters by hand ------------------------------------------------------------------------------------------------------
+
+
+def _wrong_letters(
+    tenant: Tenant,
+    taken: Mapping[str, list[Arrival]],
+    calls: "Mapping[_About, list[Call]]",
+    written: Collection[UUID],
+) -> Iterator[tuple[str, str]]:
+    """As with mails: nobody outside recognises a repeat, so each may leave once at most."""
+    rows = _rows(
+        "SELECT hand_id, channel, subject, state, was_tried, problem,"
+        " (SELECT count(*) FROM accounts_message m WHERE m.tenant_id = %(tenant)s AND m.conversation_id = letter.id),"
+        " (SELECT count(*) FROM accounts_timelineentry t WHERE t.tenant_id = %(tenant)s"
+        " AND t.kind = 'conversation.sent' AND t.subject = 'conversation:' || letter.id)"
+        f" FROM ({_LETTERS}) letter",
+        tenant,
+    )
+    for _ in set(written) - {row[0] for row in rows}:
+        yield LOST, "letters that somebody wrote and that are gone"
+    mails = _by_origin(taken)
+    for id, channel, subject, *standing in rows:
+        by_mail = mails.get(f"mail-{id}", [])
+        yield from _wrong_letter(
+            by_mail if channel == "smtp" else calls.get((tenant.slug, channel, subject), []), *standing
+        )
+
+
+def _wrong_letter(
+    arrivals: Sequence[Arrival | Call], state: str, was_tried: bool, problem: str, messages: int, told: int
+) -> Iterator[tuple[str, str]]:
+    if len(arrivals) > 1:
+        yield DOUBLED, "letters sent twice"
+    if arrivals and state not in ("sent", "uncertain"):
+        yield DOUBLED, f"letters sent though they are {state}"
+    if state == "sent" and told > 1:
+        yield DOUBLED, "letters whose sending is told twice on a timeline"
+    if state == "sent" and (not arrivals or messages != 1 or not told):
+        yield LOST, "letters on record that were not sent, or are told nowhere"
+    if state == "uncertain" and not was_tried:
+        yield LOST, "letters called uncertain though nobody tried"
+    if state == "failed" and TOO_LATE in problem:
+        yield LOST, "letters given up because they were late"
+    if state in ("pending", "sending"):
+        yield STUCK, "letters that do not leave"
 
 
 # Calls ----------------------------------------------------------------------------------------------------------------

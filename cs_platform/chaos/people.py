@@ -1,4 +1,5 @@
-"""What people do meanwhile: days pass, playbooks are stopped (some twice), applied by hand and evaluated; work is done.
+"""What people do meanwhile: days pass, playbooks are stopped (some twice), applied by hand and evaluated; work is done,
+and letters are written.
 
 A person who gets an error tries again later, so every act here may meet a database that is down.
 """
@@ -10,11 +11,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 from django.db import Error, close_old_connections, connection
 
-from accounts.models import Account
+from accounts.models import Account, AccountUser, Conversation
+from accounts.writing import CannotWrite, Written, move, start, ways_for
 from cs_platform.chaos.world import say_yes_at_google
 from cs_platform.connectors.managing import try_again
 from cs_platform.connectors.models import Connector, Mailbox
@@ -22,6 +26,7 @@ from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Membership, Tenant, WorkDue
 from ctas.models import Task
+from playbooks import reviews
 from playbooks.enrollment import apply_by_hand
 from playbooks.evaluation import evaluate_now
 from playbooks.models import Enrollment, Playbook
@@ -30,7 +35,7 @@ from playbooks.undo import STOPPABLE, request_stop, request_stops
 log = logging.getLogger(__name__)
 
 DAYS = 7
-PAUSE = 0.6  # between two acts
+PAUSE = 0.4  # between two acts
 AT_ONCE = 5  # enrollments one bulk stop takes
 
 # A day passes for everything that waits, a run due within it is due now: so nothing is ever late by our doing.
@@ -43,6 +48,15 @@ UPDATE playbooks_actionrun r
 SET due_at = GREATEST(r.due_at - interval '1 day', LEAST(r.due_at, now())),
     try_at = GREATEST(r.try_at - interval '1 day', LEAST(r.try_at, now()))
 FROM waiting WHERE r.tenant_id = %(tenant)s AND r.id = waiting.id
+"""
+# What people wrote waits for its moment, or for another try.
+_LETTERS_WAIT_A_DAY_LESS = """
+WITH waiting AS (
+    SELECT id FROM accounts_conversation WHERE tenant_id = %(tenant)s AND hand_id IS NOT NULL AND state = 'pending'
+        AND send_at > now() ORDER BY id FOR UPDATE SKIP LOCKED
+)
+UPDATE accounts_conversation v SET send_at = GREATEST(v.send_at - interval '1 day', now())
+FROM waiting WHERE v.tenant_id = %(tenant)s AND v.id = waiting.id
 """
 # For connectors, too: their buckets fill, whoever rests after failures has rested, and is read again.
 _CONNECTORS_REST = """
@@ -62,7 +76,7 @@ def let_a_day_pass(tenants: Sequence[Tenant]) -> None:
     for tenant in tenants:
         with tenant_context(tenant.pk):
             with connection.cursor() as cursor:
-                for sql in (_CONNECTORS_REST, _TOKENS_END, _A_DAY_PASSES):
+                for sql in (_CONNECTORS_REST, _TOKENS_END, _A_DAY_PASSES, _LETTERS_WAIT_A_DAY_LESS):
                     cursor.execute(sql, {"tenant": tenant.pk})
             for queue in (WorkDue.Queue.APPLY, WorkDue.Queue.DELIVER):
                 WorkDue.announce(tenant_id=tenant.pk, queue=queue, due_at=database_now())
@@ -89,6 +103,7 @@ class People(threading.Thread):
     seconds: float
     done: Counter[str] = field(default_factory=Counter)
     by_hand: set[tuple[int, str]] = field(default_factory=set)  # (workspace, account)
+    letters: set[tuple[int, UUID]] = field(default_factory=set)  # (workspace, its id)
 
     def __post_init__(self) -> None:
         threading.Thread.__init__(self, daemon=True)
@@ -100,7 +115,7 @@ class People(threading.Thread):
         chance = random.Random(f"people {self.seed}")
         begun, days = time.monotonic(), 0
         acts = [self._stop_some, self._stop_some, self._stop_twice, self._apply, self._evaluate, self._complete_tasks]
-        acts += [self._mend]
+        acts += [self._mend, self._write, self._write, self._decide]
         while (passed := time.monotonic() - begun) < self.seconds:
             if passed > self.seconds * (days + 1) / (DAYS + 1):
                 days += self._try(lambda: let_a_day_pass(self.tenants))
@@ -155,6 +170,44 @@ class People(threading.Thread):
 
     def _mend(self, tenant: Tenant, chance: random.Random) -> None:
         self.done["connectors mended"] += mend_connectors([tenant])
+
+    def _write(self, tenant: Tenant, chance: random.Random) -> None:
+        """To leave now, or to wait for a look. Now and then the form is handed in twice."""
+        id = UUID(int=chance.getrandbits(128), version=4)
+        with tenant_context(tenant.pk):
+            csm, now = Membership.objects.in_tenant(tenant.pk).get(), database_now()
+            tie = chance.choice(list(AccountUser.objects.select_related("account", "end_user").order_by("pk")))
+            letter = Written(
+                hand_id=id,
+                to=tie.end_user,
+                sender=csm,
+                way=chance.choice(ways_for(csm)).key,
+                subject=f"By hand {id}",  # by which the judge knows it again
+                body="Hello {{ user.first_name }},\n\nshall we talk?",
+                send_at=now + timedelta(days=chance.choice((0, 0, 1, 3))),
+            )
+            try:
+                for _ in range(chance.choice((1, 2))):
+                    start(tie.account, letter, by=csm, now=now)
+            except CannotWrite:
+                return  # to whom mail has bounced by now
+        self.letters.add((tenant.pk, id))
+        self.done["letters written by hand"] += 1
+
+    def _decide(self, tenant: Tenant, chance: random.Random) -> None:
+        """While a worker may be sending it."""
+        with tenant_context(tenant.pk):
+            csm, now = Membership.objects.in_tenant(tenant.pk).get(), database_now()
+            waiting = Conversation.objects.filter(hand_id__isnull=False, state=Conversation.State.PENDING)
+            for letter in waiting.order_by("pk")[:AT_ONCE]:
+                match chance.choice(("cancelled", "moved", "sent now")):
+                    case "cancelled":
+                        self.done["letters cancelled"] += reviews.cancel(letter, by=csm, now=now)
+                    case "moved":
+                        tomorrow = now + timedelta(days=1)
+                        self.done["letters moved"] += move(letter, tomorrow, by=csm, now=now)
+                    case _:
+                        self.done["letters sent now"] += reviews.send_now(letter, by=csm, now=now)
 
     def _complete_tasks(self, tenant: Tenant, chance: random.Random) -> None:
         with tenant_context(tenant.pk):

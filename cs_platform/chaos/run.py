@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, connection
 
 from cs_platform.chaos import stack
-from cs_platform.chaos.history import DOUBLED, LOST, STUCK, Finding, count_runs, findings, unfinished
+from cs_platform.chaos.history import DOUBLED, LOST, STUCK, Finding, count_letters, count_runs, findings, unfinished
 from cs_platform.chaos.hooks import MoodyHooks
 from cs_platform.chaos.mail import MoodyMailServer
 from cs_platform.chaos.nemesis import Nemesis
@@ -100,6 +101,7 @@ class _Done:
 
     counts: Counter[str]
     by_hand: set[tuple[int, str]]
+    letters: set[tuple[int, UUID]]
 
 
 def _trouble(processes: stack.Stack, tenants: Sequence[Tenant], options: Options, say: Callable[[str], None]) -> _Done:
@@ -110,7 +112,7 @@ def _trouble(processes: stack.Stack, tenants: Sequence[Tenant], options: Options
     people.start()
     nemesis.strike(options.seconds)
     people.join()
-    return _Done(nemesis.done + people.done, people.by_hand)
+    return _Done(nemesis.done + people.done, people.by_hand, people.letters)
 
 
 def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> str:
@@ -123,7 +125,7 @@ def _rest(processes: stack.Stack, tenants: Sequence[Tenant]) -> str:
         left, before = _left(tenants), left
         moved = time.monotonic() if left != before else moved
     passed = f"after {time.monotonic() - began:.0f} s"
-    return f"not at rest {passed}: {left:,} runs and stops are left" if left else f"at rest {passed}"
+    return f"not at rest {passed}: {left:,} runs, stops and letters are left" if left else f"at rest {passed}"
 
 
 def _left(tenants: Sequence[Tenant]) -> int:
@@ -140,8 +142,9 @@ def _judge(tenants: Sequence[Tenant], outside: _Outside, done: _Done, options: O
     pairs = list(expected(options.size.accounts, external=options.external))
     wanted = [(tenant.pk, *pair) for tenant in tenants for pair in pairs]
     wanted += [(tenant_id, "renewal", account) for tenant_id, account in done.by_hand]
-    found = findings(tenants, expected=wanted, taken=outside.mail.taken(), calls=outside.hooks.acted_on())
-    states = count_runs(tenants)
+    taken, calls = outside.mail.taken(), outside.hooks.acted_on()
+    found = findings(tenants, expected=wanted, taken=taken, calls=calls, letters=done.letters)
+    states, letters = count_runs(tenants), count_letters(tenants)
     totals: Counter[str] = Counter()
     for finding in found:
         totals[finding.kind] += finding.count
@@ -153,10 +156,15 @@ def _judge(tenants: Sequence[Tenant], outside: _Outside, done: _Done, options: O
         LOST: totals[LOST],
         DOUBLED: totals[DOUBLED],
         STUCK: totals[STUCK],
-        "uncertain": states["uncertain"],
+        "uncertain": states["uncertain"] + letters["uncertain"],
         "seed": options.seed,
     }
-    facts = {"what went wrong, and what people did": done.counts, "runs": states, "mails": outside.mail.moods()}
+    facts = {
+        "what went wrong, and what people did": done.counts,
+        "runs": states,
+        "letters by hand": letters,
+        "mails": outside.mail.moods(),
+    }
     if options.external:
         facts["calls, Gmail and Intercom"] = outside.hooks.moods()
     return Verdict(figures, found, facts)

@@ -1,26 +1,30 @@
 """The judge of bin/chaos is judged: it finds nothing wrong where nothing is, and every wound it is shown."""
 
 import json
+import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
-from accounts.models import Account
+from accounts.models import Account, Conversation
 from actions.base import Applied, DeliveryOutcome, ExternalAction
+from actions.by_people import send_by_people
+from actions.letters import NEW_TOKEN, send
 from cs_platform.chaos import hooks
-from cs_platform.chaos.history import DOUBLED, LOST, STUCK, findings, unfinished
+from cs_platform.chaos.history import DOUBLED, LOST, STUCK, count_letters, findings, unfinished
 from cs_platform.chaos.mail import REFUSE, TAKE, Arrival
-from cs_platform.chaos.people import let_a_day_pass
+from cs_platform.chaos.people import People, let_a_day_pass
 from cs_platform.chaos.world import Size, build, expected
+from cs_platform.connectors.smtp import SmtpTransport
 from cs_platform.tenancy.clock import database_now
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.models import Tenant
@@ -30,6 +34,7 @@ from playbooks.pump import pump
 from playbooks.undo import request_stops
 
 SIZE = Size(workspaces=1, accounts=10)
+LUCK = random.Random(5)
 
 
 @dataclass(slots=True)
@@ -40,12 +45,19 @@ class Lived:
     wanted: list[tuple[int, str, str]]
     taken: dict[str, list[Arrival]] = field(default_factory=dict)
     calls: list[hooks.Arrival] = field(default_factory=list)
+    letters: set[tuple[int, UUID]] = field(default_factory=set)
 
     def post(self, action: ExternalAction, payload: Any) -> DeliveryOutcome:
         if action.key != "start_conversation":
             return self.call(payload)
         if payload.transport:
             return action.deliver(payload)
+        return self.take(payload)
+
+    def hand_over(self, payload: Any) -> DeliveryOutcome:
+        return send(payload, by=SmtpTransport()) if payload.transport else self.take(payload)
+
+    def take(self, payload: Any) -> DeliveryOutcome:
         message_id = payload.letter.message_id
         self.taken.setdefault(message_id, []).append(Arrival(message_id, TAKE, datetime.now(UTC)))
         return Applied(payload.receipt)
@@ -57,15 +69,19 @@ class Lived:
         return Applied(payload.receipt)
 
     def work(self) -> None:
+        """Letters by hand leave before anybody else looks at them; by Gmail, once their mailbox has its new token."""
+        send_by_people(self.tenant, now=database_now(), deliver=self.hand_over)
         for queue in ("evaluate", "apply", "deliver", "apply"):
             pump(queue, deliver=self.post)
+        send_by_people(self.tenant, now=database_now() + NEW_TOKEN, deliver=self.hand_over)
 
     def stop(self, *ids: int) -> None:
         request_stops(list(ids), tenant_id=self.tenant.pk, by="person:1", note="", now=database_now())
 
     def found(self) -> Counter[str]:
         found: Counter[str] = Counter()
-        for finding in findings([self.tenant], expected=self.wanted, taken=self.taken, calls=self.calls):
+        seen: dict[str, Any] = {"taken": self.taken, "calls": self.calls, "letters": self.letters}
+        for finding in findings([self.tenant], expected=self.wanted, **seen):
             found[finding.kind] += finding.count
         return found
 
@@ -88,8 +104,13 @@ def _live(url: str) -> Lived:
     (tenant,) = build(SIZE, hooks=url, seconds=0, now=database_now())
     lived = Lived(tenant, [(tenant.pk, *pair) for pair in expected(SIZE.accounts, external=True)])
     lived.work()
+    people = People([tenant], 1, 0)
+    for _ in range(20):
+        people._write(tenant, LUCK)
+    lived.letters = people.letters
     let_a_day_pass([tenant])
     lived.work()
+    people._decide(tenant, LUCK)
     with tenant_context(tenant.pk):
         lived.stop(*Enrollment.objects.order_by("pk").values_list("pk", flat=True)[::4])
     for _ in range(6):
@@ -103,13 +124,20 @@ def lived(past: Lived) -> Iterator[Lived]:
     """What a test does to it is taken back."""
     taken = {id: list(arrivals) for id, arrivals in past.taken.items()}
     with transaction.atomic():
-        yield replace(past, wanted=list(past.wanted), taken=taken, calls=list(past.calls))
+        yield replace(past, wanted=list(past.wanted), taken=taken, calls=list(past.calls), letters=set(past.letters))
         transaction.set_rollback(True)
 
 
 def test_nothing_is_wrong_where_everything_went_well(lived: Lived) -> None:
     assert unfinished([lived.tenant], now=database_now()) == 0
     assert lived.found() == Counter()
+
+
+def test_what_people_wrote_left_by_every_way_or_was_cancelled(lived: Lived) -> None:
+    with tenant_context(lived.tenant.pk):
+        letters = Conversation.objects.filter(hand_id__isnull=False)
+        assert set(letters.values_list("channel", flat=True)) == {"smtp", "gmail", "intercom"}
+    assert count_letters([lived.tenant]).keys() == {"sent", "cancelled"}
 
 
 def sql(statement: str) -> Callable[[Lived], None]:
@@ -137,6 +165,27 @@ def _send_again(lived: Lived) -> None:
 
 def _never_send(lived: Lived) -> None:
     lived.taken.pop(next(iter(lived.taken)))
+
+
+def _by_hand(lived: Lived) -> str:
+    return next(id for id in lived.taken if id.startswith("<mail-"))
+
+
+def _send_letter_again(lived: Lived) -> None:
+    lived.taken[_by_hand(lived)].append(Arrival("again", TAKE, datetime.now(UTC)))
+
+
+def _never_send_letter(lived: Lived) -> None:
+    lived.taken.pop(_by_hand(lived))
+
+
+def _lose_letter(lived: Lived) -> None:
+    lived.letters.add((lived.tenant.pk, uuid4()))
+
+
+def _send_letter_again_by_gmail(lived: Lived) -> None:
+    by_hand = (call for call in _calls_of(lived, "/messages/send") if call.message["Subject"].startswith("By hand"))
+    lived.calls.append(next(by_hand))
 
 
 def _calls_of(lived: Lived, path: str) -> list[hooks.Arrival]:
@@ -180,6 +229,7 @@ def _expect_one_less(lived: Lived) -> None:
     lived.wanted.pop()
 
 
+_LETTERS_BECOME = "UPDATE accounts_conversation SET state = '{}' WHERE hand_id IS NOT NULL AND state = 'sent'"
 _FIRST = "(SELECT min(id) FROM {} WHERE {})"
 WOUNDS: dict[str, tuple[str, Callable[[Lived], None]]] = {
     "a due run is not done": (STUCK, _enroll_and_leave),
@@ -198,6 +248,16 @@ WOUNDS: dict[str, tuple[str, Callable[[Lived], None]]] = {
     "a mail by Gmail was never sent": (LOST, _never_send_by("/messages/send")),
     "a message by Intercom was sent twice": (DOUBLED, _send_again_by("/messages")),
     "a message by Intercom was never sent": (LOST, _never_send_by("/messages")),
+    "a letter was sent twice": (DOUBLED, _send_letter_again),
+    "a letter by Gmail was sent twice": (DOUBLED, _send_letter_again_by_gmail),
+    "a letter was never sent": (LOST, _never_send_letter),
+    "a letter is gone": (LOST, _lose_letter),
+    "a letter waits for ever": (STUCK, sql(_LETTERS_BECOME.format("pending"))),
+    "a cancelled letter was sent": (DOUBLED, sql(_LETTERS_BECOME.format("cancelled"))),
+    "a letter on its way is given up": (
+        LOST,
+        sql(_LETTERS_BECOME.format("failed', problem = 'It is more than a day late.")),
+    ),
     "Slack was told twice": (DOUBLED, _send_again_by("/slack")),
     "a call was repeated under another id": (DOUBLED, _call_under_another_id),
     "an event was never sent": (LOST, _never_track),
