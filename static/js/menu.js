@@ -25,6 +25,19 @@ document.addEventListener("htmx:after:settle", () => {
   }
 });
 
+// What is chosen in a menu may show the page anew, and the menu with it: the focus comes back to the button.
+let chosen = null;
+
+document.addEventListener("click", ({ target }) => {
+  chosen = target.closest("a.item")?.closest(".pop[popover]")?.id;
+}, true);
+
+document.addEventListener("htmx:after:settle", () => {
+  if (!chosen || document.activeElement !== document.body) return;
+  document.querySelector(`[popovertarget="${CSS.escape(chosen)}"]`)?.focus({ preventScroll: true });
+  chosen = null;
+});
+
 document.addEventListener("keydown", (event) => {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const menu = step && event.target.closest(".pop[popover]");
