@@ -462,7 +462,7 @@ def test_review_says_what_it_is_for_and_whom_it_leaves_out(maya: Visitor, ready:
 
     assert "Outcome: <b>Renewed</b>, when <b>renewal date is in more than 120 days</b>, within 30 days." in shown
     assert (out := len(draw(ready, 20, [(pk, None) for pk in of_pro()]))) > 1
-    assert f"<b>20 %</b> of matching accounts are left out, to compare: {out} of 30 today." in shown
+    assert f"<b>20&nbsp;%</b> of matching accounts are left out, to compare: {out} of 30 today." in shown
     assert f'<dt class="big-num">{30 - out}</dt><dd>accounts get the playbook</dd>' in shown
     assert f'<dt class="big-num">{out}</dt><dd>are left out, to compare</dd>' in shown
     assert "Choose an outcome" not in shown
