@@ -290,13 +290,22 @@ class _Parser:
             self.refuse("key", "Use 1 to 40 lower-case letters, digits, hyphens or underscores.")
         return key
 
-    def text(self, data: dict[str, Any], name: str, longest: int, *, path: str = "", required: bool = False) -> str:
+    def text(
+        self,
+        data: dict[str, Any],
+        name: str,
+        longest: int,
+        *,
+        path: str = "",
+        missing: str = "",
+        required: bool = False,
+    ) -> str:
         value = data.get(name) or ""
         if not isinstance(value, str) or len(value) > longest or "\x00" in value:
             self.refuse(path or name, f"Enter a text of at most {longest:,} characters.")
             return ""
         if required and not value.strip():
-            self.refuse(path or name, "Enter a name.")
+            self.refuse(path or name, missing or "Enter a name.")
         return value.strip()
 
     def description(self, data: dict[str, Any], audience: str) -> str:
@@ -380,7 +389,8 @@ class _Parser:
         if not isinstance(data, dict):
             self.refuse("outcome", "An outcome has a name, a rule, and the days within which it counts.")
             return None
-        name = self.text(data, "name", 80, path="outcome.name", required=True)
+        missing = "Give the outcome a name, such as Renewed."
+        name = self.text(data, "name", 80, path="outcome.name", missing=missing, required=True)
         rule = self.outcome_rule(data.get("rule"), audience)
         days = self.whole(data, "days", 1, MAX_OUTCOME_DAYS, path="outcome.days")
         return Outcome(name, rule, days) if name and rule and days else None

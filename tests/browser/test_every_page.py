@@ -27,6 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MORE = {
     "ctas:cockpit": ["show=board", "show=calendar", "group=account"],
     "playbooks:list": ["tab=drafts", "tab=archived", "tab=task-lists", "tab=activity", "q=nothing+like+it"],
+    "playbooks:enrollments": ["show=left_out"],
+    "playbooks:draft_rules": ["outcome=1"],
     "accounts:list": ["q=nothing+like+it"],
 }
 OUTSIDE = ["/workspaces/", "/account/login/", "/account/password/reset/", "/account/password/change/"]

@@ -208,7 +208,7 @@ def test_what_is_wrong_with_an_outcome_is_said_at_its_field(maya: Visitor, begun
     shown = text(held)
     assert is_unfolded(held)
     for id, message in (
-        ("outcome-name-error", "Enter a name"),
+        ("outcome-name-error", "Give the outcome a name"),
         ("outcome-days-error", "from 1 to 365"),
         ("holdout-error", "from 0 to 50"),
     ):
