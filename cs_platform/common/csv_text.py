@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
+NUMBER = re.compile(r"-\d+(\.\d+)?")
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\0")
 
 
@@ -15,5 +17,5 @@ def csv_text(lines: Iterable[Sequence[str]]) -> str:
 
 
 def safe_cell(text: str) -> str:
-    """Spreadsheets run what begins like a formula; a quote before it makes it a text again."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """Spreadsheets run what begins like a formula; a quote before it makes it a text again. A number is none."""
+    return f"'{text}" if text.startswith(FORMULA) and not NUMBER.fullmatch(text) else text

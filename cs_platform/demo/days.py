@@ -8,7 +8,7 @@ this past leaves to nobody.
 import copy
 import json
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from accounts.ingest import by_day, ingest_calls, read_calls, shift_to_today
 from accounts.sources import EXPORTS
 from actions.base import DeliveryOutcome, ExternalAction
 from cs_platform.connectors.base import Outcome, Sent
+from cs_platform.demo.customers import Customers
 from cs_platform.demo.nps import ask_users
 from cs_platform.demo.past import as_signed, tell_the_past
 from cs_platform.demo.plans import set_up_plans, start_plans_of
@@ -58,6 +59,7 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
     first = now.astimezone(zone).date() - timedelta(days=LIVED_DAYS)
     before: list[Any] = []
     team: Team | None = None
+    customers = Customers()
     for day, calls in by_day(calls_of_customers(), zone=zone, shift=shift):
         if day < first:
             before += calls
@@ -70,7 +72,8 @@ def live_through(tenant: Tenant, *, now: datetime) -> Iterator[str]:
             go_live(tenant, now=instant(day, time(5), tenant.timezone))
             team = Team.of(tenant)
             yield "playbooks are live"
-        _live_a_day(tenant, team, day, calls, shift=shift, now=now)
+        _live_a_day(tenant, team, day, customers.as_they_are(calls), shift=shift, now=now)
+        _let_customers_act(tenant, customers, day, now=now)
         if day.weekday() == 6:
             yield f"lived until {day:%-d %B}"
     set_up_task_lists(tenant, now=now)
@@ -97,6 +100,14 @@ def _live_a_day(tenant: Tenant, team: Team, day: Any, calls: list[Any], *, shift
             team.work(now=hours[15])
         _work(hours[16])
     ingest_calls(calls, tenant=tenant, source=EXPORTS, now=hours[23], shift=shift)
+
+
+def _let_customers_act(tenant: Tenant, customers: Customers, day: date, *, now: datetime) -> None:
+    """Their dates are of today already, unlike those of the export."""
+    at = min(instant(day, time(17), tenant.timezone), now)
+    with tenant_context(tenant.pk):
+        calls = customers.act(day, at=at)
+    ingest_calls(calls, tenant=tenant, source=EXPORTS, now=at)
 
 
 def _work(moment: datetime) -> None:
