@@ -149,7 +149,7 @@ WITH asked AS (
     FROM asked g JOIN playbooks_enrollment e ON e.tenant_id = %(tenant)s AND e.playbook_id = g.playbook_id
         AND e.version_id = g.version_id AND NOT e.is_dry
     LEFT JOIN began b ON b.playbook_id = e.playbook_id
-    WHERE b.at IS NULL OR (e.by_rules AND e.activated_at >= b.at AND NOT EXISTS (
+    WHERE (b.at IS NULL AND e.activated_at >= %(since)s) OR (e.by_rules AND e.activated_at >= b.at AND NOT EXISTS (
         SELECT 1 FROM left_out l WHERE l.playbook_id = e.playbook_id AND l.account_id = e.account_id
             AND l.end_user_id IS NOT DISTINCT FROM e.end_user_id
     ))

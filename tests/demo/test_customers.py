@@ -15,7 +15,7 @@ from playbooks.enrollment import apply_by_hand
 from playbooks.models import Withheld
 from tests.world import MONDAY, Workspace, account, days, live, playbook_json, user, workspace
 
-DUE = MONDAY.date() + timedelta(days=60)
+DUE = MONDAY.date() + timedelta(days=20)
 
 
 @pytest.fixture
@@ -48,20 +48,20 @@ def lived(customers: Customers, number: int) -> list[dict[str, Any]]:
 
 def test_some_sign_early_each_once_and_those_with_the_playbook_more_often(inside: Workspace) -> None:
     looked_after(inside)
-    calls = lived(Customers(), 45)
+    calls = lived(Customers(), 28)
 
     signed = [call["groupId"] for call in calls]
     assert 50 < len(signed) == len(set(signed)) < 100
     assert {call["traits"]["renewal_date"] for call in calls} == {(DUE + timedelta(days=365)).isoformat()}
     odd = sum(int(id[-2:]) % 2 for id in signed)
     assert odd > len(signed) - odd
-    assert [call["groupId"] for call in lived(Customers(), 45)] == signed
+    assert [call["groupId"] for call in lived(Customers(), 28)] == signed
 
 
 def test_their_calls_are_taken_in_and_the_export_does_not_unsay_them(inside: Workspace) -> None:
     looked_after(inside)
     customers = Customers()
-    [first, *_rest] = lived(customers, 45)
+    [first, *_rest] = lived(customers, 28)
     ingest_calls([first], tenant=inside.tenant, source=EXPORTS, now=MONDAY + days(50))
     assert Account.objects.get(external_id=first["groupId"]).renewal_on == DUE + timedelta(days=365)
 

@@ -19,7 +19,7 @@ from tests.world import MONDAY, account, days, user
 from .conftest import ORIGIN, Scene
 
 XSS = '<script>alert(1)</script><img src=x onerror=alert(1)>"\' hx-get="/evil" {{ 7|add:7 }}'
-FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
+FORMULAS = ["=1+1", "+1", "-1+1", "@SUM(A1)", "\tx", "\rx"]
 
 
 @pytest.fixture
