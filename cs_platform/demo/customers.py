@@ -15,7 +15,7 @@ from cs_platform.demo.past import YEAR
 from playbooks.models import Enrollment, Withheld
 
 Call = dict[str, Any]
-EARLIEST = timedelta(days=30)  # before a renewal
+EARLIEST = timedelta(days=60)  # before a renewal
 TOO_LATE = timedelta(days=10)  # after it
 
 
@@ -36,7 +36,7 @@ def _sign(account: Account, day: date) -> Call | None:
 
 
 HABITS = (
-    Habit("renewal-runway", 700, 380, _sign),
+    Habit("renewal-runway", 420, 250, _sign),
     Habit("failed-payment", 900, 900, lambda _account, _day: {"payment_failed": False}),
 )
 
