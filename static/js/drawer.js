@@ -46,9 +46,9 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("drawer:close", () => close(drawer.querySelector("[data-close-drawer]")?.href));
 
-// Previous and Next stand inside the drawer: the row to return to stays the one it was opened from.
+// What leads from one drawer to another stands inside, or stood there: the row to return to stays the one it was opened from.
 function remember(source) {
-  if (!source || drawer.contains(source) || !source.matches("a, button")) return;
+  if (!source?.isConnected || drawer.contains(source) || !source.matches("a, button")) return;
   row(opener)?.removeAttribute("aria-current");
   opener = source;
   row(opener)?.setAttribute("aria-current", "true");

@@ -243,6 +243,7 @@ def test_a_history_opened_from_a_cta_leads_back_to_it_and_to_its_link(screen: Pa
         press(screen, "Enter")
         expect(screen.get_by_role("heading", name="Kickoff")).to_be_focused()
         expect(screen.locator("#drawer .btn").first).to_have_accessible_name("Back to the CTA")
+        expect(screen.locator("[data-row][aria-current]")).to_contain_text("Usage is down")
         assert violations(screen) == []
         if leave == "Enter":
             screen.get_by_role("link", name="Back to the CTA").focus()
