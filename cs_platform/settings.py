@@ -310,6 +310,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PlaybooksThereEnum": "accounts.archiving.PLAYBOOKS_THERE",
         "PassedEnum": "playbooks.api.serializers.PASSED",
+        "ViewIconEnum": "cs_platform.rest.saved_views.PICTURES",
         "ConnectorStateEnum": "cs_platform.connectors.models.Connector.State",
         "MailboxStateEnum": "cs_platform.connectors.models.Mailbox.State",
         "TraitTypeEnum": "accounts.models.traits.TraitType",

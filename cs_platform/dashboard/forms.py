@@ -8,6 +8,7 @@ from cs_platform.tenancy.models import Membership, User
 from cs_platform.tenancy.roles import SCOPES, Role, may_give
 from cs_platform.workspace.models import SavedView, Team, TeamMember
 from cs_platform.workspace.saved_views import is_default, may_set_for_everyone, may_share
+from cs_platform.workspace.view_icons import ICONS
 
 THEMES = [("system", "System"), ("light", "Light"), ("dark", "Dark")]
 DENSITIES = [("comfortable", "Comfortable"), ("compact", "Compact")]
@@ -127,6 +128,7 @@ class ViewForm(forms.Form):
     """Offers only what the person may do with a view."""
 
     name = forms.CharField(max_length=100)
+    icon = forms.ChoiceField(choices=[("", "As its page"), *ICONS.items()], required=False, widget=forms.RadioSelect)
     shared = forms.BooleanField(required=False, label="Share it with the whole team")
     opens_for_me = forms.BooleanField(required=False, label="Open the page with it")
     opens_for_all = forms.BooleanField(required=False, label="Open the page with it for everyone who chose no other")
@@ -156,6 +158,7 @@ class ViewForm(forms.Form):
 def _initial(view: SavedView, member: Membership) -> dict[str, Any]:
     return {
         "name": view.name,
+        "icon": view.icon,
         "shared": view.is_shared,
         "opens_for_me": is_default(view, member=member),
         "opens_for_all": is_default(view, member=None),

@@ -19,6 +19,7 @@ from cs_platform.workspace import saved_views
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import CannotSave, query_of
 from cs_platform.workspace.view_counts import count_views
+from cs_platform.workspace.view_icons import icon_of
 
 from .forms import ViewForm
 
@@ -33,7 +34,7 @@ def new_view(request: WorkspaceRequest, slug: str, page: str) -> HttpResponse:
     back = f"{_page(request, page)}?{request.GET.urlencode(safe=':')}"
     form = ViewForm(request.POST or None, member=request.membership)
     if not form.is_valid():
-        return _form(request, form, title="Save view", back=back)
+        return _form(request, form, page, title="Save view", back=back)
     try:
         view = saved_views.save_view(
             page=page,
@@ -41,11 +42,12 @@ def new_view(request: WorkspaceRequest, slug: str, page: str) -> HttpResponse:
             setup=setup_of(request.GET),
             owner=request.membership,
             is_shared=form.is_shared,
+            icon=form.cleaned_data["icon"],
             now=request.now,
         )
     except CannotSave as problem:
         form.add_error("name", str(problem))
-        return _form(request, form, title="Save view", back=back)
+        return _form(request, form, page, title="Save view", back=back)
     _set_defaults(view, form, request.membership)
     messages.success(request, f"View saved: {view.name}")
     return go_to(request, f"{_page(request, page)}?{query_of(view)}")
@@ -60,12 +62,13 @@ def edit_view(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     back = f"{_page(request, view.page)}?{query_of(view)}"
     form = ViewForm(request.POST or None, member=request.membership, view=view)
     if not form.is_valid():
-        return _form(request, form, title="Edit view", back=back, view=view)
+        return _form(request, form, view.page, title="Edit view", back=back, view=view)
     try:
-        saved_views.rename_view(view, name=form.cleaned_data["name"], is_shared=form.is_shared, now=request.now)
+        named = {name: form.cleaned_data[name] for name in ("name", "icon")}
+        saved_views.rename_view(view, **named, is_shared=form.is_shared, now=request.now)
     except CannotSave as problem:
         form.add_error("name", str(problem))
-        return _form(request, form, title="Edit view", back=back, view=view)
+        return _form(request, form, view.page, title="Edit view", back=back, view=view)
     _set_defaults(view, form, request.membership)
     return _done(request, view, f"View saved: {view.name}")
 
@@ -167,12 +170,19 @@ def _set_defaults(view: SavedView, form: ViewForm, member: Membership) -> None:
 
 
 def _form(
-    request: WorkspaceRequest, form: ViewForm, *, title: str, back: str, view: SavedView | None = None
+    request: WorkspaceRequest, form: ViewForm, page: str, *, title: str, back: str, view: SavedView | None = None
 ) -> HttpResponse:
     return render_page(
         request,
         "dashboard/view.html",
-        {"form": form, "title": title, "here": request.get_full_path(), "back": back, "view": view},
+        {
+            "form": form,
+            "page_icon": icon_of(page, ""),
+            "title": title,
+            "here": request.get_full_path(),
+            "back": back,
+            "view": view,
+        },
         fragments={"dialog": "dashboard/_view_dialog.html"},
         status=HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK,
     )

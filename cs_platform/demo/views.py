@@ -12,16 +12,23 @@ from playbooks.models import Playbook
 
 PAGE = "accounts"
 POOR = {"field": "health", "op": "less", "value": 5}
+RENEWING = {"field": "renewal_on", "op": "within_next_days", "value": 90}
 
 
 def save_views(tenant: Tenant, *, now: datetime) -> None:
     with tenant_context(tenant.pk):
         manager = tenant.memberships.get(role="manager")
         onboarding = f"playbook:{Playbook.objects.get(key='onboarding').pk}"
-        for name, params in (
-            ("At risk", {"filter": json.dumps(POOR), "sort": "health", "pin": "health"}),
-            ("Onboarding", {onboarding: "active", "sort": f"-{onboarding}.applied", "pin": onboarding}),
+        for name, icon, params in (
+            ("Renewing in 90 days", "calendar-clock", _rule(RENEWING) | {"sort": "renewal_on", "pin": "renewal_on"}),
+            ("At risk", "triangle-alert", _rule(POOR) | {"sort": "health", "pin": "health"}),
+            ("Onboarding", "rocket", {onboarding: "active", "sort": f"-{onboarding}.applied", "pin": onboarding}),
         ):
             query = QueryDict(mutable=True)
             query.update(params)
-            save_view(page=PAGE, name=name, setup=Setup.of(query), owner=manager, is_shared=True, now=now)
+            setup = Setup.of(query)
+            save_view(page=PAGE, name=name, setup=setup, owner=manager, is_shared=True, icon=icon, now=now)
+
+
+def _rule(rule: dict[str, object]) -> dict[str, str]:
+    return {"filter": json.dumps(rule)}

@@ -24,20 +24,25 @@ from cs_platform.workspace import saved_views
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import CannotSave, Setup
 from cs_platform.workspace.view_counts import ViewCount, count_views
+from cs_platform.workspace.view_icons import ICONS
 
 PAGES = [(page, page.title()) for page in settings.PAGES_WITH_VIEWS]
+PICTURES = list(ICONS.items())
 
 
 class SavedViewSerializer(serializers.ModelSerializer[SavedView]):
     class Meta:
         model = SavedView
-        fields = ("id", "page", "name", "owner", "params", "widths", "created_at", "updated_at", "archived_at")
+        fields = (
+            "id", "page", "name", "icon", "owner", "params", "widths", "created_at", "updated_at", "archived_at",
+        )  # fmt: skip
         read_only_fields = fields
 
 
 class _SetupSerializer(StrictSerializer):
     """`params` is the query string of the page."""
 
+    icon = serializers.ChoiceField(choices=PICTURES, required=False, allow_blank=True)
     params = serializers.CharField(required=False, allow_blank=True, max_length=saved_views.LONGEST)
     widths = serializers.DictField(child=serializers.IntegerField(min_value=60, max_value=640), required=False)
 
@@ -90,14 +95,15 @@ class SavedViewViewSet(Listed, Retrieved, ApiViewSet):
         setup = _setup(said, None)
         names = {name: said[name] for name in ("page", "name", "owner")}
         with _in_words():
-            view = saved_views.save_view(**names, setup=setup, is_shared=True, now=self.now)
+            view = saved_views.save_view(**names, icon=said.get("icon", ""), setup=setup, is_shared=True, now=self.now)
         return self.answer(view, status=HTTPStatus.CREATED)
 
     @documented("Edit a shared view", request=SavedViewEditSerializer, answers=SavedViewSerializer)
     def partial_update(self, request: Request, pk: str) -> Response:
         view, said = self.get_object(), self.valid(SavedViewEditSerializer)
         with _in_words():
-            saved_views.rename_view(view, name=said.get("name", view.name), is_shared=True, now=self.now)
+            named = {name: said.get(name, getattr(view, name)) for name in ("name", "icon")}
+            saved_views.rename_view(view, **named, is_shared=True, now=self.now)
         saved_views.keep_setup(view, setup=_setup(said, view), now=self.now)
         return self.fresh(view)
 

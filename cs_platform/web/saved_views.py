@@ -11,11 +11,11 @@ from django.urls import reverse
 from cs_platform.web.pages import WorkspaceRequest
 from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import VIEW, CannotSave, Setup, default_view, may_edit, query_of, visible_views
+from cs_platform.workspace.view_icons import icon_of
 
 SHOWN = 50
 BESIDE = 6  # in the sidebar
 KNOWN = 500  # of all pages
-ICONS = {"accounts": "building-2", "users": "users", "cockpit": "square-check-big", "plans": "flag"}
 ALL = "all"  # the page as it is made, whatever it opens with
 
 
@@ -86,7 +86,7 @@ def _visible(request: WorkspaceRequest) -> list[SavedView]:
 def _link(request: WorkspaceRequest, view: SavedView) -> ViewLink:
     page = reverse(settings.PAGES_WITH_VIEWS[view.page], args=[request.tenant.slug])
     current = request.path == page and request.GET.get(VIEW) == str(view.pk)
-    icon = ICONS.get(view.page, "rows-3")
+    icon = icon_of(view.page, view.icon)
     return ViewLink(key_of(view), view.name, f"{page}?{query_of(view)}", icon, current)
 
 

@@ -37,10 +37,11 @@ WORK = (
 )
 SETTINGS = (
     _place("playbooks:list", "workflow", "Playbooks", "playbooks", key="p"),
-    _place("segments:list", "shapes", "Segments", "segments", key="t"),
+    _place("segments:list", "shapes", "Segments and traits", "segments", "traits", key="t"),
     _place("dashboard:settings", "settings", "All settings", "imports", "health"),
 )
 _SINGLE = {name for place in (*WORK, *SETTINGS) for name in place.at if ":" in name}
+_PLACED = {name for place in SETTINGS[:-1] for name in place.at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +66,10 @@ def _entries(places: tuple[Place, ...], request: HttpRequest, slug: str, counts:
 
 
 def _is_here(place: Place, request: HttpRequest) -> bool:
-    """A page that is a place by itself is not one of its neighbours'."""
+    """A page that is a place by itself is not one of its neighbours', and settings are all that has no other place."""
     match = request.resolver_match
     if match is None:
         return False
-    if place.view == "dashboard:settings" and "/settings/" in request.path:
-        return True
+    if place is SETTINGS[-1] and "/settings/" in request.path:
+        return match.namespace not in _PLACED
     return match.view_name in place.at if match.view_name in _SINGLE else match.namespace in place.at

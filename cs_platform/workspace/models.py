@@ -12,6 +12,7 @@ class SavedView(TenantModel):
 
     page = models.CharField(max_length=30)  # "accounts", "users"
     name = models.CharField(max_length=100)
+    icon = models.CharField(max_length=30, blank=True, default="")  # one of view_icons.ICONS, or its page's
     owner = TenantForeignKey(Membership, on_delete=models.CASCADE, related_name="+")
     is_shared = models.BooleanField(default=False)
     params = models.TextField(blank=True, default="")

@@ -90,19 +90,21 @@ def may_set_for_everyone(member: Membership) -> bool:
 # What people do with them --------------------------------------------------------------------------------------------
 
 
-def save_view(*, page: str, name: str, setup: Setup, owner: Membership, is_shared: bool, now: datetime) -> SavedView:
+def save_view(
+    *, page: str, name: str, setup: Setup, owner: Membership, is_shared: bool, icon: str = "", now: datetime
+) -> SavedView:
     if visible_views(owner, page).filter(owner=owner).count() >= MOST_VIEWS:
         raise CannotSave(f"You have {MOST_VIEWS} views of this page. Delete one first.")
     view = SavedView(page=page, name=name, owner=owner, is_shared=is_shared, created_at=now, updated_at=now)
-    view.params, view.widths = setup.params, dict(setup.widths)
+    view.params, view.widths, view.icon = setup.params, dict(setup.widths), icon
     return _kept(view)
 
 
-def rename_view(view: SavedView, *, name: str, is_shared: bool, now: datetime) -> SavedView:
+def rename_view(view: SavedView, *, name: str, icon: str, is_shared: bool, now: datetime) -> SavedView:
     """Nobody is left with a default that is no longer theirs to see."""
     if view.is_shared and not is_shared:
         DefaultView.objects.filter(view=view).exclude(member=view.owner).delete()
-    view.name, view.is_shared, view.updated_at = name, is_shared, now
+    view.name, view.icon, view.is_shared, view.updated_at = name, icon, is_shared, now
     return _kept(view)
 
 

@@ -1,5 +1,6 @@
 """Settings of traits: a new type is shown before it happens, values follow, and a built-in field gets its feeder."""
 
+import re
 from typing import Any
 
 import pytest
@@ -72,6 +73,17 @@ def test_values_are_counted(inside: Workspace) -> None:
     account("A", traits={"stage": "x"})
 
     assert usage_of([stage, other]) == {stage.pk: 1, other.pk: 0}
+
+
+@pytest.mark.parametrize(("path", "other"), [("segments/", "settings/traits/"), ("settings/traits/", "segments/")])
+def test_segments_and_traits_are_one_place_that_leads_from_one_to_the_other(
+    inside: Workspace, path: str, other: str
+) -> None:
+    page = text(Visitor(inside.maya).page(path))
+    [here] = re.findall(r'<a class="nav-item"[^>]*aria-current="page"[^>]*>.*?</a>', page)
+
+    assert "Segments and traits" in here
+    assert f'href="/w/orbiton/{other}"' in page.partition("<main")[2]
 
 
 def test_an_archived_trait_leaves_the_account_page(inside: Workspace) -> None:

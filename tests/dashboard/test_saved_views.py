@@ -41,6 +41,20 @@ def test_a_list_is_kept_under_a_name_with_its_widths(priya: Visitor) -> None:
     assert answer["Location"] == f"/w/orbiton/accounts/?{query_of(view)}"
 
 
+def test_a_view_is_known_by_its_picture_in_the_sidebar_or_else_by_that_of_its_page(priya: Visitor) -> None:
+    priya.submit("views/accounts/new/?csm=me", name="Mine", icon="rocket")
+    priya.submit("views/plans/new/?csm=me", name="Plans")
+    mine, plans = SavedView.objects.order_by("pk")
+    sidebar = text(priya.page("")).partition('id="my-views"')[2].partition("</nav>")[0]
+
+    assert sidebar.index("#rocket") < sidebar.index("Mine") < sidebar.index("#flag") < sidebar.index(">Plans<")
+    assert 'value="rocket" id="id_icon_3" checked' in text(priya.page(f"views/{mine.pk}/"))
+    assert priya.submit(f"views/{plans.pk}/", name="Plans", icon="<b>").status_code == 422
+    priya.submit(f"views/{mine.pk}/", name="Mine", icon="")
+    mine.refresh_from_db()
+    assert mine.icon == ""
+
+
 def test_the_view_is_a_tab_and_its_bare_address_leads_to_all_it_says(priya: Visitor, inside: Workspace) -> None:
     account("Harbourline", csm=inside.priya, mrr_cents=100)
     view = keep(inside.priya)

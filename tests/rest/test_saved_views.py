@@ -39,6 +39,17 @@ def test_a_view_keeps_which_columns_are_pinned_as_it_keeps_which_are_shown(api: 
     assert api.patch(f"/views/{made['id']}/", {"params": "column=arr&pin=arr"}).json["params"] == "column=arr&pin=arr"
 
 
+def test_a_picture_is_chosen_and_stays_until_another_is(api: Api, orbiton: Workspace) -> None:
+    body = {"page": "accounts", "name": "At risk", "owner": orbiton.olga.pk}
+    made = api.post("/views/", body | {"icon": "triangle-alert"}).json
+    view = f"/views/{made['id']}/"
+
+    assert made["icon"] == "triangle-alert"
+    assert api.patch(view, {"name": "Unwell"}).json["icon"] == "triangle-alert"
+    assert api.patch(view, {"icon": ""}).json["icon"] == ""
+    assert "/icon" in api.patch(view, {"icon": "moon"}).errors
+
+
 def test_what_is_wrong_is_pointed_at(api: Api, orbiton: Workspace) -> None:
     body = {"page": "accounts", "name": "At risk", "owner": orbiton.olga.pk}
     api.post("/views/", body)

@@ -515,6 +515,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 ("page", models.CharField(max_length=30)),
                 ("name", models.CharField(max_length=100)),
+                ("icon", models.CharField(blank=True, default="", max_length=30)),
                 ("is_shared", models.BooleanField(default=False)),
                 ("params", models.TextField(blank=True, default="")),
                 ("widths", models.JSONField(default=dict)),
