@@ -535,6 +535,7 @@ PROTECTED = re.compile(
 )
 # What looks protected and is the caller's to say.
 OFFERED = {
+    "patch /conversations/{pk}/": {"send_at"},
     "patch /nps/survey/": {"is_on"},
     "post /accounts/{account_id}/conversations/": {"send_at"},
     "patch /sending-policy/": {"opens_at", "closes_at"},
