@@ -12,7 +12,7 @@ from playbooks.models import Playbook
 
 PAGE = "accounts"
 POOR = {"field": "health", "op": "less", "value": 5}
-RENEWING = {"field": "renewal_on", "op": "within_next_days", "value": 90}
+RENEWING = {"field": "renewal_on", "op": "within_next_days", "value": 30}
 
 
 def save_views(tenant: Tenant, *, now: datetime) -> None:
@@ -20,7 +20,7 @@ def save_views(tenant: Tenant, *, now: datetime) -> None:
         manager = tenant.memberships.get(role="manager")
         onboarding = f"playbook:{Playbook.objects.get(key='onboarding').pk}"
         for name, icon, params in (
-            ("Renewing in 90 days", "calendar-clock", _rule(RENEWING) | {"sort": "renewal_on", "pin": "renewal_on"}),
+            ("Renewing in 30 days", "calendar-clock", _rule(RENEWING) | {"sort": "renewal_on", "pin": "renewal_on"}),
             ("At risk", "triangle-alert", _rule(POOR) | {"sort": "health", "pin": "health"}),
             ("Onboarding", "rocket", {onboarding: "active", "sort": f"-{onboarding}.applied", "pin": onboarding}),
         ):

@@ -17,15 +17,15 @@ def test_all_are_shared_and_find_what_they_are_called(db: None) -> None:
     with tenant_context(space.tenant.pk):
         playbook = live(playbook_json("onboarding", name="Onboarding", steps=[raise_risk(30)]), now=MONDAY)
         account("Unwell", health=4)
-        account("Renewing", renewal_on=timezone.localdate() + timedelta(days=89))
-        account("Renewed", renewal_on=timezone.localdate() + timedelta(days=91))
+        account("Renewing", renewal_on=timezone.localdate() + timedelta(days=29))
+        account("Renewed", renewal_on=timezone.localdate() + timedelta(days=31))
         apply_now(playbook, account("Newcomer", health=90), now=MONDAY)
         save_views(space.tenant, now=MONDAY)
         found = {view.name: text(Visitor(space.priya).page(f"accounts/?{query_of(view)}")) for view in _views()}
 
     assert {name for name, page in found.items() if ">Unwell</a>" in page} == {"At risk"}
     assert {name for name, page in found.items() if ">Newcomer</a>" in page} == {"Onboarding"}
-    assert [name for name, page in found.items() if ">Renewing</a>" in page] == ["Renewing in 90 days"]
+    assert [name for name, page in found.items() if ">Renewing</a>" in page] == ["Renewing in 30 days"]
     assert not any(">Renewed</a>" in page for page in found.values())
     assert all("Changed" not in page and "--at: " in page for page in found.values())
 
