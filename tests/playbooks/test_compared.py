@@ -40,8 +40,8 @@ def groups(playbook: Playbook, **asked: Any) -> tuple[Group, Group]:
     return found.with_it, found.without
 
 
-def subjects(model: Any, playbook: Playbook) -> list[int]:
-    return list(model.objects.filter(playbook=playbook).order_by("account_id").values_list("account_id", flat=True))
+def subjects(rows: Any, playbook: Playbook) -> list[int]:
+    return list(rows.filter(playbook=playbook).order_by("account_id").values_list("account_id", flat=True))
 
 
 def test_a_month_in_which_the_playbook_makes_a_difference(inside: Workspace) -> None:
@@ -54,20 +54,20 @@ def test_a_month_in_which_the_playbook_makes_a_difference(inside: Workspace) -> 
                 account(f"Account {day}-{n}", plan="Pro", csm=inside.priya)
         evaluate(inside.tenant, now=MONDAY + days(day))
         tick(now=MONDAY + days(day))
-        for model, tenths in ((Enrollment, 9), (Withheld, 3)):
-            mine = subjects(model, playbook)
+        for rows, tenths in ((Enrollment.objects, 9), (Withheld.objects, 3)):
+            mine = subjects(rows, playbook)
             reaching |= {pk for at, pk in enumerate(mine) if at % 10 < tenths}
         grow(*reaching)
 
-    with_it, without = subjects(Enrollment, playbook), subjects(Withheld, playbook)
-    assert len(with_it) + len(without) == 60
+    without, began = subjects(Withheld.objects, playbook), Withheld.objects.order_by("matched_at")[0].matched_at
+    with_it = subjects(Enrollment.objects.filter(activated_at__gte=began), playbook)
+    assert len(subjects(Enrollment.objects, playbook)) + len(without) == 60
     assert not set(with_it) & set(without)
     found = compared(playbook, at=30)
     assert found is not None
     assert (found.name, found.days, found.holdout) == ("Grown", 5, 40)
     assert (found.with_it.compared, found.without.compared) == (len(with_it), len(without))
-    assert found.with_it.reached == sum(at % 10 < 9 for at in range(len(with_it)))
-    assert found.without.reached == sum(at % 10 < 3 for at in range(len(without)))
+    assert (found.with_it.reached, found.without.reached) == (len(reaching & {*with_it}), len(reaching & {*without}))
     assert found.is_enough
     assert found.difference is not None
     assert found.difference.low < found.difference.value < found.difference.high
@@ -139,7 +139,7 @@ def drawn(inside: Workspace) -> Playbook:
 
 def test_whoever_a_person_chose_is_in_neither_group(inside: Workspace, drawn: Playbook) -> None:
     with_it, without = groups(drawn, at=9)
-    chosen = Account.objects.get(pk=subjects(Withheld, drawn)[0])
+    chosen = Account.objects.get(pk=subjects(Withheld.objects, drawn)[0])
     apply_by_hand(playbook=drawn, account=chosen, by="person:1", now=MONDAY + days(1))
     apply_by_hand(playbook=drawn, account=account("Chosen"), by="person:1", now=MONDAY + days(1))
 
@@ -167,9 +167,9 @@ def test_an_account_counts_once_however_often_it_has_it(inside: Workspace) -> No
         evaluate(inside.tenant, now=MONDAY + days(day))
         tick(now=MONDAY + days(day))
 
-    assert playbook.enrollments.count() == 3 * len(set(subjects(Enrollment, playbook)))
+    assert playbook.enrollments.count() == 3 * len(set(subjects(Enrollment.objects, playbook)))
     with_it, without = groups(playbook, at=20)
-    assert with_it.compared == len(set(subjects(Enrollment, playbook)))
+    assert with_it.compared == len(set(subjects(Enrollment.objects, playbook)))
     assert without.compared == Withheld.objects.count()
 
 
