@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cs_platform.dashboard.reports.work import TAB
 from cs_platform.tenancy.clock import database_now
 from cs_platform.workspace.models import Team, TeamMember
 from ctas.models import Cta, Task
@@ -13,7 +14,7 @@ from tests.rest.client import Api
 from tests.visitor import Visitor, text
 from tests.world import Workspace, account, days
 
-PAGE = "reports/work/"
+PAGE = f"reports/{TAB.key}/"
 
 
 def cta(owner: Any, *, now: datetime, took: float | None = None, **parts: Any) -> Cta:
