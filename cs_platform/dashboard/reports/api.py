@@ -252,8 +252,9 @@ class CoveredSerializer(serializers.Serializer[Any]):
         return one.mrr_cents * YEAR
 
 
+LOOKS_BACK = "How many months it looks back, this one included: 1 is this month so far."
 _ASKED = [
-    OpenApiParameter("months", int, enum=PERIODS, default=USUAL_PERIOD, description="How far back it looks."),
+    OpenApiParameter("months", int, enum=PERIODS, default=USUAL_PERIOD, description=LOOKS_BACK),
     OpenApiParameter("team", int, description="The id of a team: the accounts of its members only."),
     OpenApiParameter("csm", int, description="The id of a team member: their accounts only. Not with `team`."),
 ]

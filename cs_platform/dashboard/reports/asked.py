@@ -66,7 +66,7 @@ class Asked:
 
     @property
     def since(self) -> datetime:
-        """The first day of this month, and as many months before as were asked for less this one."""
+        """This month counts as one, as far as it is: the others are the whole ones before it."""
         first = months_until(self.today, self.months)[0]
         return datetime(first.year, first.month, 1, tzinfo=self.zone)
 
@@ -100,9 +100,19 @@ class Asked:
         return [f"{day:%b %Y}" if self.months > BY_WEEK else f"{day.day} {day:%b %Y}" for day in self.steps]
 
     @property
+    def period(self) -> str:
+        """What the time is called: a month alone is the one that is under way, on its first day as on its last."""
+        return "This month" if self.months == 1 else f"Last {self.span}"
+
+    @property
+    def during(self) -> str:
+        """As in “closed in the last 12 months”."""
+        return "this month" if self.months == 1 else f"in the last {self.span}"
+
+    @property
     def span(self) -> str:
-        """As in “the last 12 months”."""
-        return span(self.months)
+        """How long it is, as in “trailing 12 months”."""
+        return "month" if self.months == 1 else f"{self.months} months"
 
     @property
     def is_everybody(self) -> bool:
@@ -118,10 +128,6 @@ class Asked:
         if other.keys() & given.keys():
             given = {}
         return urlencode({k: v for k, v in {"months": self.months, **given, **other}.items() if v is not None})
-
-
-def span(months: int) -> str:
-    return "month" if months == 1 else f"{months} months"
 
 
 def _id(text: str) -> int:

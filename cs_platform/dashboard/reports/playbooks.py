@@ -52,7 +52,7 @@ def _context(request: WorkspaceRequest, asked: Asked) -> Mapping[str, Any]:
 
 def _facts(asked: Asked, steps: Sequence[Applied], failures: Sequence[Failures]) -> Iterator[Fact]:
     total = sum(one.total for one in steps)
-    yield Fact("Applied", f"{total:,}", f"in the last {asked.span}")
+    yield Fact("Applied", f"{total:,}", asked.during)
     yield Fact("Under way now", f"{applied.under_way(csms=asked.csms):,}", "whenever begun")
     for label, name in (("Finished", "finished"), ("Stopped", "stopped")):
         count = sum(getattr(one, name) for one in steps)

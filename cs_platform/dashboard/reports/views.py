@@ -1,5 +1,6 @@
 """The tabs of the reports, and their tables as files."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpResponse
@@ -9,7 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.matching import TooLong, at_most
 from accounts.revenue import csms_with_accounts
 from cs_platform.common.csv_text import csv_text
-from cs_platform.dashboard.reports.asked import PERIODS, Asked, span
+from cs_platform.dashboard.reports.asked import PERIODS, Asked
 from cs_platform.dashboard.reports.tab import Tab
 from cs_platform.dashboard.reports.tabs import BY_KEY, FILES
 from cs_platform.tenancy.roles import Ability
@@ -58,9 +59,10 @@ def _page(request: WorkspaceRequest, tab: Tab) -> dict[str, Any]:
 
 def _choices(asked: Asked) -> dict[str, Any]:
     """Of the head's menus: words, what the address becomes, and whether it is so now."""
+    periods = [replace(asked, months=months) for months in PERIODS]
     teams = Team.objects.filter(archived_at=None).order_by("name", "pk")[:MOST_TEAMS]
     return {
-        "periods": [(f"Last {span(one)}", asked.query(months=one), one == asked.months) for one in PERIODS],
+        "periods": [(one, asked.query(months=one.months), one.months == asked.months) for one in periods],
         "everybody": asked.query(team=None),
         "teams": [(team.name, asked.query(team=team.pk), team == asked.team) for team in teams],
         "people": [(one.name, asked.query(csm=one.pk), one == asked.csm) for one in csms_with_accounts(asked.tenant)],

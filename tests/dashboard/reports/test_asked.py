@@ -31,6 +31,21 @@ def test_a_long_time_goes_by_months() -> None:
     assert (half.step, half.step_words) == ("month", ["Jun", "Jul", "Aug", "Sep", "Oct", "Nov"])
 
 
+def test_a_month_alone_is_this_one_in_words_and_in_days() -> None:
+    """On its first day it is that day, and does not pass for the month before."""
+    first = asked(datetime(2026, 12, 1, 12, tzinfo=UTC), months=1)
+
+    assert (first.period, first.during) == ("This month", "this month")
+    assert (first.since, first.steps) == (datetime(2026, 12, 1, tzinfo=UTC), [date(2026, 12, 1)])
+
+
+def test_several_months_are_this_one_and_those_before_it() -> None:
+    quarter = asked(months=3)
+
+    assert (quarter.period, quarter.during) == ("Last 3 months", "in the last 3 months")
+    assert quarter.since == datetime(2026, 9, 1, tzinfo=UTC)
+
+
 @pytest.mark.parametrize("months", PERIODS)
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/New_York"])
 def test_steps_begin_with_the_time_and_end_today(months: int, zone: str) -> None:

@@ -1,13 +1,17 @@
 """What all tabs share: the head with its choices, the bar, the files, and what is asked for wrongly."""
 
+import re
 from typing import Any
 
 import pytest
 from django.urls import reverse
 
+from accounts.revenue import months_until
 from cs_platform.dashboard.reports.api import ReportViewSet
+from cs_platform.dashboard.reports.asked import Asked
 from cs_platform.dashboard.reports.tabs import FILES, TABS
 from cs_platform.tenancy.clock import database_now
+from cs_platform.web.templatetags.ui import day
 from cs_platform.workspace.models import Team, TeamMember
 from tests.rest.client import Api
 from tests.visitor import Visitor, is_whole, text
@@ -54,12 +58,20 @@ def test_nps_stands_last_in_the_same_bar_and_leads_back(orbiton: Workspace) -> N
     assert f'href="{visitor.at("nps/")}?months=1&amp;csm=7" aria-current="page">NPS</a>' in shown
 
 
+def test_the_menu_of_times_says_since_when_each_of_them_is(orbiton: Workspace) -> None:
+    today = Asked(orbiton.tenant, database_now()).today
+    shown = re.sub(r"<[^>]*>", "", text(Visitor(orbiton.omar).page("reports/")))
+
+    for words, months in [("This month", 1), ("Last 3 months", 3), ("Last 6 months", 6), ("Last 12 months", 12)]:
+        assert f"{words} since {day(months_until(today, months)[0], today)}" in shown
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_choice_takes_the_place_of_the_page(orbiton: Workspace, page: str) -> None:
     part = Visitor(orbiton.omar).fragment(f"{page}?months=1", "reports")
 
     assert not is_whole(part)
-    assert "Last month" in text(part)
+    assert "This month" in text(part)
 
 
 @pytest.mark.parametrize("tab", TABS, ids=lambda tab: tab.key)
