@@ -1,8 +1,8 @@
 from typing import Any
-from urllib.parse import urlencode
 
 from django import template
 from django.contrib.humanize.templatetags.humanize import intcomma
+from django.http import QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -21,7 +21,7 @@ def report_tabs(context: dict[str, Any]) -> list[tuple[str, str, bool]]:
     """Title, address and whether one is there, of every tab; what the address chooses goes along. NPS stands last."""
     request = context["request"]
     slug, at = request.tenant.slug, request.resolver_match
-    chosen = urlencode([(name, request.GET[name]) for name in PARAMETERS if request.GET.get(name)])
+    chosen = report_choices(context).urlencode()
     pages = [
         (tab.title, reverse("dashboard:report", args=[slug, tab.key]), at.kwargs.get("tab") == tab.key)
         for tab in TABS[1:]
@@ -29,6 +29,15 @@ def report_tabs(context: dict[str, Any]) -> list[tuple[str, str, bool]]:
     first = (TABS[0].title, reverse("dashboard:reports", args=[slug]), at.view_name == "dashboard:reports")
     last = ("NPS", reverse("nps:report", args=[slug]), at.view_name == "nps:report")
     return [(title, f"{page}?{chosen}" if chosen else page, here) for title, page, here in (first, *pages, last)]
+
+
+@register.simple_tag(takes_context=True)
+def report_choices(context: dict[str, Any]) -> QueryDict:
+    """What the address chooses for all tabs; forms and links of a tab that does not read it hand it on."""
+    asked = context["request"].GET
+    chosen = QueryDict(mutable=True)
+    chosen.update({name: asked[name] for name in PARAMETERS if asked.get(name)})
+    return chosen
 
 
 @register.filter

@@ -72,6 +72,17 @@ def test_filters_narrow_the_answers(scene: Scene, maya: Visitor) -> None:
     assert "No answer matches" in text(maya.page("nps/?q=nothing"))
 
 
+def test_filters_hand_on_what_is_chosen_for_all_reports(scene: Scene, maya: Visitor) -> None:
+    for n in range(PAGE_SIZE + 1):
+        said(scene.ines, 9, f"answer-{n}-", ago=n)
+    part = text(maya.fragment(f"nps/?months=3&csm=7&account={scene.at.pk}", "results"))
+
+    form = part[part.index('id="nps-filters"') : part.index("</form>")]
+    assert '<input type="hidden" name="months" value="3"><input type="hidden" name="csm" value="7">' in form
+    assert f'href="{maya.at("nps/")}?months=3&amp;csm=7"' in form  # without the account
+    assert f'href="?months=3&amp;csm=7&amp;account={scene.at.pk}&amp;older=' in part
+
+
 @pytest.mark.parametrize(
     "query", ["group=x", "segment=x", "segment=9" * 9, "account=-1", "older=x", "older=9~9", "q=%00", "q=%", "q=\\"]
 )
