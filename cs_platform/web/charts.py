@@ -12,6 +12,7 @@ _BEFORE, _GAP, _HALF_A_LETTER, _LINE = 8, 9, 4, 14
 _THICKNESS, _SEAM, _ABOVE = 43.3, 2, 6
 _FILLED = 0.72  # of a step by what stands on it
 _LETTER, _WIDE_LETTER, _ON_A_PHONE = 6, 6.5, 9.5
+_LOOSE = 8  # steps at most beside each other whose totals may be larger on a phone
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,10 @@ class Bars:
     @property
     def words_end(self) -> int:
         return self.left - _BEFORE
+
+    @property
+    def is_close(self) -> bool:
+        return len(self.steps) > _LOOSE
 
 
 Stack = tuple[str, Sequence[tuple[str, float]]]  # the total above, and parts of a kind from the bottom up

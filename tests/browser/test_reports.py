@@ -56,6 +56,22 @@ def test_a_file_of_the_menu_is_of_the_people_and_the_time_that_are_chosen(
     assert download.value.url.endswith(f"reports/books.csv?months=6&csm={orbiton.priya.pk}")
 
 
+def test_a_bar_of_a_table_is_whole_and_long_enough_on_a_phone(
+    page: Page, live_server: LiveServer, orbiton: Workspace
+) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        account("Veridane", csm=orbiton.priya, health=20.0)
+    sign_in(page.context, orbiton, live_server.url)
+    page.set_viewport_size({"width": 390, "height": 844})
+    for tab, name in (("", "Book by CSM"), ("plans/", "Accounts with and without a plan")):
+        page.goto(f"{live_server.url}/w/orbiton/reports/{tab}")
+        bar = page.get_by_role("region", name=name).locator(".stackbar, .versus > span").first.bounding_box()
+
+        assert bar
+        assert bar["width"] >= 96
+        assert bar["x"] + bar["width"] < 390
+
+
 def test_without_scripts_a_menu_opens_at_its_button_and_leads_on(
     browser: Browser, live_server: LiveServer, orbiton: Workspace
 ) -> None:
