@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.utils import ErrorDict
+from django.forms.utils import ErrorDict, pretty_name
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
@@ -194,18 +194,22 @@ class ActionBoundField(forms.BoundField):
     @property
     def said(self) -> list[str]:
         problems = self.form.errors.as_data().get(self.name, [])
-        return [f"{_row_words(problem.code)}{message}" for problem in problems for message in problem.messages]
+        rows = {problem.code: row_name(self.field, problem.code or "") for problem in problems}
+        starts = {code: f"{row}: " if row else "" for code, row in rows.items()}
+        return [f"{starts[problem.code]}{message}" for problem in problems for message in problem.messages]
 
 
-_ROW = re.compile(r"\[([^\]]+)\]")
+_ROW = re.compile(r"\[([^\]]+)\](?:\.(\w+))?")
 
 
-def _row_words(code: str | None) -> str:
-    """Rows of a list go by their number, those of an object by their name."""
-    row = _ROW.match(code or "")
-    if not row:
+def row_name(field: forms.Field, place: str) -> str:
+    """What a place in a field ("[1].due_in_days") is called: "2, due in days". Rows of an object go by their name."""
+    found = _ROW.match(place)
+    if not found:
         return ""
-    return f"{int(row[1]) + 1}: " if row[1].isdecimal() else f"{row[1]}: "
+    row, column = found.groups()
+    number = str(int(row) + 1) if isinstance(field, TaskListField) and row.isdecimal() else row
+    return f"{number}, {pretty_name(column).lower()}" if column else number
 
 
 class ActionForm(forms.Form):

@@ -12,7 +12,7 @@ from accounts.matching import bounded
 from accounts.models import Account, EndUser
 from accounts.rules.compile import matching_accounts, matching_users
 from accounts.rules.fields import FieldSet
-from accounts.rules.sql import Clock, compose
+from accounts.rules.sql import Clock, Sql, compose
 from cs_platform.common.time_limit import TooLong, at_most
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import MAX_HOLDOUT, Definition, audience_of
@@ -144,14 +144,29 @@ def some_accounts(content: Mapping[str, Any], *, tenant: Tenant, fields: FieldSe
     found = _by_rules(content, fields)
     if found is None:
         return []
-    audience = audience_of(found.stored(), fields)
-    matching = matching_users if found.audience == Playbook.Audience.USERS else matching_accounts
-    statement = matching(audience, tenant_id=tenant.pk, clock=Clock.at(now, ZoneInfo(tenant.timezone)))
     try:
-        few = compose(f"{{found}} ORDER BY 1 LIMIT {EXAMPLES}", found=statement)
+        few = compose(f"{{found}} ORDER BY 1 LIMIT {EXAMPLES}", found=_matching(found, tenant, fields, now))
         return [row[0] for row in bounded(few, at_most_ms=SOON_MS)]
     except TooLong:
         return []
+
+
+def count_matching(content: Mapping[str, Any], *, tenant: Tenant, fields: FieldSet, now: datetime) -> int | None:
+    """How many meet these rules, whether they have it or not. None while they are unfinished, or slow to count."""
+    found = _by_rules(content, fields)
+    if found is None:
+        return None
+    try:
+        [(count,)] = bounded(compose("SELECT count(*) FROM ({found}) f", found=_matching(found, tenant, fields, now)))
+    except TooLong:
+        return None
+    return count  # type: ignore[no-any-return]
+
+
+def _matching(found: Definition, tenant: Tenant, fields: FieldSet, now: datetime) -> Sql:
+    matching = matching_users if found.audience == Playbook.Audience.USERS else matching_accounts
+    clock = Clock.at(now, ZoneInfo(tenant.timezone))
+    return matching(audience_of(found.stored(), fields), tenant_id=tenant.pk, clock=clock)
 
 
 def _by_rules(content: Mapping[str, Any], fields: FieldSet) -> Definition | None:

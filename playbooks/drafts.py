@@ -31,6 +31,7 @@ _PART_OF = {
     "holdout": RULES,
     "steps": ACTIONS,
     "skip_weekends": ACTIONS,
+    "brake_limit": REVIEW,
 }
 KEY_LIMIT = 40
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

@@ -37,6 +37,16 @@ class Explained:
     value: str = ""
     mode: Mode | None = None
     children: tuple[Explained, ...] = ()
+    is_gate: bool = False  # asked of everybody, before the conditions of the rules
+
+    @property
+    def telling(self) -> Explained | None:
+        """The first condition that is met and has a value: what sets this match apart, in a word."""
+        if not self.holds or self.is_gate:
+            return None
+        if self.value:
+            return self
+        return next((found for child in self.children if (found := child.telling)), None)
 
 
 def account_statement(audience: Audience, *, account_id: int, tenant_id: int, clock: Clock) -> Sql:
@@ -167,9 +177,10 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 def _read_gates(audience: Audience, cells: Iterator[Any]) -> list[Explained]:
     archived, lifecycle = next(cells), next(cells)
-    lines = [Explained("Account is not archived", False, "archived")] if archived else []
+    lines = [Explained("Account is not archived", False, "archived", is_gate=True)] if archived else []
     if audience.lifecycles is not None:
-        lines.append(Explained(describe_lifecycles(audience.lifecycles), lifecycle in audience.lifecycles, lifecycle))
+        sentence = describe_lifecycles(audience.lifecycles)
+        lines.append(Explained(sentence, lifecycle in audience.lifecycles, lifecycle, is_gate=True))
     return lines
 
 

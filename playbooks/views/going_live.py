@@ -17,12 +17,13 @@ from actions.registry import action_for
 from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, requires
-from playbooks import drafts, steps, versions
+from playbooks import drafts, versions
 from playbooks.ahead import Ahead, look_ahead
 from playbooks.conflicts import Finding, find_conflicts
 from playbooks.definition import Definition, DefinitionErrors, Problem
-from playbooks.drafts import ChangedByAnother
+from playbooks.drafts import REVIEW, ChangedByAnother
 from playbooks.dry_runs import start_dry_run
+from playbooks.field_names import field_name, step_at
 from playbooks.forecast import AHEAD
 from playbooks.forecast import SHOWN as LOADS_SHOWN
 from playbooks.library import Words
@@ -42,6 +43,7 @@ class Mending:
     """A problem, and the page that mends it."""
 
     part: str
+    field: str  # as that page calls it
     message: str
     address: str
 
@@ -155,7 +157,7 @@ def _moved(request: WorkspaceRequest, playbook: Playbook) -> str:
 
 
 def _page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> HttpResponse:
-    wizard.judged = bool(wizard.problems) and wizard.request.method == "POST"
+    wizard.judged = bool(wizard.problems) and (wizard.judged or wizard.request.method == "POST")
     context: dict[str, Any] = {"mending": [_mending(wizard, one) for one in wizard.problems]}
     definition = wizard.definition
     if definition:
@@ -165,10 +167,11 @@ def _page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> HttpRespo
 
 def _mending(wizard: Wizard, problem: Problem) -> Mending:
     part = drafts.part_of(problem.path)
-    given = steps.of_draft(wizard.content)
-    at = {f"steps[{n}]": str(step.get("key")) for n, step in enumerate(given)}
-    key = at.get(problem.path.partition(".")[0], "")
-    return Mending(TITLES[part], problem.message, f"{wizard.address(part)}?check=1{f'&step={key}' if key else ''}")
+    step = step_at(problem.path, wizard.content)
+    asked = {"check": 1, "step": step["key"]} if step else {"check": 1}
+    place = f"#id_{problem.path}" if part == REVIEW else ""
+    address = f"{wizard.address(part)}?{urlencode(asked)}{place}"
+    return Mending(TITLES[part], field_name(problem.path, wizard.content), problem.message, address)
 
 
 def _reviewed(wizard: Wizard, definition: Definition) -> dict[str, Any]:

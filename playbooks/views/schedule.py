@@ -26,6 +26,7 @@ from actions.checks import ActionErrors, clean_config, form_of, form_posted, rea
 from actions.forms import ActionForm, TemplateField, texts_of
 from actions.registry import ACTIONS, action_for
 from actions.retired import RetiredAction
+from actions.variables import Variable
 from actions.widgets import Team, is_at_work
 from cs_platform.tenancy.looked_up import looked_up_once
 from cs_platform.tenancy.roles import Ability
@@ -33,6 +34,7 @@ from cs_platform.web.pages import WorkspaceRequest, go_to, requires, toast
 from cs_platform.workspace.holidays import load_holidays
 from playbooks import drafts, steps
 from playbooks.drafts import ChangedByAnother
+from playbooks.field_names import name_in_step, step_at
 from playbooks.filling import Piece
 from playbooks.schedule import Activation, PlannedStep, due
 from playbooks.steps import StepJson, Steps
@@ -40,6 +42,7 @@ from playbooks.views.wizard import Wizard, answer, open_wizard, save, show
 from playbooks.wizard_forms import StepForm
 
 EDITOR = {"editor": "playbooks/wizard/_editor_answer.html"}
+SCOPE_WORDS = {"account": "Account", "user": "User", "csm": "CSM", "sender": "Sender"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,17 +218,17 @@ class Board:
     @property
     def wrong(self) -> set[str]:
         """Keys of the steps that have a problem."""
-        given = steps.of_draft(self.wizard.content)
-        at = {f"steps[{n}]": str(step.get("key")) for n, step in enumerate(given)}
-        return {at[start] for one in self.wizard.problems if (start := one.path.partition(".")[0]) in at}
+        content = self.wizard.content
+        return {str(step.get("key")) for one in self.wizard.problems if (step := step_at(one.path, content))}
 
     @property
-    def problems_of_step(self) -> list[str]:
-        """What is wrong with the step beyond its action's own form, which says it itself."""
-        given = steps.of_draft(self.wizard.content)
-        prefixes = [f"steps[{n}]." for n, step in enumerate(given) if step.get("key") == (self.step or {}).get("key")]
-        ours = [one for one in self.wizard.problems if one.path.startswith(tuple(prefixes))] if prefixes else []
-        return [one.message for one in ours if ".config" not in one.path]
+    def problems_of_step(self) -> list[tuple[str, str]]:
+        """What is wrong with the step beyond its action's own form, which says it itself; by the field it is about."""
+        if self.step is None:
+            return []
+        content, key = self.wizard.content, self.step.get("key")
+        ours = [one for one in self.wizard.problems if (step_at(one.path, content) or {}).get("key") == key]
+        return [(name_in_step(one.path, self.step), one.message) for one in ours if ".config" not in one.path]
 
     @cached_property
     def _holidays(self) -> Collection[date]:
@@ -388,10 +391,17 @@ def variables(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     known = _form_class(request.GET.get("action", ""))(audience=ActionAudience(wizard.playbook.audience)).variables
     values = wizard.filled({name: written_variable(name) for name in known})
     groups = [
-        (scope, [(one, written_variable(name), values.get(name)) for name, one in known.items() if _is_of(name, scope)])
-        for scope in ("account", "user", "csm", "sender")
+        (
+            scope,
+            [
+                (_label_within(one, scope), written_variable(name), values.get(name))
+                for name, one in known.items()
+                if _is_of(name, scope)
+            ],
+        )
+        for scope in SCOPE_WORDS
     ]
-    context = {"groups": [(scope, found) for scope, found in groups if found]}
+    context = {"groups": [(SCOPE_WORDS[scope], found) for scope, found in groups if found]}
     return render(request, "playbooks/wizard/_variable_list.html", context)
 
 
@@ -399,6 +409,12 @@ def _form_class(key: str) -> type[ActionForm]:
     """Of an action, or where there is none yet the ground of all."""
     form = action_for(key).form
     return form if issubclass(form, ActionForm) else ActionForm
+
+
+def _label_within(variable: Variable, scope: str) -> str:
+    """The heading above has said whose it is."""
+    label = variable.label.removeprefix(f"{SCOPE_WORDS[scope]}: ")
+    return f"{label[:1].upper()}{label[1:]}"
 
 
 def _is_of(name: str, scope: str) -> bool:

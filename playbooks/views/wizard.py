@@ -19,19 +19,22 @@ from accounts.fields import workspace_fields
 from accounts.models import Account, AccountUser
 from accounts.rules.describe import counted
 from accounts.rules.fields import FieldSet
+from actions.base import Audience as ActionAudience
+from actions.registry import ACTIONS
 from actions.widgets import is_at_work
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, go_to, render_page, requires
 from playbooks import drafts, steps
-from playbooks.ahead import some_accounts, stand
+from playbooks.ahead import Standing, count_matching, some_accounts, stand
 from playbooks.definition import TARGETS, Definition, Problem
 from playbooks.drafts import PARTS, ChangedByAnother
+from playbooks.field_names import field_name
 from playbooks.filling import Piece, Subject, as_written, fill_in
 from playbooks.gallery import find_template, templates
 from playbooks.icons import ICONS
 from playbooks.library import TARGET_WORDS
 from playbooks.models import Playbook, PlaybookVersion
-from playbooks.versions import NotPossible
+from playbooks.versions import NotPossible, exported
 from playbooks.wizard_forms import RULES, OverviewForm, RulesForm
 
 TITLES = {"overview": "Overview", "rules": "Rules", "actions": "Actions", "review": "Review"}
@@ -92,6 +95,11 @@ class Wizard:
     @property
     def own_problems(self) -> list[Problem]:
         return [one for one in self.problems if drafts.part_of(one.path) == self.part]
+
+    @property
+    def own_named(self) -> list[tuple[str, str]]:
+        """What is wrong on this page: the field, and what to do."""
+        return [(field_name(one.path, self.content), one.message) for one in self.own_problems]
 
     @property
     def said(self) -> dict[str, str]:
@@ -316,6 +324,7 @@ def _overview_page(wizard: Wizard, conflict: ChangedByAnother | None = None) -> 
         "form": OverviewForm(initial={name: given.get(name) for name in OverviewForm.base_fields}),
         "icons": list(ICONS.values()),
         "categories": list(dict.fromkeys(names))[:CATEGORIES],
+        "available": {one.value: sum(one in action.audiences for action in ACTIONS) for one in ActionAudience},
         "targets": [(value, label, tracked[value]) for value, label in TARGET_WORDS.items()],
     }
     return show(wizard, context, conflict)
@@ -366,8 +375,30 @@ def standing(request: WorkspaceRequest, slug: str, pk: int) -> HttpResponse:
     if isinstance(wizard, HttpResponse):
         return wizard
     found = stand(wizard.content, wizard.playbook, tenant=request.tenant, fields=wizard.fields, now=request.now)
-    context = {"standing": found, "leaves_out": bool(wizard.content.get("holdout"))}
+    context = {
+        "standing": found,
+        "leaves_out": bool(wizard.content.get("holdout")),
+        "version": wizard.playbook.version,
+        **({"among": _targeted(wizard), "more": _more_than_before(wizard, found)} if found else {}),
+    }
     return render(request, "playbooks/wizard/_standing.html", context)
+
+
+def _targeted(wizard: Wizard) -> str:
+    """`336 subscribed`: how many accounts the rules choose from."""
+    target = str(wizard.content.get("target"))
+    count = Account.objects.present().filter(lifecycle__in=TARGETS.get(target, ())).count()
+    return f"{count:,} {target}" if target in TARGETS else ""
+
+
+def _more_than_before(wizard: Wizard, found: Standing) -> int:
+    """How many more match now than by the rules of the version that is published; fewer: below zero."""
+    version, tenant = wizard.playbook.version, wizard.request.tenant
+    before = exported(wizard.playbook, version) if version else wizard.content
+    if all(before.get(name) == wizard.content.get(name) for name in ("rules", "target")):
+        return 0
+    earlier = count_matching(before, tenant=tenant, fields=wizard.fields, now=wizard.request.now)
+    return found.matched - earlier if earlier is not None else 0
 
 
 # --- beginning and ending ---------------------------------------------------------------------------------------------

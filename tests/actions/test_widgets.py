@@ -65,7 +65,7 @@ def test_tasks_are_added_moved_and_removed_by_buttons() -> None:
 def test_a_problem_of_a_task_names_its_row() -> None:
     config = clean_config(CTA, CTA.sample) | {"tasks": [{"title": "Fine"}, {"title": "{{ account.nmae }}"}]}
 
-    assert "2: There is no variable {{ account.nmae }} here" in page(CTA, config, judged=True)
+    assert "2, title: There is no variable {{ account.nmae }} here" in page(CTA, config, judged=True)
 
 
 def test_what_cannot_be_read_yet_stays_as_it_was_typed() -> None:

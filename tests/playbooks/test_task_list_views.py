@@ -68,7 +68,7 @@ def test_what_cannot_be_saved_comes_back_with_what_is_wrong(jonah: Visitor) -> N
         "playbooks/task-lists/new/", **{"name": "Empty", "tasks-0-title": "No day", "tasks-0-day": "x"}
     )
     assert answer.status_code == 422
-    assert "1: Enter a whole number." in text(answer)
+    assert "1, day: Enter a whole number." in text(answer)
     assert 'value="No day"' in text(answer)
 
 

@@ -164,6 +164,7 @@ def test_applying_again_can_be_limited_and_an_odd_number_is_told_on_its_page(may
     assert "Enter a whole number from 1 to 3,650" in text(maya.page(at(begun, "rules/?check=1")))
 
 
+ASKED = {"approval": {"by": "csm", "within_days": 400, "otherwise": "skip"}}
 RENEWED: dict[str, str] = {
     "outcome_name": "Renewed",
     "outcome:mode": "all",
@@ -365,6 +366,8 @@ def test_variables_are_listed_with_the_values_of_an_account(maya: Visitor, begun
     assert 'data-insert="{{ account.traits[&quot;seat limit&quot;] }}"' in shown
     assert "{{ sender.first_name }}" in shown
     assert "Pro" in shown
+    assert '<span class="truncate">First name</span>' in shown
+    assert "Account: " not in shown
 
 
 # --- review -----------------------------------------------------------------------------------------------------------
@@ -427,6 +430,20 @@ def test_rules_say_who_has_it_and_who_gets_it_even_before_there_is_an_action(may
     assert '<b>1</b> <span class="muted">get it at 06:00' in shown
 
 
+def test_rules_say_of_how_many_they_choose_and_how_many_more_than_the_version_before(
+    jonah: Visitor, ready: Playbook
+) -> None:
+    jonah.submit(at(ready, "publish/"), live="1", expected_count="1")
+    jonah.submit(f"playbooks/{ready.pk}/edit/")
+    assert "since version" not in text(jonah.page(at(ready, "rules/standing/")))
+
+    of_any_plan = {"account": {"field": "plan", "op": "set"}, "user": None}
+    drafts.change(draft_of(ready), {"rules": of_any_plan}, revision=None, by=jonah.member, now=NOW)
+    shown = text(jonah.page(at(ready, "rules/standing/")))
+    assert "of 2 tracked accounts" in shown
+    assert "+1 since version 1" in shown
+
+
 def of_pro() -> list[int]:
     return list(Account.objects.filter(plan="Pro").values_list("pk", flat=True))
 
@@ -479,6 +496,54 @@ def test_problems_lead_to_the_page_that_mends_them(maya: Visitor, begun: Playboo
     assert f"draft/actions/?check=1&amp;step={key}" in shown
     assert "draft/rules/?check=1" in shown
     assert "This field is required" in text(maya.page(at(begun, f"actions/?check=1&step={key}")))
+
+
+def test_every_problem_says_which_field_it_is_about(maya: Visitor, begun: Playbook) -> None:
+    task = {"title": "Call", "due_in_days": "soon"}
+    drafts.change(
+        draft_of(begun),
+        {
+            "reenrollment": {"policy": "at_most", "days": "many"},
+            "outcome": {"name": "Renewed", "rule": {"field": "mrr", "op": "more", "value": 1}, "days": 0},
+            "holdout": 51,
+            "brake_limit": "lots",
+            "steps": [
+                {"key": "nps", "day": 0, "action": "show_nps", "config": {"for_days": "a week"}},
+                {"key": "cta", "day": 5, "action": "create_cta", "config": {"name": "Renew", "tasks": [task]}},
+                {"key": "note", "anchor": {"field": "renewal_on", "days": "soon"}, "action": "add_note", "config": {}},
+                {"key": "risk", "day": 9, "action": "create_indicator", "config": {"title": "Risk"}} | ASKED,
+            ],
+        },
+        revision=None,
+        by=maya.member,
+        now=NOW,
+    )
+
+    shown = text(maya.page(at(begun, "review/")))
+    for name in (
+        "Applied again, once in this many days",
+        "Outcome, within how many days",
+        "Outcome, leave out",
+        "Brake",
+        "Day 0, Show an NPS survey: Day",
+        "Day 0, Show an NPS survey: Days offered",
+        "Day 5, Create a CTA: Tasks, 1, due in days",
+        "Add a note: Days",
+        "Day 9, Create an indicator: Days without an answer",
+    ):
+        assert f"<b>{name}.</b>" in shown, name
+    assert text(maya.page(at(begun, "rules/?check=1"))).count('id="days-error"') == 1
+    assert "<b>Days without an answer.</b>" in text(maya.page(at(begun, "actions/?check=1&step=risk")))
+
+
+def test_the_brake_is_mended_where_it_is_asked_for(maya: Visitor, ready: Playbook) -> None:
+    maya.submit(at(ready, "review/"), brake_limit="lots", autosave="1")
+
+    shown = text(maya.page(at(ready, "review/?check=1")))
+    assert f"/{at(ready, 'review/')}?check=1#id_brake_limit" in shown
+    assert 'aria-invalid="true"' in shown
+    onward = maya.submit(at(ready, "overview/"), name="Low adoption", next="rules")
+    assert onward["Location"].endswith(at(ready, "rules/"))
 
 
 def test_managers_draft_and_admins_set_live_with_the_number_they_saw(

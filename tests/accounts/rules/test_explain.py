@@ -148,3 +148,17 @@ def test_another_tenants_account_explains_nothing(run: Run, cast: Cast) -> None:
         theirs = rival.account("theirs")
     audience = cast.audience(leaf("plan", "is", "Pro"))
     assert run(account_statement(audience, account_id=theirs.pk, **cast.where)) == []
+
+
+def test_the_first_condition_met_tells_a_match_apart_and_what_is_asked_of_everybody_does_not(
+    run: Run, cast: Cast
+) -> None:
+    acme = cast.account("Acme", mrr_cents=45_000, renewal_on=date(2026, 7, 1))
+    either = {"any": [leaf("mrr", "more", 100_000), leaf("renewal_on", "within_next_days", 90)]}
+    audience = cast.audience({"all": [either, leaf("mrr", "more", 100)]}, lifecycles=("trialing", "subscribed"))
+    explained = why(run, cast, audience, acme.pk)
+
+    assert explained.telling is not None
+    assert explained.telling.value == "1 Jul 2026"
+    missed = cast.audience(leaf("mrr", "more", 100_000))
+    assert why(run, cast, missed, acme.pk).telling is None
