@@ -20,7 +20,7 @@ class CallWebhookForm(CallForm):
 class CallWebhook(CallAction):
     key = "call_webhook"
     label = "Call a webhook"
-    icon = "send"
+    icon = "plug-zap"
     summary = "Signed JSON to another system"
     form = CallWebhookForm
     sample = {

@@ -47,7 +47,7 @@ class CreateIndicatorForm(ActionForm):
 class CreateIndicator(Action):
     key = "create_indicator"
     label = "Create an indicator"
-    icon = "flag"
+    icon = "triangle-alert"
     summary = "Raise a risk or an opportunity"
     form = CreateIndicatorForm
     looks = "actions/looks/indicator.html"

@@ -21,7 +21,7 @@ class SegmentTrackForm(CallForm):
 class SegmentTrack(CallAction):
     key = "segment_track"
     label = "Send a Segment track"
-    icon = "radio"
+    icon = "send"
     summary = "An event for the tools behind Segment"
     form = SegmentTrackForm
     sample = {"connector": "sample-segment", "event": "New customer", "properties": {"name": "{{ account.name }}"}}
