@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from django.db.models import OuterRef, Subquery
+
 from ctas.models import Cta, Task
-from success_plans.models import Objective, SuccessPlan, span
+from success_plans.models import CustomerTask, Objective, SuccessPlan, span
 from success_plans.scheduling import needs_of
 
 OPEN = (Cta.Status.OPEN, Cta.Status.DRAFT)
@@ -89,9 +91,12 @@ def load_lines(plan: SuccessPlan, *, today: date) -> list[Line]:
 
 
 def _tasks(plan: SuccessPlan) -> Mapping[int, list[Task]]:
+    """`customer` of each is the name of who does it there."""
     found: dict[int, list[Task]] = defaultdict(list)
     mine = Objective.objects.filter(plan=plan).values("cta")
-    for task in Task.objects.present().filter(cta__in=mine).select_related("owner").order_by("position", "pk"):
+    given = Subquery(CustomerTask.objects.filter(task=OuterRef("pk")).values("stakeholder__name")[:1])
+    tasks = Task.objects.present().filter(cta__in=mine).select_related("owner").annotate(customer=given)
+    for task in tasks.order_by("position", "pk"):
         found[task.cta_id].append(task)
     return found
 

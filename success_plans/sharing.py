@@ -164,6 +164,7 @@ class Soon:
     title: str
     of: str
     who: str
+    house: str  # whose they are: the customer's, or the workspace's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +227,7 @@ def shared_plan(link: ShareLink, *, today: date) -> SharedPlan:
     ]
     shown.objectives = [_objective(line, parts) for line in picked]
     if "soon" in parts:
-        shown.soon, shown.has_soon = list(_soon(picked, parts, today)), True
+        shown.soon, shown.has_soon = _soon(plan, picked, parts, today), True
     if "stakeholders" in parts:
         shown.stakeholders = list(plan.stakeholders.order_by("pk").values_list("name", "role"))
     return shown
@@ -261,20 +262,27 @@ def _task(task: Task, parts: frozenset[str]) -> SharedTask:
 
 
 def _who(one: Cta | Task, parts: frozenset[str]) -> str:
-    return one.owner.name if one.owner and "people" in parts else ""
+    """Somebody at the customer, where a task was given to them, else whoever owns it here."""
+    if "people" not in parts:
+        return ""
+    return _customer(one) or (one.owner.name if one.owner else "")
 
 
-def _soon(lines: Sequence[Line], parts: frozenset[str], today: date) -> Iterable[Soon]:
+def _customer(one: Cta | Task) -> str:
+    return getattr(one, "customer", None) or ""
+
+
+def _soon(plan: SuccessPlan, lines: Sequence[Line], parts: frozenset[str], today: date) -> Sequence[Soon]:
     """Of picked objectives: their open tasks where tasks are shown, and the objectives themselves."""
-    last = today + timedelta(days=SOON_DAYS)
+    last, ours, theirs = today + timedelta(days=SOON_DAYS), plan.tenant.name, plan.account.name
     found = [
-        Soon(line.cta.due_on, line.cta.name, "", _who(line.cta, parts))
+        Soon(line.cta.due_on, line.cta.name, "", _who(line.cta, parts), ours)
         for line in lines
         if line.is_open and line.cta.due_on and line.cta.due_on <= last
     ]
     if "tasks" in parts:
         found += [
-            Soon(task.due_on, task.title, line.cta.name, _who(task, parts))
+            Soon(task.due_on, task.title, line.cta.name, _who(task, parts), theirs if _customer(task) else ours)
             for line in lines
             for task in line.tasks
             if task.status == Task.Status.OPEN and task.due_on and task.due_on <= last

@@ -1,13 +1,15 @@
 """What the demo's customers want to reach: a type of plans, templates for it, and plans that people started."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import Account, EndUser
 from cs_platform.tenancy.context import tenant_context
-from cs_platform.tenancy.models import Tenant
+from cs_platform.tenancy.models import Membership, Tenant
 from success_plans.defining import save_template, save_type
-from success_plans.models import PlanTemplate, SuccessPlan
+from success_plans.guests import give_tasks
+from success_plans.models import PlanTemplate, Stakeholder, SuccessPlan
 from success_plans.planning import activate, add_stakeholder, edit_plan
 from success_plans.sharing import make_link, offered_parts
 from success_plans.templates import start_by_hand
@@ -135,6 +137,15 @@ def start_plans_of(tenant: Tenant, days_left: int, *, now: datetime) -> None:
                     _start(account, begun=begun, is_rushed=begun and at == 0, now=now)
 
 
+def _give_work(plan: SuccessPlan, theirs: Sequence[Stakeholder], *, by: Membership, now: datetime) -> None:
+    """What the customer does: the sponsor decides, and operations, where somebody is known there, does the work."""
+    doers = {"Choose regions and trainers": theirs[0], "Review with operations": theirs[0]}
+    doers |= dict.fromkeys(("Train the shift leads", "Test label printing", "Run a session per region"), theirs[-1])
+    for objective in plan.objectives.select_related("cta"):
+        given = {task.pk: doers[task.title] for task in objective.cta.tasks.present() if task.title in doers}
+        give_tasks(objective, given, by=by, now=now)
+
+
 def _start(account: Account, *, begun: bool, is_rushed: bool, now: datetime) -> None:
     owner = account.csm
     assert owner is not None
@@ -147,8 +158,12 @@ def _start(account: Account, *, begun: bool, is_rushed: bool, now: datetime) -> 
     values = {"business_case": "Every missed scan costs a call.", "sites": 12, "approach": "Pilot first"}
     edit_plan(plan, highlights=words, values=values, metric_goal=2.0, **metric, **by)
     people = EndUser.objects.filter(archived_at=None, account_users__account=account).order_by("name", "pk")
-    for role, person in zip(("Sponsor", "Operations"), people[:2], strict=False):
+    theirs = [
         add_stakeholder(plan, end_user=person, role=role, **by)
+        for role, person in zip(("Sponsor", "Operations"), people[:2], strict=False)
+    ]
+    if theirs:
+        _give_work(plan, theirs, **by)
     if is_rushed:
         edit_plan(plan, due_on=now.date() + SOONER, **by)
     if begun:

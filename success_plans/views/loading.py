@@ -27,7 +27,7 @@ def objective_or_404(pk: int) -> Objective:
 
 def link_or_404(pk: int) -> ShareLink:
     rows = ShareLink.objects.filter(plan__archived_at=None)
-    return get_object_or_404(rows.select_related("plan__type", "plan__account", "plan__owner"), pk=pk)
+    return get_object_or_404(rows.select_related("plan__type", "plan__account", "plan__owner", "plan__tenant"), pk=pk)
 
 
 def told(

@@ -198,6 +198,32 @@ def test_what_is_written_goes_both_ways_and_says_nothing_of_the_team(
     assert client.post(f"{address}say/", {"body": " "}).status_code == 422
 
 
+def test_the_page_names_who_does_a_task_there_and_whose_they_are(
+    orbiton: Workspace, plan: SuccessPlan, ines: Stakeholder
+) -> None:
+    for one in Task.objects.all():
+        one.edit(due_on=NOW.date(), owner=orbiton.tom, by=orbiton.tom, now=NOW)
+    parts = ["tasks", "soon", f"objective:{named(plan, 'Move three').pk}"]
+    unnamed, told = (text(Client().get(shared_by(orbiton, plan, *parts, *people))) for people in ((), ("people",)))
+
+    assert f"Ines Falk, {plan.account.name}</span>" in told
+    assert f"Tom Lindqvist, {orbiton.tenant.name}</span>" in told
+    assert ">Ines Falk</span>" in told
+    assert "Ines" not in unnamed
+
+
+def test_the_chart_has_the_face_of_whoever_does_a_task(
+    orbiton: Workspace, plan: SuccessPlan, ines: Stakeholder
+) -> None:
+    def faces() -> int:
+        return text(Visitor(orbiton.priya).page(f"plans/{plan.pk}/?tab=gantt")).count('title="Ines Falk"')
+
+    hers = faces()
+    give_tasks(named(plan, "Move three"), {task("Install scanners").pk: None}, by=orbiton.priya, now=NOW)
+
+    assert faces() == hers - 1
+
+
 # --- the team's side --------------------------------------------------------------------------------------------------
 
 
