@@ -64,5 +64,5 @@ def _no_known_cause(account: Account, *, today: date) -> Explained:
 
 def _not_left_out(playbook: Playbook, share: int, account: Account, user: EndUser | None) -> Explained:
     left_out = is_left_out(playbook, share, account, user)
-    value = f"left out to compare ({share} %)" if left_out else "it is not"
-    return Explained(f"Not among the {share} % left out to compare", not left_out, value)
+    value = f"left out to compare ({share}%)" if left_out else "it is not"
+    return Explained(f"Not among the {share}% left out to compare", not left_out, value)

@@ -34,7 +34,7 @@ class Group:
     def __str__(self) -> str:
         if self.percent is None:
             return "nobody yet"
-        return f"{self.reached:,} of {self.compared:,} ({self.percent:.0f} %)"
+        return f"{self.reached:,} of {self.compared:,} ({self.percent:.0f}%)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Compared:
             said += f", without it {self.without}"
         if found := self.difference:
             value, low, high = (_points(one) for one in (found.value, found.low, found.high))
-            return f"{said}. Difference {value} points, 95 % interval {low} to {high}."
+            return f"{said}. Difference {value} points, 95% interval {low} to {high}."
         return f"{said}. {'Too few to compare' if self.leaves_out else 'Nobody is left out to compare'}."
 
     @property

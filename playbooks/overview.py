@@ -86,7 +86,7 @@ def overview_of(definition: Mapping[str, Any], steps: Sequence[StepLike], words:
 
 def _holdout(definition: Mapping[str, Any]) -> str:
     share = definition.get("holdout")
-    return f"{share} % of those who match go without it" if share else "Nobody"
+    return f"{share}% of those who match go without it" if share else "Nobody"
 
 
 def _again(again: Mapping[str, Any], words: Words) -> str:

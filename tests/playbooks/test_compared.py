@@ -73,7 +73,7 @@ def test_a_month_in_which_the_playbook_makes_a_difference(inside: Workspace) -> 
     assert found.difference.low < found.difference.value < found.difference.high
     assert found.verdict == "More than chance"
     assert f"With the playbook {found.with_it.reached} of {len(with_it)} (" in found.says
-    assert "95 % interval +" in found.says
+    assert "95% interval +" in found.says
 
     assert groups(playbook, at=30, csms=[inside.tom.pk]) == (Group(), Group())
     assert groups(playbook, at=30, csms=[inside.priya.pk]) == (found.with_it, found.without)
@@ -124,7 +124,7 @@ def test_without_anybody_left_out_whatever_was_applied_counts(inside: Workspace)
     found = compared(playbook, at=9)
     assert found
     assert (found.with_it, found.is_enough, found.difference, found.verdict) == (Group(2, 0), False, None, "")
-    assert found.says == "With the playbook 0 of 2 (0 %). Nobody is left out to compare."
+    assert found.says == "With the playbook 0 of 2 (0%). Nobody is left out to compare."
 
 
 @pytest.fixture
@@ -194,17 +194,17 @@ def test_another_outcome_begins_the_comparison_anew_and_the_same_one_goes_on(
 def test_fewer_than_ten_are_too_few() -> None:
     nine = Compared("Grown", 5, 20, Group(90, 80), Group(9, 1))
     assert (nine.is_enough, nine.difference) == (False, None)
-    assert nine.says == "With the playbook 80 of 90 (89 %), without it 1 of 9 (11 %). Too few to compare."
+    assert nine.says == "With the playbook 80 of 90 (89%), without it 1 of 9 (11%). Too few to compare."
     ten = Compared("Grown", 5, 20, Group(10, 5), Group(10, 4))
     assert ten.is_enough
     assert ten.verdict == "May be chance: the interval includes no difference"
     assert ten.says == (
-        "With the playbook 5 of 10 (50 %), without it 4 of 10 (40 %). Difference +10 points, 95 % interval −29 to +45."
+        "With the playbook 5 of 10 (50%), without it 4 of 10 (40%). Difference +10 points, 95% interval −29 to +45."
     )
     worse = Compared("Grown", 5, 20, Group(50, 5), Group(50, 40))
     assert worse.verdict == "Fewer, and more than chance"
     assert Compared("Grown", 5, 20, Group(3, 1)).says == (
-        "With the playbook 1 of 3 (33 %), without it nobody yet. Too few to compare."
+        "With the playbook 1 of 3 (33%), without it nobody yet. Too few to compare."
     )
 
 

@@ -192,9 +192,9 @@ def test_the_page_says_why_somebody_does_not_get_it(inside: Workspace, twenty: l
         why = why_of(playbook.version, one, tenant=inside.tenant, now=MONDAY)
         assert why
         line = why.children[-1]
-        assert line.sentence == "Not among the 50 % left out to compare"
+        assert line.sentence == "Not among the 50% left out to compare"
         assert (why.holds, line.holds) == (one.pk not in out, one.pk not in out)
-        assert line.value == ("left out to compare (50 %)" if one.pk in out else "it is not")
+        assert line.value == ("left out to compare (50%)" if one.pk in out else "it is not")
 
 
 def test_playbooks_without_a_holdout_ask_nothing_more(inside: Workspace, twenty: list[Account]) -> None:

@@ -95,7 +95,7 @@ def test_both_are_told_in_words_and_compared(inside: Workspace) -> None:
     assert playbook.version
     told = overview(playbook.version)
     assert str(told.outcome) == f"{GROWS}, within 30 days"
-    assert told.holdout == "10 % of those who match go without it"
+    assert told.holdout == "10% of those who match go without it"
 
     found = differences(playbook_json(outcome=GROWN, holdout=10), playbook_json(outcome=GROWN | {"days": 1}))
     assert {one.what: (one.before, one.after) for one in found} == {
@@ -103,7 +103,7 @@ def test_both_are_told_in_words_and_compared(inside: Workspace) -> None:
             f"{GROWS}, within 30 days",
             "Grown, when MRR is more than $1,000, within 1 day",
         ),
-        "Left out to compare": ("10 % of those who match go without it", "Nobody"),
+        "Left out to compare": ("10% of those who match go without it", "Nobody"),
     }
 
 

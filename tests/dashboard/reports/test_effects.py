@@ -44,13 +44,13 @@ def test_two_bars_stand_beside_each_other(orbiton: Workspace, runway: Playbook) 
 
     assert "finished runs, against matching accounts without the playbook" in page
     assert 'show=stopped">0</a>' in page
-    assert '<td class="muted" title="Within 5 days of being applied">Grown</td>' in page
+    assert '<td data-label="Outcome" class="muted" title="Within 5 days of being applied">Grown</td>' in page
     assert '<b aria-hidden="true">100%</b>' in page
     percent = round(100 * half / without)
     assert f'<small class="muted" aria-hidden="true">{percent}%</small>' in page
-    both = f"With the playbook {with_it} of {with_it} (100 %), without it {half} of {without} ({percent} %)"
+    both = f"With the playbook {with_it} of {with_it} (100%), without it {half} of {without} ({percent}%)"
     assert f"{both}. Difference +" in page
-    assert "95 % interval +" in page
+    assert "95% interval +" in page
 
 
 def test_the_playbooks_own_page_says_the_same_and_whether_it_may_be_chance(
@@ -59,7 +59,7 @@ def test_the_playbooks_own_page_says_the_same_and_whether_it_may_be_chance(
     page = text(Visitor(orbiton.omar).page(f"playbooks/{runway.pk}/"))
     assert "<h2>Outcome: Grown</h2>" in page
     assert "<b>More than chance.</b>" in page
-    assert "95 % interval +" in page
+    assert "95% interval +" in page
 
 
 def test_the_file_and_the_api_hold_the_numbers(orbiton: Workspace, runway: Playbook) -> None:
