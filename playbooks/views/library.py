@@ -1,6 +1,7 @@
 """The list of playbooks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef
@@ -35,6 +36,21 @@ SWITCHES: dict[str, tuple[Callable[..., int], str, str]] = {
     "pause": (versions.pause, "paused: what runs waits, nothing new is applied", "resume"),
     "resume": (versions.resume, "is live", "pause"),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Menu:
+    """One of the list's menus: its parameter, and of each choice the words, the address, and whether it is made."""
+
+    name: str
+    icon: str
+    value: str
+    choices: Sequence[tuple[str, str, bool]]
+
+    @property
+    def says(self) -> str:
+        chosen = next((words for words, _address, is_chosen in self.choices if is_chosen), self.choices[0][0])
+        return f"Sort: {chosen}" if self.name == "sort" else chosen
 
 
 @require_safe
@@ -86,6 +102,7 @@ def _filtered(here: list[Playbook], search: str, request: WorkspaceRequest) -> t
     categories = sorted({one.category for one in here if one.category}, key=str.lower)[:OFFERED]
     makers = {str(one.created_by.pk): one.created_by.name for one in here if one.created_by}
     category, owner = category if category in categories else "", owner if owner in makers else ""
+    sort = sort if sort in SORTS else "name"
     shown = [
         one
         for one in here
@@ -94,19 +111,35 @@ def _filtered(here: list[Playbook], search: str, request: WorkspaceRequest) -> t
         and owner in ("", str(one.created_by_id))
     ]
     return shown, {
-        "offered_categories": categories,
         "category": category,
-        "owners": sorted(makers.items(), key=lambda one: (one[1].lower(), one[0]))[:OFFERED],
         "owner": owner,
-        "orders": {name: _sorted_by(request, name) for name in SORTS},
-        "sorts": [(name, label) for name, (label, _key) in SORTS.items()],
-        "sort": sort if sort in SORTS else "name",
+        "orders": {name: _address(request, "sort", name) for name in SORTS},
+        "sort": sort,
+        "menus": _menus(request, categories, makers, category, owner, sort),
     }
 
 
-def _sorted_by(request: WorkspaceRequest, name: str) -> str:
+def _menus(
+    request: WorkspaceRequest, categories: list[str], makers: dict[str, str], category: str, owner: str, sort: str
+) -> list[Menu]:
+    """A menu of one choice is none."""
+    people = sorted(makers.items(), key=lambda one: (one[1].lower(), one[0]))[:OFFERED]
+    offered = [
+        ("category", "layers", category, [("", "All categories"), *((one, one) for one in categories)]),
+        ("owner", "user", owner, [("", "Made by anybody"), *people] if len(people) > 1 or owner else []),
+        ("sort", "arrow-up-down", sort, [(name, label) for name, (label, _key) in SORTS.items()]),
+    ]
+    return [
+        Menu(name, icon, chosen, [(words, _address(request, name, one), one == chosen) for one, words in choices])
+        for name, icon, chosen, choices in offered
+        if len(choices) > 1
+    ]
+
+
+def _address(request: WorkspaceRequest, name: str, value: str) -> str:
+    """Where one is, with another choice."""
     query = request.GET.copy()
-    query["sort"] = name
+    query[name] = value
     return f"?{query.urlencode()}"
 
 
