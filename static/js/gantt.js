@@ -105,6 +105,19 @@ function toToday(behavior) {
   document.getElementById("gantt-today")?.scrollIntoView({ behavior, block: "nearest", inline: "center" });
 }
 
-document.addEventListener("htmx:after:settle", link);
+// Opened where today is out of sight, it begins there; afterwards it stays where it is scrolled to.
+function begin() {
+  const [side, line] = [document.querySelector("[data-gantt-scroll]"), document.getElementById("gantt-today")];
+  if (!side || !line || side.dataset.begun) return;
+  side.dataset.begun = "1";
+  const at = line.getBoundingClientRect().left - side.getBoundingClientRect().left;
+  if (at > side.clientWidth) side.scrollLeft = at - side.clientWidth / 2;
+}
+
+document.addEventListener("htmx:after:settle", () => {
+  begin();
+  link();
+});
 addEventListener("resize", link);
+begin();
 link();
