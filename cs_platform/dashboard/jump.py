@@ -9,6 +9,7 @@ from cs_platform.dashboard.settings_pages import SECTIONS
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.jump import EACH, Hit, begins
 from cs_platform.web.pages import WorkspaceRequest
+from cs_platform.web.sidebar import SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +33,16 @@ COMMANDS = (
     Command("Accounts", "accounts:list", "building-2", ("G", "A")),
     Command("Users", "users:list", "users", ("G", "U")),
     Command("Reports", "dashboard:reports", "chart-column", ("G", "R")),
-    Command("Success plans", "plans:list", "flag"),
+    Command("Success plans", "plans:list", "flag", ("G", "S")),
     Command("Conversations", "playbooks:inbox", "mail"),
     Command("NPS", "nps:report", "gauge"),
     Command("Notifications", "workspace:notifications", "bell"),
     Command("Your profile", "dashboard:profile", "user"),
     Command("All settings", "dashboard:settings", "settings"),
 )
+
+
+KEYS = {place.view: ("G", place.key.upper()) for place in SETTINGS if place.key}
 
 
 class Settings:
@@ -49,7 +53,10 @@ class Settings:
             return []
         pages = [page for section in SECTIONS for page in section.pages if request.membership.can(page.ability)]
         found = [page for page in pages if begins(page.label, text)][:EACH]
-        return [Hit(page.label, reverse(page.url, args=[request.tenant.slug]), page.icon) for page in found]
+        slug = request.tenant.slug
+        return [
+            Hit(page.label, reverse(page.url, args=[slug]), page.icon, keys=KEYS.get(page.url, ())) for page in found
+        ]
 
 
 class Commands:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 from cs_platform.web.saved_views import query_of
+from cs_platform.workspace.models import SavedView
 from cs_platform.workspace.saved_views import visible_views
 
 FRAGMENTS = {"jump-list": "workspace/_jump.html"}
@@ -91,6 +92,6 @@ class Views:
         return [_view(request, page, view) for page, view in found[:EACH]]
 
 
-def _view(request: WorkspaceRequest, page: str, view: object) -> Hit:
+def _view(request: WorkspaceRequest, page: str, view: SavedView) -> Hit:
     address = reverse(settings.PAGES_WITH_VIEWS[page], args=[request.tenant.slug])
-    return Hit(str(view), f"{address}?{query_of(view)}", "rows-3", detail=page.capitalize())  # type: ignore[arg-type]
+    return Hit(str(view), f"{address}?{query_of(view)}", view.icon or "rows-3", detail=page.capitalize())

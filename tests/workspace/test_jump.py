@@ -48,6 +48,23 @@ def test_things_are_found_by_how_they_begin(things: None, priya: Visitor, asked:
     assert [name for name in found(priya, asked) if name not in ("Data sources", "Audit log")] == names
 
 
+def test_own_ctas_are_found_by_any_word_and_come_first(inside: Workspace) -> None:
+    at = account("Calyx")
+    facts = {"account": at, "type": "risk", "reason": "", "created_at": MONDAY, "created_by": "import"}
+    for name, owner in (("Prepare renewal review", inside.priya), ("Renewal of Tom", inside.tom)):
+        Cta.objects.create(name=name, owner=owner, **facts)
+    Cta.objects.create(name="Settle the renewal", owner=inside.tom, **facts)
+
+    assert found(Visitor(inside.priya), "renewal") == ["Prepare renewal review", "Renewal of Tom"]
+    assert found(Visitor(inside.priya), "newal") == found(Visitor(inside.priya), "%renewal") == []
+
+
+def test_pages_that_have_keys_say_them(inside: Workspace) -> None:
+    page = Visitor(inside.jonah).fragment("jump/?q=playbooks", "jump-list").content.decode()
+
+    assert "<kbd>G</kbd><kbd>P</kbd>" in page
+
+
 def test_before_anything_is_typed_it_offers_what_can_be_done(priya: Visitor) -> None:
     assert found(priya, "")[:4] == ["New CTA", "New success plan", "New account", "Home"]
 
