@@ -1,4 +1,4 @@
-"""The cockpit as a calendar: six weeks, with the first few of each day and how many there are."""
+"""The cockpit as a calendar: the weeks of a month, with the first few of each day and how many there are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from ctas.own_days import OwnDays
 
 SHOWN = 3  # of one day
 COUNTED = 100
-WEEKS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +46,7 @@ class Month:
 
 def load_month(asked: Asked, *, member: Membership, today: OwnDays, lists: Lists) -> Month:
     first = (asked.month or days_of(asked, member, today).here).replace(day=1)
-    monday = first - timedelta(days=first.weekday())
-    days = [monday + timedelta(days=at) for at in range(7 * WEEKS)]
+    days = _whole_weeks(first)
     found = _by_day(matching(asked, member=member, today=today, lists=lists), days)
     rows = _shown(asked, {pk for ids in found.values() for pk in ids[:SHOWN]}, member=member, today=today, lists=lists)
     made = [
@@ -56,6 +54,13 @@ def load_month(asked: Asked, *, member: Membership, today: OwnDays, lists: Lists
         for on in days
     ]
     return Month(first, [made[at : at + 7] for at in range(0, len(made), 7)])
+
+
+def _whole_weeks(first: date) -> list[date]:
+    """From the Monday on or before the first of a month to the Sunday on or after its last."""
+    monday = first - timedelta(days=first.weekday())
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    return [monday + timedelta(days=at) for at in range((last - monday).days // 7 * 7 + 7)]
 
 
 def _by_day(rows: QuerySet[Any], days: Sequence[date]) -> dict[date, list[int]]:

@@ -18,7 +18,7 @@ _DAY = (
 )
 _ENTRY = (
     '<div class="calendar-entry {}" data-row data-id="{}" data-card="{}"{}{}>{}'
-    '<a class="truncate" data-open draggable="false" title="{}" {}>{}<span class="sr">, {}</span></a></div>'
+    '<a class="truncate" data-open draggable="false" title="{}" {}>{}<span class="whose"> · {}</span></a></div>'
 )
 _OUT, _TODAY = mark_safe(" out"), mark_safe(' aria-current="date"')
 

@@ -89,6 +89,15 @@ def test_a_calendar_shows_the_first_of_each_day_and_how_many_there_are(
     assert sum(day.count for day in days.values()) == 4
 
 
+@pytest.mark.parametrize(("asked", "weeks"), [("2026-11", 6), ("2026-12", 5), ("2027-02", 4)])
+def test_a_calendar_has_the_weeks_of_its_month(space: Workspace, asked: str, weeks: int) -> None:
+    which = Asked(month=date.fromisoformat(f"{asked}-01"))
+    made = load_month(which, member=space.priya, today=OwnDays(WEDNESDAY), lists=current_lists())
+
+    assert [len(week) for week in made.weeks] == [7] * weeks
+    assert all(any(day.in_month for day in week) for week in made.weeks)
+
+
 def test_tasks_have_a_calendar_too(space: Workspace, csm: Visitor) -> None:
     task = cta(space, "Call").add_task(title="Dial", owner=space.priya, due_on=on(5), by=space.tom, now=MONDAY)
     shown = text(csm.page("ctas/?tab=tasks&look=calendar&month=2026-11"))
