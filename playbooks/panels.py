@@ -128,7 +128,7 @@ class PlaybookOfNewCta:
     def fields(self) -> Mapping[str, forms.Field]:
         if not self.offered:
             return {}
-        hint, choices = "Its tasks are set up at once.", self._choices()
+        hint, choices = "Its tasks are set up at once. You can edit them after.", self._choices()
         return {
             "playbook": forms.ChoiceField(required=False, label="Apply a playbook", help_text=hint, choices=choices)
         }

@@ -51,7 +51,7 @@ class PlanOfNewCta:
         yield OFFERED_PLANS, [(name, name) for name in names]
 
     def fields(self) -> Mapping[str, forms.Field]:
-        hint = "A plan of the account that is under way. An objective needs one."
+        hint = "Under way on the account. An objective needs one."
         listed = forms.TextInput(attrs={"list": OFFERED_PLANS, "autocomplete": "off"})
         plan = forms.CharField(required=False, max_length=500, label="Success plan", help_text=hint, widget=listed)
         return {"plan": plan}

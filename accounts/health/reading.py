@@ -78,6 +78,14 @@ def healths_on(day: date, account_ids: Sequence[int]) -> Mapping[int, float | No
     return dict(fetch(_HELD_ON, {"tenant": current_tenant_id(), "day": day, "ids": list(account_ids)}))
 
 
+def change_of(account: Account, today: date) -> float | None:
+    """Of its health as a whole, against thirty days ago."""
+    if account.health is None:
+        return None
+    then = healths_on(today - timedelta(days=COMPARED_DAYS), [account.pk]).get(account.pk)
+    return None if then is None else round(account.health - then, 2)
+
+
 def _steps(account: Account, scores: Sequence[ScoreTerms], *, since: date) -> Mapping[int | None, Steps]:
     """Readings by score: what held at the beginning of the time, and every one since."""
     mine = HealthReading.objects.filter(account=account)

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.actors import load_actors
+from accounts.health.reading import change_of
 from accounts.places import Place
 from cs_platform.tenancy.roles import Ability
 from cs_platform.web.attachments import load_files
@@ -68,6 +69,7 @@ def drawer(request: WorkspaceRequest, pk: int) -> Fragment:
     context = {
         "cta": cta,
         "today": days.of(cta.owner_id),
+        "health_delta": change_of(cta.account, days.here),
         "late_tasks": {task.pk for task in tasks if task.due_on and task.due_on < days.of(task.owner_id)},
         "stages": lists.stages("open", *CLOSED),
         "form": EditCtaForm(None, cta=cta, only=["due_on", "owner", "priority", "reason", "type"]),

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from accounts.models import Account, HealthReading
 from cs_platform.tenancy.context import tenant_context
 from cs_platform.tenancy.roles import Ability, Role, allows
 from ctas.models import Cta, Task
@@ -50,6 +51,16 @@ def task(cta: Cta, inside: Workspace) -> Task:
 
 def test_its_own_address_leads_to_the_account_with_the_drawer_open(priya: Visitor, cta: Cta) -> None:
     assert priya.page(f"ctas/{cta.pk}/")["Location"] == f"/w/orbiton/accounts/{cta.account_id}/?cta={cta.pk}"
+
+
+def test_the_drawer_says_how_health_moved(priya: Visitor, cta: Cta) -> None:
+    Account.objects.filter(pk=cta.account_id).update(health=46)
+    for days, value in ((40, 58.0), (0, 46.0)):
+        HealthReading.objects.create(
+            account=cta.account, on=(NOW - timedelta(days=days)).date(), value=value, is_current=not days
+        )
+
+    assert "−12" in text(priya.fragment(f"ctas/{cta.pk}/", "drawer"))
 
 
 def test_the_drawer_opens_beside_any_page(priya: Visitor, cta: Cta, task: Task) -> None:
