@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Self
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, TextField, Value
+from django.db.models.functions import Concat
 from django.http import QueryDict
 
 from cs_platform.jobs.bulk import CannotChoose
@@ -24,6 +25,7 @@ class Chosen:
 
     rows: QuerySet[Any]
     name: str = "name"
+    account: str = "account__name"
 
     def count(self) -> int:
         return self.rows.order_by().count()
@@ -32,7 +34,9 @@ class Chosen:
         return list(self.rows.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
 
     def names(self) -> list[str]:
-        return list(self.rows.order_by("pk").values_list(self.name, flat=True)[:NAMES_SHOWN])
+        """With their accounts: a playbook gives the same name to many."""
+        named = Concat(self.name, Value(" · "), self.account, output_field=TextField())
+        return list(self.rows.order_by("pk").values_list(named, flat=True)[:NAMES_SHOWN])
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,7 @@ class Selection:
     ids: tuple[int, ...] = ()
     query: str | None = None
     name: ClassVar[str] = "name"
+    account: ClassVar[str] = "account__name"
 
     @classmethod
     def of(cls, params: Mapping[str, Any]) -> Self:
@@ -54,11 +59,11 @@ class Selection:
     def among(self, *, tenant: Tenant, member: Membership | None, now: datetime) -> Chosen:
         """Raises CannotChoose. `now` is the moment of choosing, so that “today” stays the same through a long job."""
         if self.query is None:
-            return Chosen(self.present().filter(pk__in=self.ids), self.name)
+            return Chosen(self.present().filter(pk__in=self.ids), self.name, self.account)
         asked = Asked.of(QueryDict(self.query))
         self.refuse(asked, member)
         listed = matching(asked, member=member, today=own_days(tenant, now=now), lists=current_lists())
-        return Chosen(listed, self.name)
+        return Chosen(listed, self.name, self.account)
 
     def present(self) -> QuerySet[Any]:
         return Cta.objects.present()
@@ -75,6 +80,7 @@ class TaskSelection(Selection):
     """Of tasks: `tab=tasks` lists those of whoever asks."""
 
     name: ClassVar[str] = "title"
+    account: ClassVar[str] = "cta__account__name"
 
     def present(self) -> QuerySet[Any]:
         return Task.objects.present().filter(cta__archived_at=None)

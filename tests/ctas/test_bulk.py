@@ -178,6 +178,7 @@ def test_the_dialog_says_what_it_comes_to_and_starts_a_job(space: Workspace, cta
     started = csm.send("ctas/bulk/", target="dialog", step="run", **settings)
 
     assert "Edit 3 CTAs" in text(asked)
+    assert "Call 0 · " + ctas[0].account.name in text(asked), "one name stands on many accounts"
     assert "Move by 7 days later on 3 CTAs?" in text(review)
     assert "job:started" in json.loads(started["HX-Trigger"])
     assert Job.objects.get().params["selection"] == {"query": "tab=mine&type=risk"}
