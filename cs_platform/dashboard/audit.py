@@ -1,11 +1,14 @@
 """The audit log as a page: newest first, by person and by what was done."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts.actors import Actor, load_actors
@@ -16,6 +19,7 @@ from cs_platform.web.pages import WorkspaceRequest, render_page, requires
 
 PAGE_SIZE = 50
 NOT_SET = "–"
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+\d\d:\d\d|Z)")
 LONGEST = 300  # characters of one value; the API has all of it
 
 
@@ -97,7 +101,16 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, dict | list):
         return ", ".join(_parts(value))
-    return str(value)
+    return _moment(value) if isinstance(value, str) else str(value)
+
+
+def _moment(text: str) -> str:
+    """One that was written down for programs, as people read it; every other text as it is."""
+    try:
+        moment = datetime.fromisoformat(text) if MOMENT.fullmatch(text) else None
+    except ValueError:  # somebody's own text that only looks like one
+        return text
+    return f"{timezone.localtime(moment):%-d %b %Y, %H:%M}" if moment else text
 
 
 def _parts(value: dict[str, Any] | list[Any]) -> Iterator[str]:

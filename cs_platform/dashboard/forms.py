@@ -107,10 +107,25 @@ class TeamForm(forms.Form):
         return [(one, str(one.pk) in inside, str(one.pk) in leading) for one in self.people]
 
 
+# What each scope adds to reading, as docs/api.md has it.
+SCOPE_WORDS = {
+    "read": "Reads everything",
+    "write": "Sends accounts and users; works on CTAs, tasks, indicators and conversations",
+    "playbooks:run": "Applies and stops playbooks; retries, skips and settles what they do",
+    "playbooks:write": "Writes, imports and discards drafts of playbooks",
+    "playbooks:publish": "Publishes playbooks, sets them live and pauses them; approves what they ask for",
+    "evaluations:release": "Checks who matches; lets held checks through or drops them",
+    "data": "Defines traits, segments, health and lifecycles; sets up sending, data sources and the NPS survey",
+    "audit": "Reads who changed the set-up of the workspace",
+    "members": "Invites and deactivates members; changes roles and teams",
+    "connections": "Sets up, renews and tests connectors",
+}
+
+
 class KeyForm(forms.Form):
     name = forms.CharField(max_length=100, help_text="What it is for. It stands beside everything the key does.")
     scopes = forms.MultipleChoiceField(
-        choices=[(scope, scope) for scope in SCOPES],
+        choices=[(scope, SCOPE_WORDS[scope]) for scope in SCOPES],
         widget=forms.CheckboxSelectMultiple({"class": "check"}),
         label="What it may do",
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 from accounts import trait_settings
 from accounts.conversations.sending import change_policy
@@ -23,6 +24,7 @@ from accounts.sources import close_source, open_source, rename_source, rotate_ke
 from accounts.workload import set_workload
 from cs_platform.connectors.mailboxes import begin, disconnect
 from cs_platform.connectors.managing import change, connect, put_away, renew_secret, try_again
+from cs_platform.dashboard.audit import changes_of
 from cs_platform.jobs.starting import cancel
 from cs_platform.tenancy.audit import VERBS, calling_from, client_address, record
 from cs_platform.tenancy.context import tenant_context
@@ -513,6 +515,19 @@ def test_before_and_after_are_said_in_words(inside: Workspace, jonah: Visitor) -
     shown = text(jonah.page(PATH))
     for words in ("Name</span> Old", "New", "a day 5", "a day 6", "yes", "no", "a, b", "Priya Raman"):
         assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        ("2027-02-17T14:10:00+00:00", "17 Feb 2027, 14:10"),
+        ("2027-02-17", "2027-02-17"),
+        ("2027-13-40T14:10:00Z", "2027-13-40T14:10:00Z"),
+    ],
+)
+def test_a_moment_is_said_as_people_read_it(kept: str, said: str) -> None:
+    with timezone.override("UTC"):
+        assert [one.after for one in changes_of({"after": {"expires_at": kept}})] == [said]
 
 
 def test_it_is_filtered_by_person_and_by_what_was_done(inside: Workspace, jonah: Visitor) -> None:
