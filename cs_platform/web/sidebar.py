@@ -38,7 +38,7 @@ WORK = (
 SETTINGS = (
     _place("playbooks:list", "workflow", "Playbooks", "playbooks", key="p"),
     _place("segments:list", "shapes", "Segments and traits", "segments", "traits", key="t"),
-    _place("dashboard:settings", "settings", "All settings", "imports", "health"),
+    _place("dashboard:settings", "settings", "All settings", "imports", "jobs", "health"),
 )
 _SINGLE = {name for place in (*WORK, *SETTINGS) for name in place.at if ":" in name}
 _PLACED = {name for place in SETTINGS[:-1] for name in place.at}
