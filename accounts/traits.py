@@ -335,4 +335,6 @@ def _tell(subject: Account | EndUser, definition: TraitDefinition, change: Chang
 
 def change_in_words(definition: TraitDefinition, change: Change) -> str:
     before, after = (shown(value, definition.type) for value in (change.before, change.after))
+    if change.before is None:
+        return f"{definition.label} set to {after}"
     return f"{definition.label} changed from {before} to {after}"

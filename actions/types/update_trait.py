@@ -272,6 +272,8 @@ class UpdateTrait(Action):
     def tell(self, config: Config, receipt: Receipt) -> str:
         if "key" not in receipt:
             return f"“{config['trait']}” was updated by hand"
+        if receipt["before"] is None:
+            return f"“{receipt['label']}” set to {receipt['after_text']}"
         return f"“{receipt['label']}” changed from {receipt['before_text']} to {receipt['after_text']}"
 
     def apply(self, batch: Batch) -> Mapping[UUID, ApplyOutcome]:

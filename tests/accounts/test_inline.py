@@ -142,7 +142,7 @@ def test_an_indicator_is_raised_given_to_somebody_discussed_and_reopened(
 def test_the_timeline_is_narrowed_by_kind_person_and_day(priya: Visitor, inside: Workspace, harbour: Account) -> None:
     set_trait(harbour, trait("stage"), value="Early", by=inside.tom, now=MONDAY)
     Note.write(harbour, body="Nothing new", by=priya.member, now=MONDAY)
-    stage, note = "Stage changed from not set to Early", "Nothing new"
+    stage, note = "Stage set to Early", "Nothing new"
 
     def shown(query: str) -> str:
         return text(priya.fragment(f"accounts/{harbour.pk}/?{query}", "timeline"))

@@ -121,7 +121,7 @@ def test_a_change_is_told_on_the_account(orbiton: Workspace, harbour: Account) -
 
     entry = TimelineEntry.objects.get()
     assert (entry.kind, entry.actor) == ("trait.changed", orbiton.priya.actor)
-    assert entry.text == "Worth changed from not set to 12.50"
+    assert entry.text == "Worth set to 12.50"
     assert entry.detail == {"key": "worth", "before": None, "after": 1250}
 
 

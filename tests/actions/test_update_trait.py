@@ -44,7 +44,7 @@ def test_it_writes_value_mirror_and_writer(harbour: Account) -> None:
     played = play("update_trait", stage(), harbour)
 
     assert stage_of(harbour) == ("Renewal", played.runs[0].writer, "Renewal")
-    assert played.told == ["“Stage” changed from not set to Renewal"]
+    assert played.told == ["“Stage” set to Renewal"]
 
 
 def test_a_user_trait_is_written_on_the_user(harbour: Account, ben: EndUser) -> None:
@@ -244,7 +244,7 @@ def test_a_person_trait_is_told_by_name(orbiton: Workspace, harbour: Account) ->
 
     played = play("update_trait", {"trait": "sponsor", "mode": "set", "value": orbiton.maya.pk}, harbour)
 
-    assert played.told == ["“Sponsor” changed from not set to Maya Osei"]
+    assert played.told == ["“Sponsor” set to Maya Osei"]
 
 
 # Several writers
