@@ -21,6 +21,7 @@ class Card:
 class NpsPanel:
     key: ClassVar[str] = "nps"
     label: ClassVar[str] = "NPS"
+    beside: ClassVar[bool] = False
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
         answers = answers_in(account_id=account.pk)

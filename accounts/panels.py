@@ -14,6 +14,7 @@ from cs_platform.web.pages import WorkspaceRequest
 class Panel(Protocol):
     key: ClassVar[str]  # the id of its place on the page, and its anchor in the address
     label: ClassVar[str]  # of its tab
+    beside: ClassVar[bool]  # in the narrow column, below health
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
         """Its template, given `panel`: whatever the context holds, in a fixed number of queries. A `count` in it stands

@@ -23,6 +23,7 @@ SHOWN = 50
 class CtasPanel:
     key: ClassVar[str] = "ctas"
     label: ClassVar[str] = "CTAs"
+    beside: ClassVar[bool] = False
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
         present, done = Q(tasks__archived_at=None), Q(tasks__status=Task.Status.DONE)

@@ -49,6 +49,7 @@ def in_panel_order(account_id: int) -> tuple[list[Enrollment], list[Enrollment]]
 class PlaybooksPanel:
     key: ClassVar[str] = "playbooks"
     label: ClassVar[str] = "Playbooks"
+    beside: ClassVar[bool] = False
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
         active, past = in_panel_order(account.pk)

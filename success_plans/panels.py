@@ -31,6 +31,7 @@ def plans_under_way(account_id: int) -> Any:
 class PlansPanel:
     key: ClassVar[str] = "plans"
     label: ClassVar[str] = "Success plans"
+    beside: ClassVar[bool] = True
 
     def fragment(self, request: WorkspaceRequest, account: Account) -> Fragment:
         """Those under way first, then the closed, the last one first."""
