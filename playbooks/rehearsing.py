@@ -31,11 +31,12 @@ def recorded_failure(one: Claimed, why: str) -> Settled:
 
 
 def _recorded(one: Claimed, outcome: ApplyOutcome | PrepareOutcome, work: Work) -> Settled:
-    said, reason = _said(outcome, work)
+    said, reason = words_of(outcome, work)
     return Settled(one.run.id, "skipped", _receipt(said), reason_code=DRY_RUN, reason=reason)
 
 
-def _said(outcome: ApplyOutcome | PrepareOutcome, work: Work) -> tuple[str, str]:
+def words_of(outcome: ApplyOutcome | PrepareOutcome, work: Work) -> tuple[str, str]:
+    """What became of it, and a sentence that says so."""
     match outcome:
         case Applied(receipt) | Prepared(receipt, _) | FanOut(receipt, _):
             return "applied", work.action.tell(work.step.config, receipt)

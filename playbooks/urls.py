@@ -17,6 +17,7 @@ from playbooks.views import (
     stopping,
     task_lists,
     transfer,
+    trying,
     wizard,
 )
 
@@ -50,6 +51,7 @@ urlpatterns = [
     ),
     path("<int:pk>/draft/variables/", schedule.variables, name="draft_variables"),
     path("<int:pk>/draft/review/", going_live.review, name="draft_review"),
+    path("<int:pk>/draft/try/", trying.try_draft, name="draft_try"),
     path("<int:pk>/draft/publish/", going_live.publish, name="draft_publish"),
     path("<int:pk>/draft/ask/", going_live.ask, name="draft_ask"),
     path("<int:pk>/draft/not-yet/", going_live.not_yet, name="draft_not_yet"),

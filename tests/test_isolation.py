@@ -73,13 +73,14 @@ OWN_AFFAIRS = {
     "workspace:mark_all",
     "workspace:notification_choices",
 } | {f"dashboard:{verb}-view" for verb in ("new", "edit", "keep", "delete", "restore")}
-ASKING = {  # rules are long
+ASKING = {  # rules are long, and what is tried is taken back
     "accounts:edit_rule",
     "accounts:explain_rule",
     "accounts:filter",
     "users:filter",
     "accounts:preview_rule",
     "health:preview_measure",
+    "playbooks:draft_try",
 }
 KEY = {"Idempotency_Key": "k"}
 SHELL = {"csrfmiddlewaretoken", "viewport", "color-scheme", "htmx-config", "theme", "density", "next"}

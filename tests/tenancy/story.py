@@ -212,6 +212,7 @@ IDS: Final[dict[str, dict[str, str]]] = {
     "playbooks:approval": {"pk": "approval"},
     "playbooks:draft_rules": {"pk": "other_playbook"},
     "playbooks:draft_standing": {"pk": "other_playbook"},
+    "playbooks:draft_try": {"pk": "other_playbook"},
     "playbooks:draft_variables": {"pk": "other_playbook"},
     "playbooks:draft_weekends": {"pk": "other_playbook"},
     "playbooks:duplicate": {"pk": "playbook"},
