@@ -80,9 +80,11 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("input", ({ target }) => {
   if (!target.matches("[data-filter-items]")) return;
-  const words = target.value.trim().toLowerCase();
+  const words = target.value.toLowerCase().split(/\s+/);
   for (const item of target.closest(".pop").querySelectorAll(".item")) {
-    item.hidden = !`${item.textContent} ${item.dataset.insert ?? ""}`.toLowerCase().includes(words);
+    const group = item.closest("[role=group]")?.ariaLabel ?? "";
+    const named = `${group} ${item.textContent} ${item.dataset.insert ?? ""}`.toLowerCase();
+    item.hidden = !words.every((word) => named.includes(word));
   }
 });
 

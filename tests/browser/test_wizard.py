@@ -72,7 +72,7 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
     expect(screen.get_by_label("Subscribed")).to_be_checked()
     keys.press("button", "Insert variable")
     expect(screen.get_by_role("searchbox", name="Search variables")).to_be_focused()
-    screen.keyboard.type("account: name")
+    screen.keyboard.type("account name")
     screen.keyboard.press("Enter")
     screen.keyboard.type(" renews soon.")
     expect(screen.locator("#reads")).to_contain_text("renews soon.")
