@@ -120,7 +120,7 @@ def test_a_playbook_is_stopped_from_the_table(screen: Page, story: Story) -> Non
 
     dialog = screen.get_by_role("dialog", name="Stop Renewal runway on Harbourline Logistics?")
     expect(dialog.get_by_role("link", name="Keep running")).to_be_focused()
-    dialog.get_by_label("“Renewal stage” goes back from Proposal to not set").uncheck()
+    dialog.get_by_label("Renewal stage goes back from Proposal to not set").uncheck()
     dialog.get_by_label("Note").fill("Terms agreed")
     dialog.get_by_role("button", name="Stop playbook").click()
 

@@ -47,7 +47,7 @@ def test_the_dialog_lists_what_will_happen_item_by_item(priya: Visitor, inside: 
 
     assert not is_whole(dialog)
     assert "Stop Runway on Harbourline?" in shown
-    assert shown.index("Will be undone") < shown.index("“Stage” goes back from Proposal to not set")
+    assert shown.index("Will be undone") < shown.index("<b>Stage</b> goes back from Proposal to not set")
     assert shown.index("Will not run") < shown.index("Far away") < shown.index("Cannot be undone")
     assert "was marked as addressed by Tom Lindqvist" in shown
     assert "2 actions ran" in shown

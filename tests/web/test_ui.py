@@ -141,6 +141,14 @@ def test_an_icon_points_into_the_sprite() -> None:
     assert 'href="/static/icons.svg#flag"' in ui.icon("flag", "sm")
 
 
+def test_what_a_sentence_names_stands_out_and_the_rest_is_escaped() -> None:
+    assert ui.named("“Stage” goes from <A> to “B&C”") == "<b>Stage</b> goes from &lt;A&gt; to <b>B&amp;C</b>"
+    assert ui.named(ui.variables("“Hi {{ user.name }}” is not sent")) == (
+        '<b>Hi <span class="var">user.name</span></b> is not sent'
+    )
+    assert ui.named("Nothing in it") == "Nothing in it"
+
+
 def test_a_sentence_shows_its_variables_as_what_stands_there_later_and_escapes_the_rest() -> None:
     said = 'Send “{{ account.name | default: "you" }} <b>” to {{ user.email }}'
     assert ui.variables(said) == (
