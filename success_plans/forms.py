@@ -81,7 +81,7 @@ class PlanForm(forms.Form):
     metric_goal = forms.FloatField(required=False, label="Goal")
 
     def __init__(self, data: Any, *, plan: SuccessPlan) -> None:
-        held = {name: getattr(plan, name) for name in self.base_fields}
+        held = {name: _typed_text(getattr(plan, name)) for name in self.base_fields}
         super().__init__(data, initial=held | {"owner": plan.owner_id})
         self.fields["owner"].queryset = active_members()  # type: ignore[attr-defined]
         self.own = fields_of(plan.type.fields)
@@ -120,7 +120,10 @@ def _value(one: PlanField, cleaned: Any) -> Any:
 
 
 def _typed_text(value: Any) -> Any:
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else value
+    """As somebody would have typed it: 12 rather than 12.0."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class ObjectiveForm(forms.Form):

@@ -169,6 +169,7 @@ def test_what_a_plan_says_is_edited_with_the_fields_of_its_type(
     info = text(priya.page(f"plans/{plan.pk}/?tab=info"))
     assert "<dt>Missed scans</dt><dd>3.1% <small>goal 2%" in info
     assert "<dt>Sites</dt><dd><span>12</span></dd>" in info
+    assert 'name="value-sites" value="12"' in text(priya.fragment(f"plans/{plan.pk}/edit/", "dialog"))
 
 
 def test_objectives_are_added_edited_and_moved(orbiton: Workspace, priya: Visitor, plan: SuccessPlan) -> None:
