@@ -8,7 +8,7 @@ from functools import partial
 WIDTH, HEIGHT = 540, 190
 _RIGHT, _BOTTOM = 500, 168
 _TOP_OF_LINES, _TOP_OF_BARS = 10, 18  # a total stands above the highest bar
-_BEFORE, _GAP, _HALF_A_LETTER, _LINE = 8, 9, 4, 14
+_BEFORE, _GAP, _HALF_A_LETTER, _LINE = 8, 9, 4, 16
 _THICKNESS, _SEAM, _ABOVE = 43.3, 2, 6
 _FILLED = 0.72  # of a step by what stands on it
 _LETTER, _WIDE_LETTER, _ON_A_PHONE = 6, 6.5, 9.5
