@@ -21,6 +21,7 @@ from actions.variables import SCOPES
 from actions.widgets import Team
 from cs_platform.common import message_templates
 from cs_platform.common.message_templates import TemplateError
+from cs_platform.tenancy.looked_up import looked_up_once
 from ctas.lists import Kind, current_lists
 from playbooks.icons import ICONS, USUAL
 
@@ -221,6 +222,7 @@ def schedule_json(audience: str, steps: Iterable[StepLike]) -> dict[str, Any]:
     return {"steps": [step_json(step) for step in steps]}
 
 
+@looked_up_once()
 def parse(data: Any, *, fields: FieldSet) -> AnyDefinition:
     """Raises DefinitionErrors with all that is wrong."""
     parser = _Parser(fields)

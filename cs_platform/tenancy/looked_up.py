@@ -1,7 +1,7 @@
-"""What a page looks up again and again in its workspace, such as names of traits and entries of lists, asked for once.
+"""What is looked up again and again in its workspace, such as names of traits and entries of lists, asked for once.
 
-Only within `looked_up_once()`, which a view puts round itself when it shows much and changes nothing of that. Anything
-else asks as it goes.
+Only within `looked_up_once()`, which whoever shows or checks much puts round itself, and changes nothing of that.
+Anything else asks as it goes.
 """
 
 from collections.abc import Callable, Iterator

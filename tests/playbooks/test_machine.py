@@ -37,7 +37,7 @@ from tests.playbooks.model import Book, Customer, Enrolled, Model, Run, Spec, de
 from tests.world import MONDAY, Workspace, account, live, playbook_json, set_trait_step, trait, user
 
 WIDER = "MACHINE_EXAMPLES" in os.environ  # other examples on every run; without it, always the same
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "300" if os.environ["TEST_WALKS"] else "100"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "300" if os.environ["TEST_WALKS"] else "60"))
 STEPS = 15
 LEASE = timedelta(seconds=60)
 BOOKS = ("rescue", "renewal")
