@@ -80,7 +80,7 @@ def test_filters_columns_and_selections_go_by_it(space: Workspace, ctas: dict[st
     assert shown(space, space.tom, "tab=team&due=overdue") == [("Overdue", ["Hers"])]
     assert shown(space, space.tom, "tab=team&due=today") == [("Today", ["His", "Nobody’s"])]
     assert {column.key: column.count for column in board if column.count} == {"overdue": 1, "today": 2}
-    assert chosen.names() == ["Hers"]
+    assert chosen.names() == ["Hers · Harbourline Logistics"]
 
 
 def test_a_snoozed_one_comes_back_in_the_morning_of_its_owner(space: Workspace, ctas: dict[str, Cta]) -> None:
