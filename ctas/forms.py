@@ -55,7 +55,9 @@ class NewCtaForm(forms.Form):
     priority = EntryField(Kind.PRIORITY)
     owner = OwnerField()
     reason = EntryField(Kind.REASON, required=False)
-    comment = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 2}))
+    comment = forms.CharField(
+        required=False, max_length=LONG_TEXT, label="Description", widget=forms.Textarea(attrs={"rows": 2})
+    )
     another = forms.BooleanField(required=False, label="Create another")
 
     def __init__(self, *args: Any, member: Membership, today: date, **kwargs: Any) -> None:
@@ -117,7 +119,9 @@ class EditCtaForm(forms.Form):
     priority = EntryField(Kind.PRIORITY)
     owner = OwnerField()
     due_on = forms.DateField(required=False, widget=DAY, label="Due")
-    comment = forms.CharField(required=False, max_length=LONG_TEXT, widget=forms.Textarea(attrs={"rows": 3}))
+    comment = forms.CharField(
+        required=False, max_length=LONG_TEXT, label="Description", widget=forms.Textarea(attrs={"rows": 3})
+    )
 
     def __init__(self, data: Any, *, cta: Cta, only: Iterable[str] | None = None) -> None:
         super().__init__(data, initial={name: getattr(cta, name) for name in EDITABLE})

@@ -52,7 +52,7 @@ ICONS = (
 CATEGORIES = {"open": "Open", "won": "Closed won", "lost": "Closed lost", "cancelled": "Cancelled"}
 # What follows when the last task of a CTA is done, by its type; or CLOSE and the key of a closing status.
 ASK, LEAVE, CLOSE = "", "leave", "close:"
-REQUIRABLE = {"reason": "Reason", "due_on": "Due date", "owner": "Owner", "comment": "Comment"}
+REQUIRABLE = {"reason": "Reason", "due_on": "Due date", "owner": "Owner", "comment": "Description"}
 
 
 class CannotEdit(ValueError):

@@ -72,7 +72,7 @@ def test_a_type_asks_for_what_must_be_filled_in_before_closing(
     space: Workspace, cta: Cta, csm: Visitor, who: dict[str, Any]
 ) -> None:
     edit_entry(Kind.TYPE, "risk", to_close=["reason", "comment"], by=space.jonah, now=MONDAY)
-    with pytest.raises(FieldsMissing, match="fill in its reason and comment"):
+    with pytest.raises(FieldsMissing, match="fill in its reason and description"):
         close_cta(cta, stage="won", today=TODAY, **who)
     refused = csm.submit(f"ctas/{cta.pk}/close/", stage="won", reason="Renewal")
     csm.submit(f"ctas/{cta.pk}/close/", stage="won", reason="Renewal", comment="They stay")
