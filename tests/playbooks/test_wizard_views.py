@@ -366,7 +366,8 @@ def test_variables_are_listed_with_the_values_of_an_account(maya: Visitor, begun
     assert 'data-insert="{{ account.traits[&quot;seat limit&quot;] }}"' in shown
     assert "{{ sender.first_name }}" in shown
     assert "Pro" in shown
-    assert '<span class="sr">CSM: </span>First name</span>' in shown  # found by either word
+    assert '<span class="truncate">First name</span>' in shown
+    assert "Account: " not in shown
 
 
 # --- review -----------------------------------------------------------------------------------------------------------
