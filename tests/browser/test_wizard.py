@@ -109,6 +109,13 @@ def test_the_example_of_the_guide_is_built_by_keys_set_live_and_runs_to_its_end(
     expect(outcome).to_contain_text("Yarrow Retail")
     expect(screen.get_by_text("Cannot be undone", exact=True)).to_be_visible()
     assert violations(screen) == []
+    keys.press("button", "Try it")
+    tried = screen.get_by_role("dialog")
+    expect(tried).to_contain_text("Renewing soon on Yarrow Retail")
+    expect(tried).to_contain_text("Email drafted to Lena Ruiz: Your renewal, Yarrow Retail")
+    assert violations(screen) == []
+    screen.keyboard.press("Escape")
+    expect(tried).to_be_hidden()
     keys.press("button", "Set live")
     expect(screen.get_by_text("Renewing soon is live")).to_be_visible()
 
