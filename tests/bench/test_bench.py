@@ -53,7 +53,8 @@ def bench(name: str, *options: str) -> dict[str, Any]:
     return figures  # type: ignore[no-any-return]
 
 
-def test_one_pass_python_and_a_query_each_find_the_same_accounts() -> None:
+def test_one_pass_python_and_a_query_each_find_the_same_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROFILES, "S", Profile(accounts=100_000, workspaces=2))
     figures = bench("evaluate", "--accounts", "60")
     assert figures["equal"] is True
     assert (figures["accounts"], figures["rules"]) == (60, 30)
