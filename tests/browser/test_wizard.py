@@ -28,6 +28,9 @@ def saved(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+TABS = 15  # pressed before the page is searched again
+
+
 @dataclass(frozen=True)
 class Keys:
     """Somebody without a mouse."""
@@ -37,8 +40,10 @@ class Keys:
     def reach(self, target: Locator) -> None:
         """By Tab alone. Begins anew after the last thing on the page."""
         expect(target).to_be_visible()
-        for _ in range(150):
-            if target.evaluate("one => one === document.activeElement"):
+        for pressed in range(150):
+            if pressed % TABS == 0:  # it may have been drawn anew since; to find it by its role takes longer than a Tab
+                here = target.element_handle()
+            if here.evaluate("one => one === document.activeElement"):
                 return
             self.page.keyboard.press("Tab")
         raise AssertionError(f"Tab does not lead to {target}.")
