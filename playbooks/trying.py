@@ -53,13 +53,24 @@ def try_on(
         Playbook.objects.filter(pk=playbook.pk).update(status=Playbook.Status.DRY_RUN)
         published = Playbook.objects.select_related("tenant", "version").get(pk=playbook.pk)
         application = Application(published.tenant, published, applied_by=by.actor, now=now)
-        ids = enroll(application, [(account.pk, end_user_id)])
+        ids = enroll(application, [(account.pk, _user_of(published, end_user_id))])
         if not ids:
             raise NotPossible(f"The dry run there is now has it on {account.name} already. See what it recorded.")
         runs = ActionRun.objects.filter(enrollment_id=ids[0]).select_related("step")
         tried = [_try(run, published, now=now) for run in runs.order_by(F("due_at").asc(nulls_last=True), "position")]
         transaction.set_rollback(True)
     return tried
+
+
+def _user_of(playbook: Playbook, end_user_id: int | None) -> int | None:
+    match playbook.audience:
+        case Playbook.Audience.ACCOUNTS:
+            return None
+        case Playbook.Audience.USERS if end_user_id is not None:
+            return end_user_id
+        case Playbook.Audience.USERS:
+            raise NotPossible("It is about users: say on which one to try it.")
+    raise NotPossible("A list of tasks is tried by applying it to a CTA, and taken back there.")
 
 
 def _try(run: ActionRun, playbook: Playbook, *, now: datetime) -> Tried:

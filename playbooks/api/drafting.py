@@ -13,8 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts.fields import workspace_fields
+from accounts.models import AccountUser
 from cs_platform.rest import preconditions
-from cs_platform.rest.problems import Conflict, Invalid
+from cs_platform.rest.problems import Conflict, Fault, Invalid
 from cs_platform.rest.schema import documented
 from cs_platform.rest.viewsets import ApiViewSet
 from cs_platform.tenancy.roles import Ability
@@ -23,9 +24,11 @@ from playbooks.ahead import look_ahead
 from playbooks.api import serializers
 from playbooks.comparing import differences
 from playbooks.conflicts import find_conflicts
+from playbooks.definition import DefinitionErrors
 from playbooks.gallery import find_template, templates
 from playbooks.models import Playbook, PlaybookVersion
 from playbooks.proposing import decline, propose
+from playbooks.trying import try_on
 from playbooks.versions import NotPossible, exported
 
 
@@ -158,6 +161,34 @@ class Drafting(ApiViewSet):
             "findings": find_conflicts(definition, playbook, **asked) if definition else [],
         }
         return Response(serializers.PreviewSerializer(shown).data)
+
+    @documented(
+        "Say what the draft would do on one account, and keep nothing of it",
+        request=serializers.SubjectSerializer,
+        answers=serializers.TriedSerializer,
+        many=True,
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="draft/try",
+        about_drafts=True,
+        pagination_class=None,
+        filter_backends=[],
+    )
+    def try_draft(self, request: Request, pk: str) -> Response:
+        """As if it were applied today and nothing changed until each day. Nothing is sent."""
+        playbook, asked = self._open_draft().playbook, self.valid(serializers.SubjectSerializer)
+        user = asked["user"]
+        if user and not AccountUser.objects.filter(account=asked["account"], end_user=user).exists():
+            raise Invalid(faults=[Fault("/user", "The account has no such user.")])
+        try:
+            tried = try_on(playbook, asked["account"], user and user.pk, by=self.caller, now=self.now)
+        except DefinitionErrors:
+            raise Conflict("The draft is not finished. GET /playbooks/{id}/draft/ says what is missing.") from None
+        except NotPossible as refusal:
+            raise Conflict(str(refusal)) from None
+        return Response(serializers.TriedSerializer(tried, many=True).data)
 
     @documented("Compare two versions", answers=serializers.DifferenceSerializer, many=True)
     @action(

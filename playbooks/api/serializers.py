@@ -638,6 +638,14 @@ class PreviewSerializer(serializers.Serializer[Any]):
     findings = FindingSerializer(many=True, help_text="What it and the live playbooks do to each other.")
 
 
+class TriedSerializer(serializers.Serializer[Any]):
+    on = serializers.DateField(allow_null=True, help_text="Null while the date it counts from is not set.")
+    says = serializers.CharField()
+    became = serializers.ChoiceField(choices=["applied", "skipped", "held", "failed", "waiting"])
+    why = serializers.CharField()
+    approval = serializers.CharField(help_text="Who is asked first. Empty: nobody.")
+
+
 class DifferenceSerializer(serializers.Serializer[Any]):
     what = serializers.CharField()
     before = serializers.CharField()

@@ -138,6 +138,7 @@ API_DOORS: Final[dict[str, Body]] = {
     "post /playbooks/{pk}/draft/": {},
     "post /playbooks/{pk}/draft/ask/": {"note": Free("Have a look")},
     "post /playbooks/{pk}/draft/not-yet/": {"note": Free("Next week")},
+    "post /playbooks/{pk}/draft/try/": {"account": Id("account")},
     "post /data-sources/": {"name": Free("Website")},
     "patch /data-sources/{pk}/": {"name": Free("Website")},
     "post /enrollments/bulk-edit/": {"ids": [Id("enrollment")], "verb": "retry_failed", "config": {}},
@@ -232,6 +233,7 @@ API_DOORS: Final[dict[str, Body]] = {
 OF: Final[dict[str, str]] = {
     "post /playbooks/{pk}/draft/ask/": "other_playbook",
     "post /playbooks/{pk}/draft/not-yet/": "other_playbook",
+    "post /playbooks/{pk}/draft/try/": "other_playbook",
     "post /playbooks/{pk}/dry-run/": "other_playbook",
     "post /playbooks/{pk}/move/": "moved_playbook",
     "post /playbooks/{pk}/promote/": "dry_playbook",

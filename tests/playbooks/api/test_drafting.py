@@ -6,7 +6,7 @@ import pytest
 
 from cs_platform.tenancy.context import tenant_context
 from tests.rest.client import Api
-from tests.world import Workspace, account, live, playbook_json, raise_risk
+from tests.world import Workspace, account, live, playbook_json, raise_risk, user
 
 
 @pytest.fixture
@@ -56,6 +56,33 @@ def test_the_preview_counts_whom_the_next_check_would_enroll(api: Api, rescue: i
     assert [one["name"] for one in shown["ahead"]["examples"]] == ["Ada"]
     made = api.post("/playbooks/begin/", {"name": "Unfinished"}).json
     assert api.get(f"/playbooks/{made['playbook']}/preview/").json["ahead"] is None
+
+
+def test_a_draft_is_tried_on_an_account_and_nothing_of_it_is_kept(api: Api, orbiton: Workspace, rescue: int) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        ada, stranger = account("Ada Two"), user("Sam", account("Elsewhere"))
+    path = f"/playbooks/{rescue}/draft"
+    assert api.post(f"{path}/try/", {"account": ada.pk}).status == 404
+    api.post(f"{path}/", {})
+
+    [tried] = api.post(f"{path}/try/", {"account": ada.pk}).json
+    assert (tried["says"], tried["became"], tried["approval"]) == ("Raise the risk “At risk”", "applied", "")
+    assert api.get(f"/indicators/?account={ada.pk}").json["results"] == []
+    assert api.post(f"{path}/try/", {"account": ada.pk, "user": stranger.pk}).status == 400
+    api.ask("put", f"{path}/", playbook_json(steps=[]))
+    assert "not finished" in api.post(f"{path}/try/", {"account": ada.pk}).json["detail"]
+
+
+def test_a_draft_about_users_is_tried_on_one(api: Api, orbiton: Workspace) -> None:
+    with tenant_context(orbiton.tenant.pk):
+        home = account("Ada")
+        sam = user("Sam", home)
+    about = playbook_json("people", audience="users", rules={"user": {"field": "email", "op": "set"}})
+    made = api.post("/playbooks/begin/", {"content": about}).json
+    path = f"/playbooks/{made['playbook']}/draft/try/"
+
+    assert "say on which one" in api.post(path, {"account": home.pk}).json["detail"]
+    assert [one["became"] for one in api.post(path, {"account": home.pk, "user": sam.pk}).json] == ["applied"]
 
 
 def test_versions_are_compared_and_an_earlier_one_is_drafted_again(api: Api, rescue: int) -> None:
