@@ -13,6 +13,12 @@ from accounts.models import Account, EndUser
 from accounts.rules.compile import matching_accounts, matching_users
 from accounts.rules.fields import FieldSet
 from accounts.rules.sql import Clock, Sql, compose
+from actions.base import Audience as ActionAudience
+from actions.forms import TemplateField
+from actions.variables import SCOPES, workspace_variables
+from cs_platform.common import message_templates
+from cs_platform.common.message_templates import Output
+from cs_platform.common.statements import fetch
 from cs_platform.common.time_limit import TooLong, at_most
 from cs_platform.tenancy.models import Tenant
 from playbooks.definition import MAX_HOLDOUT, Definition, audience_of
@@ -60,6 +66,7 @@ class Ahead:
     examples: Sequence[Example]
     without_csm: int
     limit: int
+    without_value: Mapping[str, int]  # by the label of a variable that some text needs
     loads: Sequence[Load] = ()
     costs: Sequence[Cost] = ()
 
@@ -78,12 +85,13 @@ def look_ahead(
     try:
         with at_most(LIMIT_MS):
             matched, fresh, left_out = _staged(look, definition, playbook)
-            examples, without_csm = _examples(), _without_csm(tenant)
+            examples, without_csm, without_value = _examples(), _without_csm(tenant), _without_value(definition, tenant)
             loads = forecast(definition, fields=fields, today=look.clock.today)
     except TooLong:
         return None
     limit = max(usual_limit(definition.brake_limit, tracked), int(fresh * FIRST_TIME_MARGIN))
-    return Ahead(matched, fresh, left_out, examples, without_csm, limit, loads, cost_of(definition, fresh))
+    costs = cost_of(definition, fresh)
+    return Ahead(matched, fresh, left_out, examples, without_csm, limit, without_value, loads, costs)
 
 
 def _staged(look: Look, definition: Definition, playbook: Playbook) -> tuple[int, int, int]:
@@ -197,3 +205,38 @@ def _without_csm(tenant: Tenant) -> int:
             [tenant.pk],
         )
         return cursor.fetchone()[0]  # type: ignore[no-any-return]
+
+
+_FRESH = """
+    FROM fresh f
+    JOIN accounts_account a ON a.tenant_id = %s AND a.id = f.account_id
+    LEFT JOIN accounts_enduser u ON u.tenant_id = a.tenant_id AND u.id = f.end_user_id
+    LEFT JOIN accounts_accountuser au
+        ON au.tenant_id = a.tenant_id AND au.account_id = a.id AND au.end_user_id = f.end_user_id
+    LEFT JOIN tenancy_membership c ON c.tenant_id = a.tenant_id AND c.id = a.csm_id AND c.deactivated_at IS NULL
+    WHERE f.bits <> 0
+"""
+
+
+def _without_value(definition: Definition, tenant: Tenant) -> dict[str, int]:
+    """How many of them have nothing where a text needs something: there its action would wait for a person."""
+    known = workspace_variables(SCOPES[ActionAudience(definition.audience)])
+    needed = [known[name] for name in sorted(_needed(definition)) if name in known]
+    if not needed:
+        return {}
+    missing = [compose("count(*) FILTER (WHERE nullif(({value})::text, '') IS NULL)", value=one.sql) for one in needed]
+    counts = Sql.join(", ", missing)
+    [row] = fetch(f"SELECT {counts.text} {_FRESH}", [*counts.params, tenant.pk])
+    return {one.label: count for one, count in zip(needed, row, strict=True)}
+
+
+def _needed(definition: Definition) -> set[str]:
+    """Variables without a default in the texts of its actions."""
+    texts = [
+        str(step.config.get(name) or "")
+        for step in definition.steps
+        for name, field in step.handler.form.base_fields.items()
+        if isinstance(field, TemplateField)
+    ]
+    pieces = [piece for text in texts for piece in message_templates.parse(text).pieces]
+    return {piece.name for piece in pieces if isinstance(piece, Output) and piece.text({}) is None}

@@ -21,7 +21,7 @@ from playbooks import drafts, versions
 from playbooks.ahead import Ahead, look_ahead
 from playbooks.conflicts import Finding, find_conflicts
 from playbooks.definition import Definition, DefinitionErrors, Problem
-from playbooks.drafts import REVIEW, ChangedByAnother
+from playbooks.drafts import ACTIONS, REVIEW, ChangedByAnother
 from playbooks.dry_runs import start_dry_run
 from playbooks.field_names import field_name, step_at
 from playbooks.forecast import AHEAD
@@ -34,6 +34,7 @@ from playbooks.proposing import decline, propose
 from playbooks.views.wizard import TITLES, Wizard, answer, open_wizard, save, show
 from playbooks.wizard_forms import whole
 
+VALUES_SHOWN = 3
 DRY_RUN = "dry"  # what the button says instead of going live
 MOVE = "move"  # what runs goes on on the new version
 
@@ -247,7 +248,21 @@ def _checks(wizard: Wizard, definition: Definition, ahead: Ahead | None) -> list
         )
     elif ahead and needs_csm and ahead.fresh:
         found.append(Check("ok", "Every account it would be applied to has a CSM"))
-    return found
+    return [*found, *(_values(wizard, ahead) if ahead and ahead.fresh else ())]
+
+
+def _values(wizard: Wizard, ahead: Ahead) -> list[Check]:
+    """Whether its texts find everywhere what they name."""
+    missing = {label: count for label, count in ahead.without_value.items() if count}
+    if not missing:
+        said = "All variables have a value wherever it would be applied"
+        return [Check("ok", said)] if ahead.without_value else []
+    detail = "Its action waits for a person there. Fill it in, or give the text a default."
+    address = wizard.address(ACTIONS)
+    return [
+        Check("warn", f"{label} has no value on {count:,} of {ahead.fresh:,}", detail, address, TITLES[ACTIONS])
+        for label, count in list(missing.items())[:VALUES_SHOWN]
+    ]
 
 
 def _stopping(definition: Definition) -> Check:

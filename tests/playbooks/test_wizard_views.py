@@ -421,6 +421,22 @@ def test_review_reads_the_draft_out_and_counts_what_tonight_would_do(maya: Visit
     assert "Calyx" not in shown
 
 
+def test_review_says_where_a_text_lacks_a_value(maya: Visitor, inside: Workspace) -> None:
+    account("Harbourline", plan="Pro", renewal_on=NOW.date())
+    account("Calyx", plan="Pro")
+    body = "{{ account.name }} renews on {{ account.renewal_on }}, as {{ account.trial_end_on | default: 'agreed' }}"
+    note = {"key": "note", "day": 1, "action": "add_note", "config": {"body": body}}
+    draft = drafts.begin(name="Notes", by=inside.maya, now=NOW, content=playbook_json(steps=[note]))
+
+    shown = text(maya.page(at(draft.playbook, "review/")))
+    assert "Account: Renewal date has no value on 1 of 2" in shown
+    assert "Account: Name has no value" not in shown
+    assert "Trial end" not in shown
+
+    Account.objects.update(renewal_on=NOW.date())
+    assert "All variables have a value" in text(maya.page(at(draft.playbook, "review/")))
+
+
 def test_rules_say_who_has_it_and_who_gets_it_even_before_there_is_an_action(maya: Visitor, ready: Playbook) -> None:
     drafts.change(drafts.open_draft(ready), {"steps": []}, revision=None, by=ready.created_by, now=NOW)  # type: ignore[arg-type]
 
