@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 
 from accounts.conversations.models import Conversation
@@ -43,7 +43,7 @@ def next_renewals(accounts: QuerySet[Account], today: date, *, all_of_them: str)
     """Of these accounts, with what is done about them; `all_of_them` is the address of the list they stand in."""
     soon = accounts.filter(renewal_on__gte=today, renewal_on__lte=today + SOON)
     rows = list(soon.order_by("renewal_on", "pk")[:SHOWN])
-    tracks = _tracks(rows)
+    tracks = _tracks(rows, today)
     context: dict[str, Any] = {
         "rows": [(one, (one.mrr_cents or 0) * MONTHS, tracks.get(one.pk)) for one in rows],
         "total": soon.count(),
@@ -52,10 +52,12 @@ def next_renewals(accounts: QuerySet[Account], today: date, *, all_of_them: str)
     return Fragment("playbooks/_home_renewals.html", context)
 
 
-def _tracks(accounts: list[Account]) -> dict[int, Any]:
-    """The playbook under way that began last, of each."""
-    running = Enrollment.objects.real().filter(account__in=accounts, state__in=UNDER_WAY, end_user=None, cta=None)
-    newest = running.select_related("playbook").order_by("account", "-pk").distinct("account")
+def _tracks(accounts: list[Account], today: date) -> dict[int, Any]:
+    """The playbook under way that began last, of each; else the last that was gone through with this renewal ahead."""
+    lately = Q(state=Enrollment.State.COMPLETED, completed_at__date__gte=today - SOON)
+    about = Enrollment.objects.real().filter(account__in=accounts, end_user=None, cta=None)
+    found = about.filter(Q(state__in=UNDER_WAY) | lately).select_related("playbook")
+    newest = found.order_by("account", F("completed_at").desc(nulls_first=True), "-pk").distinct("account")
     return {one.enrollment.account_id: one for one in summaries(list(newest))}
 
 

@@ -75,6 +75,21 @@ def test_playbooks_show_on_renewals_and_failures_can_be_tried_again(orbiton: Wor
     assert "failed on Calyx" not in text(priya.page(""))
 
 
+def test_a_renewal_shows_what_was_gone_through_for_it_unless_something_is_under_way(
+    orbiton: Workspace, calyx: Account
+) -> None:
+    now, priya = database_now(), Visitor(orbiton.priya)
+    begun = now - timedelta(days=100)
+    long_ago = live(playbook_json("kickoff", steps=[raise_risk(1)]), now=begun)
+    apply_now(long_ago, calyx, now=begun)
+    assert "No playbook" in text(priya.page(""))
+
+    apply_now(live(playbook_json("quick-look", steps=[raise_risk(1)])), calyx, now=now)
+    assert 'aria-label="Quick look: 1 of 1 done"' in text(priya.page(""))
+    apply_now(live(playbook_json("runway", steps=[raise_risk(1), raise_risk(9, key="later")])), calyx, now=now)
+    assert 'aria-label="Runway: 1 of 2 done"' in text(priya.page(""))
+
+
 def test_a_book_is_ones_own_or_the_teams(orbiton: Workspace, calyx: Account) -> None:
     account("Drumlin", csm=orbiton.tom)
     priya, omar = Visitor(orbiton.priya), Visitor(orbiton.omar)
@@ -122,5 +137,5 @@ def test_a_full_page_takes_few_queries(orbiton: Workspace, calyx: Account, djang
     priya = Visitor(orbiton.priya)
     priya.page("")
 
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(31):
         assert priya.page("").status_code == 200
