@@ -266,8 +266,8 @@ def filled_in(enrollment: Enrollment, texts: Mapping[str, str], *, now: datetime
     Without those that name somebody who is found on the day only, as the one a message is written to: they say more as
     they are written.
     """
-    written = {key: text for key, text in texts.items() if key == DESCRIPTION or "{{" in text}
-    if not any(written.values()):
+    written = {key: text for key, text in texts.items() if (key == DESCRIPTION and text) or "{{" in text}
+    if not written:
         return {}
     user = enrollment.end_user_id
     about = Filled(enrollment.tenant, enrollment.account, enrollment.timezone, end_user_id=user, recipient_id=user)

@@ -54,6 +54,15 @@ def drawer(visitor: Visitor, enrollment: Enrollment) -> str:
     return text(visitor.fragment(f"playbooks/enrollments/{enrollment.pk}/", "drawer"))
 
 
+def test_without_a_description_none_is_shown(priya: Visitor, harbourline: Account, inside: Workspace) -> None:
+    later = raise_risk(31, key="far", title="Renewal of {{ account.name }}")
+    playbook = live(playbook_json(steps=[raise_risk(1), later]), by=inside.jonah, now=NOW)
+    shown = drawer(priya, apply_now(playbook, harbourline, now=NOW))
+
+    assert "Renewal of Harbourline" in shown
+    assert "filled in for this account" not in shown
+
+
 def test_its_own_address_leads_to_the_account_with_the_drawer_open(priya: Visitor, runway: Enrollment) -> None:
     answer = priya.page(f"playbooks/enrollments/{runway.pk}/")
 
