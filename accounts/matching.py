@@ -202,5 +202,5 @@ def rows_of(sql: Sql) -> list[Row]:
 
 
 def bounded(sql: Sql, *, at_most_ms: int = LIMIT_MS) -> list[Row]:
-    with at_most(at_most_ms):
+    with at_most(at_most_ms, shared_out=True):
         return rows_of(sql)
